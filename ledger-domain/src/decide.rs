@@ -1,0 +1,128 @@
+//! What a command comes to, given the state. Pure: the caller records the events and applies them.
+
+mod create_asset;
+mod create_ledger;
+mod open_account;
+mod post_transfers;
+
+use crate::command::{Command, CommandBody, Timestamp};
+use crate::event::Event;
+use crate::rejection::Rejection;
+use crate::state::State;
+
+/// What the id store knew of an id before this commit: its first outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prior {
+    /// Offset of the commit that recorded it.
+    pub offset: u64,
+    /// Index of the event in that commit.
+    pub index: u32,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Whether the content was the same as now.
+    pub same_content: bool,
+    /// Why it was refused, if it was; the subject stands in the log.
+    pub refused: Option<crate::rejection::Code>,
+}
+
+/// What is known of one transfer's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Never seen.
+    New,
+    /// Decided in an earlier command.
+    Before(Prior),
+    /// The same id stands at this earlier place of the same batch.
+    Above {
+        /// The place.
+        item: usize,
+        /// Whether the content is the same.
+        same_content: bool,
+    },
+}
+
+/// What is known of the ids of a command's transfers, one for each, in order. Empty means all new.
+pub type Known<'a> = &'a [Seen];
+
+/// What a command comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// To be recorded and applied, all or none. Empty when nothing new happened.
+    pub events: Vec<Event>,
+    /// To be answered once they are durable.
+    pub outcome: Outcome,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Accepted, by the decision's one event.
+    Accepted,
+    /// Refused; the decision's one event records it.
+    Refused(Rejection),
+    /// One for each transfer of a batch.
+    Items(Vec<ItemOutcome>),
+}
+
+/// The answer to one transfer of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ItemOutcome {
+    /// Posted, by this row of the decision's batch event.
+    Posted {
+        /// Row of the event.
+        row: u32,
+    },
+    /// Refused, by this row of the decision's batch event.
+    Refused {
+        /// Row of the event.
+        row: u32,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// Decided before; nothing new is recorded. A different content is `Code::IdReused`.
+    Before(Prior),
+    /// As the item at this earlier place of the batch, whose id and content it repeats.
+    Repeats {
+        /// The place.
+        item: usize,
+    },
+    /// The id of the item at this earlier place of the batch, with other content.
+    Reuses {
+        /// The place.
+        item: usize,
+        /// The field that differs.
+        field: &'static str,
+    },
+}
+
+/// Decides one command. `now` is the instant at which its commit will be recorded.
+///
+/// The ids that the caller passes in as known are answered from their first outcome; `known` has one
+/// entry for each transfer of the command, or none at all.
+#[must_use]
+pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp) -> Decision {
+    debug_assert!(now >= state.recorded_at(), "time does not run backwards in a partition");
+    let decided = match &command.body {
+        CommandBody::CreateLedger => create_ledger::decide(state, &command.ledger),
+        CommandBody::CreateAsset { code, scale } => {
+            create_asset::decide(state, &command.ledger, code, *scale)
+        }
+        CommandBody::OpenAccount { name, account_type, rules } => {
+            open_account::decide(state, &command.ledger, name, *account_type, *rules)
+        }
+        CommandBody::PostTransfers { transfers } => {
+            match post_transfers::decide(state, &command.ledger, transfers, known) {
+                Ok(decision) => return decision,
+                Err(rejection) => Err(rejection),
+            }
+        }
+    };
+    match decided {
+        Ok(event) => Decision { events: vec![event], outcome: Outcome::Accepted },
+        Err(rejection) => {
+            let ledger = command.ledger.clone();
+            let refused = Event::CommandRefused { ledger, rejection: rejection.clone() };
+            Decision { events: vec![refused], outcome: Outcome::Refused(rejection) }
+        }
+    }
+}

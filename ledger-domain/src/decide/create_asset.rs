@@ -1,0 +1,27 @@
+//! An asset is created once in its ledger; its scale never changes.
+
+use crate::apply::next_asset;
+use crate::event::Event;
+use crate::limits::ASSETS_MAX;
+use crate::name::{AssetCode, LedgerName};
+use crate::rejection::{Code, Rejection};
+use crate::state::State;
+
+pub(super) fn decide(
+    state: &State,
+    ledger: &LedgerName,
+    code: &AssetCode,
+    scale: u8,
+) -> Result<Event, Rejection> {
+    let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
+    let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
+    let book = state.ledger(handle).ok_or_else(unknown)?;
+    if book.asset_by_code(code).is_some() {
+        return Err(Rejection::new(Code::AssetExists, code.as_str()));
+    }
+    if book.assets.len() >= ASSETS_MAX {
+        return Err(Rejection::new(Code::TooMany, "assets of the ledger"));
+    }
+    let asset = next_asset(book).ok_or_else(|| Rejection::new(Code::TooMany, "assets"))?;
+    Ok(Event::AssetCreated { ledger: handle, asset, code: code.clone(), scale })
+}

@@ -1,0 +1,19 @@
+//! A ledger is created once.
+
+use crate::apply::next_ledger;
+use crate::event::Event;
+use crate::limits::LEDGERS_MAX;
+use crate::name::LedgerName;
+use crate::rejection::{Code, Rejection};
+use crate::state::State;
+
+pub(super) fn decide(state: &State, name: &LedgerName) -> Result<Event, Rejection> {
+    if state.ledger_by_name(name).is_some() {
+        return Err(Rejection::new(Code::LedgerExists, name.as_str()));
+    }
+    if state.ledgers().len() >= LEDGERS_MAX {
+        return Err(Rejection::new(Code::TooMany, "ledgers of the partition"));
+    }
+    let ledger = next_ledger(state).ok_or_else(|| Rejection::new(Code::TooMany, "ledgers"))?;
+    Ok(Event::LedgerCreated { ledger, name: name.clone() })
+}

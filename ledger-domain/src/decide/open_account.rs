@@ -1,0 +1,25 @@
+//! An account is opened once in its ledger.
+
+use crate::apply::next_account;
+use crate::command::{AccountRules, AccountType};
+use crate::event::Event;
+use crate::name::{AccountName, LedgerName};
+use crate::rejection::{Code, Rejection};
+use crate::state::State;
+
+pub(super) fn decide(
+    state: &State,
+    ledger: &LedgerName,
+    name: &AccountName,
+    account_type: AccountType,
+    rules: AccountRules,
+) -> Result<Event, Rejection> {
+    let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
+    let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
+    let book = state.ledger(handle).ok_or_else(unknown)?;
+    if book.account_by_name(name).is_some() {
+        return Err(Rejection::new(Code::AccountExists, name.as_str()));
+    }
+    let account = next_account(state).ok_or_else(|| Rejection::new(Code::TooMany, "accounts"))?;
+    Ok(Event::AccountOpened { ledger: handle, account, name: name.clone(), account_type, rules })
+}

@@ -1,0 +1,82 @@
+//! What holds after every event, by id. The simulator and the audit run these.
+
+use std::collections::BTreeMap;
+
+use crate::state::{AccountHandle, AssetHandle, LedgerHandle, State};
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Its id: "LD-1".
+    pub invariant: &'static str,
+    /// What was found.
+    pub what: String,
+}
+
+/// Checks LD-1 and LD-2 over the whole state.
+#[must_use]
+pub fn check(state: &State) -> Vec<Broken> {
+    let mut broken = check_debits_equal_credits(state);
+    broken.extend(check_rules(state));
+    broken
+}
+
+/// LD-1: debits = credits per asset of every ledger.
+fn check_debits_equal_credits(state: &State) -> Vec<Broken> {
+    let mut totals: BTreeMap<(LedgerHandle, AssetHandle), [Sum; 4]> = BTreeMap::new();
+    for account in state.accounts() {
+        for (asset, balance) in account.balances() {
+            let [debits, credits, pending_debits, pending_credits] =
+                totals.entry((account.ledger, *asset)).or_default();
+            debits.add(balance.debits_posted);
+            credits.add(balance.credits_posted);
+            pending_debits.add(balance.debits_pending);
+            pending_credits.add(balance.credits_pending);
+        }
+    }
+    let unequal = |[debits, credits, pending_debits, pending_credits]: &[Sum; 4]| {
+        debits != credits || pending_debits != pending_credits
+    };
+    totals
+        .iter()
+        .filter(|(_, sums)| unequal(sums))
+        .map(|((ledger, asset), sums)| Broken {
+            invariant: "LD-1",
+            what: format!(
+                "ledger {} asset {}: debits and credits differ: {sums:?}",
+                ledger.0, asset.0
+            ),
+        })
+        .collect()
+}
+
+/// LD-2: no balance passes its account's rule.
+fn check_rules(state: &State) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for (handle, account) in (0u64..).map(AccountHandle).zip(state.accounts()) {
+        for (asset, balance) in account.balances() {
+            let (plus, minus) = balance.sides(account.account_type);
+            if !account.rules.may_go_negative && minus > plus {
+                let what =
+                    format!("account {} asset {}: below zero: {balance:?}", handle.0, asset.0);
+                broken.push(Broken { invariant: "LD-2", what });
+            }
+        }
+    }
+    broken
+}
+
+/// A sum of counters: one counter fits 128 bits, their sum need not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    high: u128,
+    low: u128,
+}
+
+impl Sum {
+    fn add(&mut self, value: u128) {
+        let (low, carried) = self.low.overflowing_add(value);
+        self.low = low;
+        self.high = self.high.saturating_add(u128::from(carried));
+    }
+}

@@ -1,0 +1,41 @@
+//! Every business rule of the ledger, pure: no clock, no randomness, no I/O.
+//!
+//! ```text
+//!  Command ──► decide(&State, &Command, &Known, now) ──► Decision { events, outcome }
+//!                                                            │
+//!  State   ◄── apply(&mut State, &Event) ◄───────────────────┘
+//! ```
+//!
+//! The writer, the follower, the audit and the simulator all run this same code, so what is replayed
+//! is what happened. `decide` may refuse; `apply` cannot fail.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing
+)]
+
+pub mod amount;
+pub mod limits;
+pub mod name;
+pub mod position;
+
+pub mod command;
+pub mod event;
+pub mod rejection;
+pub mod state;
+
+mod apply;
+mod decide;
+pub mod invariants;
+
+pub use amount::{Amount, AmountError, Decimal};
+pub use apply::apply;
+pub use command::{AccountRules, AccountType, Command, CommandBody, Timestamp, Transfer};
+pub use decide::{Decision, ItemOutcome, Known, Outcome, Prior, Seen, decide};
+pub use event::{Event, PostedTransfer, RefusedTransfer, TransferBatch};
+pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
+pub use position::{Position, PositionError};
+pub use rejection::{Code, Rejection};
+pub use state::{Account, AccountHandle, Asset, AssetHandle, Balance, Ledger, LedgerHandle, State};

@@ -1,0 +1,23 @@
+//! Every limit of the domain, by name.
+
+/// Transfers in one batch. With a batch's other columns it stays far below a megabyte.
+pub const BATCH_TRANSFERS_MAX: usize = 8_190;
+/// Bytes of a ledger's name.
+pub const LEDGER_NAME_BYTES_MAX: usize = 64;
+/// Bytes of an account's name.
+pub const ACCOUNT_NAME_BYTES_MAX: usize = 128;
+/// Bytes of an asset's code.
+pub const ASSET_CODE_BYTES_MAX: usize = 16;
+/// Decimal digits of an asset's minor unit. 10^30 leaves eight digits of whole units in 128 bits.
+pub const ASSET_SCALE_MAX: u8 = 30;
+/// Bytes of a client-made id.
+pub const ID_BYTES_MAX: usize = 64;
+/// Bytes of a transfer's reference.
+pub const REFERENCE_BYTES_MAX: usize = 256;
+/// Ledgers of one partition.
+pub const LEDGERS_MAX: usize = 1_000_000;
+/// Assets of one ledger.
+pub const ASSETS_MAX: usize = 10_000;
+
+const _: () = assert!(ACCOUNT_NAME_BYTES_MAX >= LEDGER_NAME_BYTES_MAX);
+const _: () = assert!(ASSET_SCALE_MAX <= 38, "10^scale must fit in 128 bits");

@@ -1,0 +1,139 @@
+//! Refusals: answers with stable numbers, never used again.
+//!
+//! 100-199 are of shape, authority and limits: they depend on no state, never reach the log and never
+//! burn an id. 200-299 depend on state: they are recorded, and their id stays refused. 300-399 tell of
+//! an id that was used before.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)*) => {
+        /// What was wrong. Order is precedence: of several, the first in this order is the answer.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Code { $($(#[$doc])* $variant,)* }
+
+        impl Code {
+            /// All codes, in precedence.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// Its stable number.
+            #[must_use]
+            pub fn number(self) -> u32 {
+                match self { $(Code::$variant => $number,)* }
+            }
+
+            /// Its stable name, as clients see it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            /// The code with this number.
+            #[must_use]
+            pub fn from_number(number: u32) -> Option<Code> {
+                match number { $($number => Some(Code::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A name, code or id breaks its rule, or a required field is missing.
+    Malformed = 101, "MALFORMED";
+    /// An amount is not `(0|[1-9][0-9]*)(\.[0-9]+)?`.
+    MalformedAmount = 102, "MALFORMED_AMOUNT";
+    /// An amount is 2^128 or more before any asset is known.
+    AmountTooLarge = 103, "AMOUNT_TOO_LARGE";
+    /// A transfer moves nothing.
+    ZeroAmount = 104, "ZERO_AMOUNT";
+    /// Debit and credit account are the same.
+    SameAccount = 105, "SAME_ACCOUNT";
+    /// More transfers than a batch may hold, or none.
+    BatchSize = 106, "BATCH_SIZE";
+    /// A text is longer than its limit.
+    TooLong = 107, "TOO_LONG";
+    /// A scale above the limit.
+    ScaleTooLarge = 108, "SCALE_TOO_LARGE";
+
+    /// No such ledger.
+    UnknownLedger = 201, "UNKNOWN_LEDGER";
+    /// The ledger exists already.
+    LedgerExists = 202, "LEDGER_EXISTS";
+    /// The asset exists already.
+    AssetExists = 203, "ASSET_EXISTS";
+    /// The account exists already.
+    AccountExists = 204, "ACCOUNT_EXISTS";
+    /// The partition or ledger holds as many ledgers or assets as it may.
+    TooMany = 205, "TOO_MANY";
+    /// No such account to debit.
+    UnknownDebitAccount = 206, "UNKNOWN_DEBIT_ACCOUNT";
+    /// No such account to credit.
+    UnknownCreditAccount = 207, "UNKNOWN_CREDIT_ACCOUNT";
+    /// No such asset.
+    UnknownAsset = 208, "UNKNOWN_ASSET";
+    /// More digits behind the point than the asset's scale.
+    TooManyDecimals = 209, "TOO_MANY_DECIMALS";
+    /// The amount or a counter would reach 2^128 minor units.
+    Overflow = 210, "OVERFLOW";
+    /// The debit would take a credit-normal account below zero, or the credit a debit-normal one.
+    InsufficientFunds = 211, "INSUFFICIENT_FUNDS";
+
+    /// The id was used before with other content.
+    IdReused = 301, "ID_REUSED";
+}
+
+impl Code {
+    /// Whether the refusal depends on state: then it is recorded and burns its id.
+    #[must_use]
+    pub fn depends_on_state(self) -> bool {
+        matches!(self.number(), 200..=299)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A refusal: its code, and what it is about (a field, an account, an amount).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// What was wrong.
+    pub code: Code,
+    /// The field or thing that it is about; part of the record.
+    pub subject: Box<str>,
+}
+
+impl Rejection {
+    /// A refusal about `subject`.
+    #[must_use]
+    pub fn new(code: Code, subject: &str) -> Self {
+        Rejection { code, subject: subject.into() }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.subject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique_and_in_order_of_precedence() {
+        for pair in Code::ALL.windows(2) {
+            let [a, b] = pair else { unreachable!("windows of two") };
+            assert!(a.number() < b.number(), "{a} before {b}");
+            assert_ne!(a.name(), b.name());
+        }
+        for &code in Code::ALL {
+            assert_eq!(Code::from_number(code.number()), Some(code));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The aggregates of one partition, held in memory and rebuilt from a snapshot and the log.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{AccountRules, AccountType, Timestamp};
+use crate::name::{AccountName, AssetCode, LedgerName};
+
+/// A ledger of this partition: the n-th that was created in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LedgerHandle(pub u32);
+
+/// An asset of a ledger: the n-th that was created in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AssetHandle(pub u32);
+
+/// An account of this partition: the n-th that was opened in it, over all its ledgers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccountHandle(pub u64);
+
+/// Everything that `decide` looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    pub(crate) ledgers: Vec<Ledger>,
+    pub(crate) ledgers_by_name: BTreeMap<LedgerName, LedgerHandle>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) recorded_at: Timestamp,
+}
+
+/// A named book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Its name.
+    pub name: LedgerName,
+    /// Its assets, by handle.
+    pub assets: Vec<Asset>,
+    pub(crate) assets_by_code: BTreeMap<AssetCode, AssetHandle>,
+    pub(crate) accounts_by_name: BTreeMap<AccountName, AccountHandle>,
+}
+
+/// What is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asset {
+    /// Its code.
+    pub code: AssetCode,
+    /// Decimal digits of its minor unit.
+    pub scale: u8,
+}
+
+/// Whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its ledger.
+    pub ledger: LedgerHandle,
+    /// Its name.
+    pub name: AccountName,
+    /// Its type, and so its normal side.
+    pub account_type: AccountType,
+    /// Its rules.
+    pub rules: AccountRules,
+    /// One for each asset that it ever moved, ascending by handle.
+    pub(crate) balances: Vec<(AssetHandle, Balance)>,
+}
+
+/// Four counters, in minor units. They only grow while nothing is pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// Sum of what was debited.
+    pub debits_posted: u128,
+    /// Sum of what was credited.
+    pub credits_posted: u128,
+    /// Held for debits.
+    pub debits_pending: u128,
+    /// Held for credits.
+    pub credits_pending: u128,
+}
+
+impl Balance {
+    /// This balance after a posted debit; `None` when a counter would reach 2^128.
+    #[must_use]
+    pub fn debited(self, amount: u128) -> Option<Balance> {
+        Some(Balance { debits_posted: self.debits_posted.checked_add(amount)?, ..self })
+    }
+
+    /// This balance after a posted credit; `None` when a counter would reach 2^128.
+    #[must_use]
+    pub fn credited(self, amount: u128) -> Option<Balance> {
+        Some(Balance { credits_posted: self.credits_posted.checked_add(amount)?, ..self })
+    }
+
+    /// What counts for and against it on the account's normal side, pending debits of it included:
+    /// the balance passes zero when the second is the larger.
+    #[must_use]
+    pub fn sides(self, account_type: AccountType) -> (u128, u128) {
+        if account_type.is_debit_normal() {
+            (self.debits_posted, self.credits_posted.saturating_add(self.credits_pending))
+        } else {
+            (self.credits_posted, self.debits_posted.saturating_add(self.debits_pending))
+        }
+    }
+}
+
+impl Account {
+    /// Its balance of an asset; zero for one that it never moved.
+    #[must_use]
+    pub fn balance(&self, asset: AssetHandle) -> Balance {
+        match self.balances.binary_search_by_key(&asset, |(held, _)| *held) {
+            Ok(at) => self.balances.get(at).map_or_else(Balance::default, |(_, balance)| *balance),
+            Err(_) => Balance::default(),
+        }
+    }
+
+    /// Its balances, ascending by asset handle.
+    #[must_use]
+    pub fn balances(&self) -> &[(AssetHandle, Balance)] {
+        &self.balances
+    }
+
+    pub(crate) fn set_balance(&mut self, asset: AssetHandle, balance: Balance) {
+        match self.balances.binary_search_by_key(&asset, |(held, _)| *held) {
+            Ok(at) => {
+                if let Some(slot) = self.balances.get_mut(at) {
+                    slot.1 = balance;
+                }
+            }
+            Err(at) => self.balances.insert(at, (asset, balance)),
+        }
+    }
+}
+
+impl Ledger {
+    /// The asset with this code.
+    #[must_use]
+    pub fn asset_by_code(&self, code: &AssetCode) -> Option<AssetHandle> {
+        self.assets_by_code.get(code).copied()
+    }
+
+    /// The asset with this handle.
+    #[must_use]
+    pub fn asset(&self, handle: AssetHandle) -> Option<&Asset> {
+        self.assets.get(usize::try_from(handle.0).ok()?)
+    }
+
+    /// The account with this name.
+    #[must_use]
+    pub fn account_by_name(&self, name: &AccountName) -> Option<AccountHandle> {
+        self.accounts_by_name.get(name).copied()
+    }
+}
+
+impl State {
+    /// The ledger with this name.
+    #[must_use]
+    pub fn ledger_by_name(&self, name: &LedgerName) -> Option<LedgerHandle> {
+        self.ledgers_by_name.get(name).copied()
+    }
+
+    /// The ledger with this handle.
+    #[must_use]
+    pub fn ledger(&self, handle: LedgerHandle) -> Option<&Ledger> {
+        self.ledgers.get(usize::try_from(handle.0).ok()?)
+    }
+
+    /// All ledgers, by handle.
+    #[must_use]
+    pub fn ledgers(&self) -> &[Ledger] {
+        &self.ledgers
+    }
+
+    /// The account with this handle.
+    #[must_use]
+    pub fn account(&self, handle: AccountHandle) -> Option<&Account> {
+        self.accounts.get(usize::try_from(handle.0).ok()?)
+    }
+
+    /// All accounts, by handle.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// When the last applied commit was recorded.
+    #[must_use]
+    pub fn recorded_at(&self) -> Timestamp {
+        self.recorded_at
+    }
+
+    /// Notes that a commit recorded at this instant was applied.
+    pub fn record(&mut self, recorded_at: Timestamp) {
+        self.recorded_at = recorded_at;
+    }
+
+    /// Feeds the whole state to a hash, in a canonical form: equal states feed equal bytes (LD-5).
+    pub fn feed(&self, sink: &mut impl FnMut(&[u8])) {
+        sink(&self.recorded_at.to_le_bytes());
+        for ledger in &self.ledgers {
+            feed_text(ledger.name.as_str(), sink);
+            for asset in &ledger.assets {
+                feed_text(asset.code.as_str(), sink);
+                sink(&[asset.scale]);
+            }
+            sink(&[0xff]);
+        }
+        for account in &self.accounts {
+            sink(&account.ledger.0.to_le_bytes());
+            feed_text(account.name.as_str(), sink);
+            sink(&[
+                u8::from(account.rules.may_go_negative),
+                u8::from(account.account_type.is_debit_normal()),
+            ]);
+            for (asset, balance) in &account.balances {
+                sink(&asset.0.to_le_bytes());
+                for counter in [
+                    balance.debits_posted,
+                    balance.credits_posted,
+                    balance.debits_pending,
+                    balance.credits_pending,
+                ] {
+                    sink(&counter.to_le_bytes());
+                }
+            }
+            sink(&[0xff]);
+        }
+    }
+}
+
+fn feed_text(text: &str, sink: &mut impl FnMut(&[u8])) {
+    // Limits keep every name below 256 bytes.
+    sink(&[u8::try_from(text.len()).unwrap_or(u8::MAX)]);
+    sink(text.as_bytes());
+}

@@ -1,0 +1,96 @@
+//! What a log is kept in. One conformance suite ([`crate::conformance`]) holds for every backend.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::log::LogError;
+
+/// One record as it stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawRecord {
+    /// Dense per partition, from 0.
+    pub offset: u64,
+    /// Exactly what was appended.
+    pub bytes: Vec<u8>,
+}
+
+/// What became of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is durable, at this offset; `None` where the backend knows only that it is durable.
+    Durable(Option<u64>),
+    /// Nobody knows: it may be durable, now or later.
+    Unknown,
+    /// It was refused and will never be durable.
+    Failed,
+}
+
+/// A delivery report. Reports of one producer come in the order of its sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The number that the send was given.
+    pub ticket: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Takes reports, on a thread of the backend's: it must not block.
+pub type ReportSink = Box<dyn Fn(Report) + Send + Sync>;
+
+/// Appends to one partition.
+pub trait Producer: Send + fmt::Debug {
+    /// Queues one record. Its report comes later, with this ticket.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be queued; then it is not in the log and no report comes.
+    fn send(&mut self, ticket: u64, bytes: Vec<u8>) -> Result<(), LogError>;
+}
+
+/// A log's storage: a fixed number of partitions, each a dense sequence of records.
+///
+/// ```text
+///   first()                                       end()
+///     │ 0        1        2        3        4       │
+///     ▼ ┌────────┬────────┬────────┬────────┬────── ▼
+///       │created │ term   │ commit │ commit │ commit      read() shows durable records only
+///       └────────┴────────┴────────┴────────┴──────
+/// ```
+pub trait Backend: Send + Sync + fmt::Debug {
+    /// How many partitions there are.
+    fn partition_count(&self) -> u32;
+
+    /// Largest record that it takes, in bytes.
+    fn record_bytes_max(&self) -> usize;
+
+    /// Writes record 0 of a partition that has none, durably.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot, or the partition has records already.
+    fn create(&self, partition: u32, record: Vec<u8>) -> Result<(), LogError>;
+
+    /// A producer for one partition. Producers of one partition may exist side by side, in one process
+    /// or several: the fence decides which of them counts.
+    ///
+    /// # Errors
+    /// [`LogError`] when the partition cannot be written.
+    fn producer(&self, partition: u32, reports: ReportSink) -> Result<Box<dyn Producer>, LogError>;
+
+    /// Durable records from this offset on, in order and without a gap: as many as fit in `bytes_max`,
+    /// but at least one where there is one; none at the end.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] with its place where a record cannot be read,
+    /// [`LogError::Trimmed`] where it is no longer kept.
+    fn read(&self, partition: u32, from: u64, bytes_max: usize)
+    -> Result<Vec<RawRecord>, LogError>;
+
+    /// Offset after the last durable record.
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be known.
+    fn end(&self, partition: u32) -> Result<u64, LogError>;
+
+    /// Blocks until a record at `from` is durable, or for this long. For threads that tail the log;
+    /// the simulator never calls it.
+    fn wait(&self, partition: u32, from: u64, at_most: Duration);
+}

@@ -1,0 +1,22 @@
+//! Compiles the `.proto` files without protoc, and keeps their descriptors for reflection.
+
+use std::path::PathBuf;
+use std::{env, error, fs};
+
+use prost::Message;
+
+fn main() -> Result<(), Box<dyn error::Error>> {
+    println!("cargo::rerun-if-changed=proto");
+    let files = [
+        "ledger/log/v1/log.proto",
+        "ledger/v1/types.proto",
+        "ledger/v1/command.proto",
+        "ledger/v1/query.proto",
+        "ledger/v1/audit.proto",
+    ];
+    let descriptors = protox::compile(files, ["proto"])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    Ok(())
+}
