@@ -117,7 +117,7 @@ impl Decimal {
     }
 
     fn normalised(mut self) -> Self {
-        while self.scale > 0 && self.mantissa % 10 == 0 {
+        while self.scale > 0 && self.mantissa.is_multiple_of(10) {
             self.mantissa /= 10;
             self.scale = self.scale.saturating_sub(1);
         }

@@ -19,6 +19,7 @@
 pub mod amount;
 pub mod limits;
 pub mod name;
+pub mod partition;
 pub mod position;
 
 pub mod command;

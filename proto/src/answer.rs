@@ -1,0 +1,136 @@
+//! Answers: outcomes onto the wire, and the one table from refusals to gRPC status codes.
+
+use ledger_domain::{Code, Position, Rejection, Timestamp};
+use prost::Message;
+use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{time, v1};
+
+/// Domain of the `google.rpc.ErrorInfo` that a refused call carries.
+pub const ERROR_DOMAIN: &str = "ledger.v1";
+
+/// An instant on the wire.
+#[must_use]
+pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    time::to_wire(at)
+}
+
+/// An accepted command.
+#[must_use]
+pub fn acknowledgement(at: Position, recorded: Timestamp, replayed: bool) -> v1::Acknowledgement {
+    let recorded_at = Some(timestamp(recorded));
+    v1::Acknowledgement { position: at.to_string(), recorded_at, replayed }
+}
+
+/// A refusal, with the position of its record where there is one.
+#[must_use]
+pub fn refusal(rejection: &Rejection, at: Option<Position>, replayed: bool) -> v1::Refusal {
+    v1::Refusal {
+        code: rejection.code.number(),
+        reason: rejection.code.name().to_owned(),
+        subject: rejection.subject.to_string(),
+        message: message(rejection),
+        position: at.map(|at| at.to_string()).unwrap_or_default(),
+        replayed,
+    }
+}
+
+/// A refusal of a unary call: ErrorInfo (reason, domain, subject) and the `Refusal` in its details.
+#[must_use]
+pub fn status(rejection: &Rejection, at: Option<Position>, replayed: bool) -> Status {
+    let refusal = refusal(rejection, at, replayed);
+    let metadata = [("subject".to_owned(), refusal.subject.clone())];
+    let info = ErrorDetails::with_error_info(&refusal.reason, ERROR_DOMAIN, metadata);
+    let with_info =
+        Status::with_error_details(grpc_code(rejection.code), refusal.message.clone(), info);
+    // tonic-types knows google.rpc's details only: the Refusal is added to the same Any list.
+    let mut details = tonic_types::pb::Status::decode(with_info.details()).unwrap_or_default();
+    details.details.push(prost_types::Any {
+        type_url: "type.googleapis.com/ledger.v1.Refusal".to_owned(),
+        value: refusal.encode_to_vec(),
+    });
+    Status::with_details(with_info.code(), refusal.message, details.encode_to_vec().into())
+}
+
+/// The `Refusal` in a status's details, for clients.
+#[must_use]
+pub fn refusal_of(status: &Status) -> Option<v1::Refusal> {
+    let details = tonic_types::pb::Status::decode(status.details()).ok()?;
+    let any = details.details.iter().find(|any| any.type_url.ends_with("/ledger.v1.Refusal"))?;
+    v1::Refusal::decode(any.value.as_slice()).ok()
+}
+
+/// The status code of a refused unary call.
+#[must_use]
+pub fn grpc_code(code: Code) -> tonic::Code {
+    match code {
+        Code::Malformed
+        | Code::MalformedAmount
+        | Code::AmountTooLarge
+        | Code::ZeroAmount
+        | Code::SameAccount
+        | Code::BatchSize
+        | Code::TooLong
+        | Code::ScaleTooLarge
+        | Code::TooManyDecimals => tonic::Code::InvalidArgument,
+        Code::UnknownLedger
+        | Code::UnknownDebitAccount
+        | Code::UnknownCreditAccount
+        | Code::UnknownAsset => tonic::Code::NotFound,
+        Code::LedgerExists | Code::AssetExists | Code::AccountExists | Code::IdReused => {
+            tonic::Code::AlreadyExists
+        }
+        Code::TooMany => tonic::Code::ResourceExhausted,
+        Code::Overflow => tonic::Code::OutOfRange,
+        Code::InsufficientFunds => tonic::Code::FailedPrecondition,
+    }
+}
+
+/// One sentence for a person.
+fn message(rejection: &Rejection) -> String {
+    let what = match rejection.code {
+        Code::Malformed => "not well-formed",
+        Code::MalformedAmount => "an amount is a decimal number such as 12.34",
+        Code::AmountTooLarge => "the amount is 2^128 or more",
+        Code::ZeroAmount => "a transfer moves more than nothing",
+        Code::SameAccount => "debit and credit account are the same",
+        Code::BatchSize => "the batch has too many transfers, or none",
+        Code::TooLong => "a text is too long",
+        Code::ScaleTooLarge => "the scale is too large",
+        Code::UnknownLedger => "no such ledger",
+        Code::LedgerExists => "the ledger exists already",
+        Code::AssetExists => "the asset exists already",
+        Code::AccountExists => "the account exists already",
+        Code::TooMany => "there can be no more of them",
+        Code::UnknownDebitAccount => "no such account to debit",
+        Code::UnknownCreditAccount => "no such account to credit",
+        Code::UnknownAsset => "no such asset",
+        Code::TooManyDecimals => "more decimals than the asset's scale",
+        Code::Overflow => "the amount or a balance would reach 2^128 minor units",
+        Code::InsufficientFunds => "the account may not go negative",
+        Code::IdReused => "the id was used before with other content",
+    };
+    format!("{what}: {}", rejection.subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_carries_its_refusal() {
+        let rejection = Rejection::new(Code::InsufficientFunds, "users:bob");
+        let status = status(&rejection, Some(Position::event(0, 7, 3)), true);
+        assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+        let refusal = refusal_of(&status).unwrap();
+        assert_eq!(refusal.position, "0@7.3");
+        assert_eq!(refusal.code, 211);
+        assert!(refusal.replayed);
+        let info = status.get_error_details().error_info().cloned().unwrap();
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str()),
+            ("INSUFFICIENT_FUNDS", "ledger.v1")
+        );
+    }
+}

@@ -1,0 +1,211 @@
+//! One command of a commit: its events as bytes, and back.
+
+mod batch;
+
+use ledger_domain::event::Event;
+use ledger_domain::{
+    AccountHandle, AccountName, AccountRules, AccountType, AssetCode, AssetHandle, Code, Id,
+    LedgerHandle, LedgerName, Position, Rejection,
+};
+use prost::Message;
+
+use crate::log_v1::{self as wire, event::Kind, id::Form};
+
+/// A command's events, with who asked and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedCommand {
+    /// The client's request id.
+    pub request_id: Option<Id>,
+    /// The authenticated principal; empty without authentication.
+    pub actor: String,
+    /// W3C traceparent of the request; empty when it had none.
+    pub traceparent: String,
+    /// What caused it, when the system itself made it.
+    pub cause: Option<Position>,
+    /// Where it came from, when that was a topic.
+    pub source: Option<SourceOffset>,
+    /// [`crate::hash::of_command`] of the command.
+    pub content_hash: [u8; 16],
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
+/// A record of a commands topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceOffset {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: u64,
+}
+
+/// Bytes that are not a command of a commit, or of a kind that this version does not know: nothing can
+/// be applied past them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a logged command cannot be read: {0}")]
+pub struct DecodeError(pub(crate) String);
+
+impl DecodeError {
+    pub(crate) fn new(what: &str) -> Self {
+        DecodeError(what.to_owned())
+    }
+}
+
+/// The command's bytes.
+#[must_use]
+pub fn encode(command: &LoggedCommand) -> Vec<u8> {
+    let source = command.source.as_ref().map(|source| wire::SourceOffset {
+        topic: source.topic.clone(),
+        partition: source.partition,
+        offset: source.offset,
+    });
+    wire::LoggedCommand {
+        request_id: command.request_id.as_ref().map(id_to_wire),
+        actor: command.actor.clone(),
+        traceparent: command.traceparent.clone(),
+        cause: command.cause.map(|at| at.to_string()).unwrap_or_default(),
+        source,
+        content_hash: command.content_hash.to_vec(),
+        events: command.events.iter().map(event_to_wire).collect(),
+    }
+    .encode_to_vec()
+}
+
+/// Reads a command.
+///
+/// # Errors
+/// [`DecodeError`] for anything that [`encode`] did not write.
+pub fn decode(bytes: &[u8]) -> Result<LoggedCommand, DecodeError> {
+    let wire =
+        wire::LoggedCommand::decode(bytes).map_err(|error| DecodeError(error.to_string()))?;
+    let cause = match wire.cause.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| DecodeError::new("cause is not a position"))?),
+    };
+    let source = wire.source.map(|source| SourceOffset {
+        topic: source.topic,
+        partition: source.partition,
+        offset: source.offset,
+    });
+    let content_hash =
+        wire.content_hash.try_into().map_err(|_| DecodeError::new("content hash of 16 bytes"))?;
+    Ok(LoggedCommand {
+        request_id: wire.request_id.map(id_from_wire).transpose()?,
+        actor: wire.actor,
+        traceparent: wire.traceparent,
+        cause,
+        source,
+        content_hash,
+        events: wire.events.into_iter().map(event_from_wire).collect::<Result<_, _>>()?,
+    })
+}
+
+fn event_to_wire(event: &Event) -> wire::Event {
+    let kind = match event {
+        Event::LedgerCreated { ledger, name } => {
+            Kind::LedgerCreated(wire::LedgerCreated { ledger: ledger.0, name: name.to_string() })
+        }
+        Event::AssetCreated { ledger, asset, code, scale } => {
+            Kind::AssetCreated(wire::AssetCreated {
+                ledger: ledger.0,
+                asset: asset.0,
+                code: code.to_string(),
+                scale: u32::from(*scale),
+            })
+        }
+        Event::AccountOpened { ledger, account, name, account_type, rules } => {
+            Kind::AccountOpened(wire::AccountOpened {
+                ledger: ledger.0,
+                account: account.0,
+                name: name.to_string(),
+                r#type: account_type_to_wire(*account_type).into(),
+                may_go_negative: rules.may_go_negative,
+            })
+        }
+        Event::TransferBatch(batch) => Kind::TransferBatch(batch::to_wire(batch)),
+        Event::CommandRefused { ledger, rejection } => Kind::CommandRefused(wire::CommandRefused {
+            ledger: ledger.to_string(),
+            code: rejection.code.number(),
+            subject: rejection.subject.to_string(),
+        }),
+    };
+    wire::Event { kind: Some(kind) }
+}
+
+fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
+    let kind = event.kind.ok_or_else(|| DecodeError::new("an event of an unknown kind"))?;
+    Ok(match kind {
+        Kind::LedgerCreated(e) => Event::LedgerCreated {
+            ledger: LedgerHandle(e.ledger),
+            name: LedgerName::from_log(&e.name),
+        },
+        Kind::AssetCreated(e) => Event::AssetCreated {
+            ledger: LedgerHandle(e.ledger),
+            asset: AssetHandle(e.asset),
+            code: AssetCode::from_log(&e.code),
+            scale: u8::try_from(e.scale).map_err(|_| DecodeError::new("scale"))?,
+        },
+        Kind::AccountOpened(e) => Event::AccountOpened {
+            ledger: LedgerHandle(e.ledger),
+            account: AccountHandle(e.account),
+            account_type: account_type_from_wire(e.r#type())
+                .ok_or_else(|| DecodeError::new("account type"))?,
+            name: AccountName::from_log(&e.name),
+            rules: AccountRules { may_go_negative: e.may_go_negative },
+        },
+        Kind::TransferBatch(e) => Event::TransferBatch(batch::from_wire(e)?),
+        Kind::CommandRefused(e) => Event::CommandRefused {
+            ledger: LedgerName::from_log(&e.ledger),
+            rejection: rejection_from_wire(e.code, &e.subject)?,
+        },
+    })
+}
+
+fn id_to_wire(id: &Id) -> wire::Id {
+    let form = match id {
+        Id::Uuid(bytes) => Form::Uuid(bytes.to_vec()),
+        Id::Text(text) => Form::Text(text.to_string()),
+    };
+    wire::Id { form: Some(form) }
+}
+
+fn id_from_wire(id: wire::Id) -> Result<Id, DecodeError> {
+    match id.form {
+        Some(Form::Uuid(bytes)) => {
+            bytes.try_into().map(Id::Uuid).map_err(|_| DecodeError::new("uuid of 16 bytes"))
+        }
+        Some(Form::Text(text)) => Ok(Id::Text(text.into())),
+        None => Err(DecodeError::new("an id without a form")),
+    }
+}
+
+fn rejection_from_wire(code: u32, subject: &str) -> Result<Rejection, DecodeError> {
+    let code = Code::from_number(code).ok_or_else(|| DecodeError::new("a code of no refusal"))?;
+    Ok(Rejection::new(code, subject))
+}
+
+fn account_type_to_wire(account_type: AccountType) -> wire::AccountType {
+    match account_type {
+        AccountType::Asset => wire::AccountType::Asset,
+        AccountType::Liability => wire::AccountType::Liability,
+        AccountType::Equity => wire::AccountType::Equity,
+        AccountType::Income => wire::AccountType::Income,
+        AccountType::Expense => wire::AccountType::Expense,
+    }
+}
+
+fn account_type_from_wire(account_type: wire::AccountType) -> Option<AccountType> {
+    match account_type {
+        wire::AccountType::Unspecified => None,
+        wire::AccountType::Asset => Some(AccountType::Asset),
+        wire::AccountType::Liability => Some(AccountType::Liability),
+        wire::AccountType::Equity => Some(AccountType::Equity),
+        wire::AccountType::Income => Some(AccountType::Income),
+        wire::AccountType::Expense => Some(AccountType::Expense),
+    }
+}
+
+#[cfg(test)]
+mod tests;

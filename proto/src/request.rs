@@ -1,0 +1,151 @@
+//! Requests into commands: everything that can be refused without looking at state is refused here.
+
+use ledger_domain::limits::{ASSET_SCALE_MAX, BATCH_TRANSFERS_MAX, REFERENCE_BYTES_MAX};
+use ledger_domain::{
+    AccountRules, AccountType, AmountError, Code, Command, CommandBody, Decimal, Id, LedgerName,
+    Rejection, Transfer,
+};
+
+use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
+use crate::{time, v1};
+
+/// A batch whose well-formed transfers are a command; the malformed ones stand aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The well-formed transfers, in order.
+    pub command: Command,
+    /// Places in the request of those that are not, ascending, each with its refusal.
+    pub malformed: Vec<(usize, Rejection)>,
+}
+
+/// A ledger to create.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn create_ledger(request: &v1::CreateLedgerRequest) -> Result<Command, Rejection> {
+    let ledger = parse_ledger(&request.ledger_id)?;
+    command(ledger, &request.request_id, CommandBody::CreateLedger)
+}
+
+/// An asset to create.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn create_asset(request: &v1::CreateAssetRequest) -> Result<Command, Rejection> {
+    let ledger = resource::ledger(&request.parent)?;
+    let code = parse_asset("asset_id", &request.asset_id)?;
+    let scale = u8::try_from(request.scale).ok().filter(|scale| *scale <= ASSET_SCALE_MAX);
+    let too_large = || {
+        let subject = format!("scale {} is above {ASSET_SCALE_MAX}", request.scale);
+        Rejection::new(Code::ScaleTooLarge, &subject)
+    };
+    let body = CommandBody::CreateAsset { code, scale: scale.ok_or_else(too_large)? };
+    command(ledger, &request.request_id, body)
+}
+
+/// An account to open.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejection> {
+    let ledger = resource::ledger(&request.parent)?;
+    let name = parse_account("account_id", &request.account_id)?;
+    let account_type = account_type(request.r#type())
+        .ok_or_else(|| malformed("type", "", "an account has one of the five types"))?;
+    let rules = AccountRules { may_go_negative: request.may_go_negative };
+    let body = CommandBody::OpenAccount { name, account_type, rules };
+    command(ledger, &request.request_id, body)
+}
+
+/// One transfer to post, as a batch of one.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn post_transfer(request: &v1::PostTransferRequest) -> Result<Command, Rejection> {
+    let ledger = resource::ledger(&request.parent)?;
+    let missing = || malformed("transfer", "", "is required");
+    let transfer = transfer(request.transfer.as_ref().ok_or_else(missing)?)?;
+    let body = CommandBody::PostTransfers { transfers: vec![transfer] };
+    command(ledger, &request.request_id, body)
+}
+
+/// Transfers to post.
+///
+/// # Errors
+/// What of the request's own shape is refused; what of a transfer's stands in [`Batch::malformed`].
+pub fn post_transfers(request: &v1::PostTransfersRequest) -> Result<Batch, Rejection> {
+    let ledger = resource::ledger(&request.parent)?;
+    let count = request.transfers.len();
+    if count == 0 || count > BATCH_TRANSFERS_MAX {
+        let subject = format!("{count} transfers; a batch holds 1 to {BATCH_TRANSFERS_MAX}");
+        return Err(Rejection::new(Code::BatchSize, &subject));
+    }
+    let mut transfers = Vec::with_capacity(count);
+    let mut malformed = Vec::new();
+    for (place, wire) in request.transfers.iter().enumerate() {
+        match transfer(wire) {
+            Ok(transfer) => transfers.push(transfer),
+            Err(rejection) => malformed.push((place, rejection)),
+        }
+    }
+    let body = CommandBody::PostTransfers { transfers };
+    let command = command(ledger, &request.request_id, body)?;
+    Ok(Batch { command, malformed })
+}
+
+/// The domain's account type; `None` for an unspecified one.
+#[must_use]
+pub fn account_type(wire: v1::AccountType) -> Option<AccountType> {
+    match wire {
+        v1::AccountType::Unspecified => None,
+        v1::AccountType::Asset => Some(AccountType::Asset),
+        v1::AccountType::Liability => Some(AccountType::Liability),
+        v1::AccountType::Equity => Some(AccountType::Equity),
+        v1::AccountType::Income => Some(AccountType::Income),
+        v1::AccountType::Expense => Some(AccountType::Expense),
+    }
+}
+
+fn command(ledger: LedgerName, id: &str, body: CommandBody) -> Result<Command, Rejection> {
+    let request_id = if id.is_empty() { None } else { Some(parse_id("request_id", id)?) };
+    Ok(Command { ledger, request_id, body })
+}
+
+/// A flat chain of checks in the order of `Code`.
+fn transfer(wire: &v1::Transfer) -> Result<Transfer, Rejection> {
+    let id: Id = parse_id("transfer_id", &wire.transfer_id)?;
+    let debit_account = parse_account("debit_account", &wire.debit_account)?;
+    let credit_account = parse_account("credit_account", &wire.credit_account)?;
+    let asset = parse_asset("asset", &wire.asset)?;
+    let effective_at = match &wire.effective_time {
+        None => None,
+        Some(at) => Some(time::from_wire(at).ok_or_else(|| {
+            malformed("effective_time", "", "an instant of the years 1678 to 2262")
+        })?),
+    };
+    let amount = Decimal::parse(&wire.amount).map_err(|error| amount_refused(error, wire))?;
+    if amount.is_zero() {
+        return Err(Rejection::new(Code::ZeroAmount, "amount"));
+    }
+    if debit_account == credit_account {
+        return Err(Rejection::new(Code::SameAccount, debit_account.as_str()));
+    }
+    if wire.reference.len() > REFERENCE_BYTES_MAX {
+        let subject = format!("reference has more than {REFERENCE_BYTES_MAX} bytes");
+        return Err(Rejection::new(Code::TooLong, &subject));
+    }
+    let reference = wire.reference.as_str().into();
+    Ok(Transfer { id, debit_account, credit_account, asset, amount, reference, effective_at })
+}
+
+fn amount_refused(error: AmountError, wire: &v1::Transfer) -> Rejection {
+    let code = match error {
+        AmountError::Malformed => Code::MalformedAmount,
+        AmountError::TooManyDecimals | AmountError::Overflow => Code::AmountTooLarge,
+    };
+    let shown: String = wire.amount.chars().take(80).collect();
+    Rejection::new(code, &format!("amount {shown:?}"))
+}
+
+#[cfg(test)]
+mod tests;

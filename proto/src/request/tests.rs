@@ -1,0 +1,87 @@
+//! What of a request's shape is refused, and by which code.
+
+use super::*;
+
+fn transfer_with(change: impl FnOnce(&mut v1::Transfer)) -> v1::Transfer {
+    let mut transfer = v1::Transfer {
+        transfer_id: "t-1".into(),
+        debit_account: "a".into(),
+        credit_account: "b".into(),
+        asset: "USD".into(),
+        amount: "12.30".into(),
+        reference: String::new(),
+        effective_time: None,
+    };
+    change(&mut transfer);
+    transfer
+}
+
+fn batch_of(transfers: Vec<v1::Transfer>) -> Result<Batch, Rejection> {
+    let parent = "ledgers/bank".to_owned();
+    post_transfers(&v1::PostTransfersRequest { parent, transfers, ..Default::default() })
+}
+
+#[test]
+fn a_malformed_transfer_is_refused_by_its_code() {
+    let check = |expected: Code, change: fn(&mut v1::Transfer)| {
+        let batch = batch_of(vec![transfer_with(|_| {}), transfer_with(change)]).unwrap();
+        let CommandBody::PostTransfers { transfers } = &batch.command.body else {
+            panic!("a batch posts transfers")
+        };
+        assert_eq!(transfers.len(), 1, "the other transfer stays");
+        let codes: Vec<_> = batch.malformed.iter().map(|(at, r)| (*at, r.code)).collect();
+        assert_eq!(codes, [(1, expected)]);
+    };
+    check(Code::Malformed, |t| t.transfer_id.clear());
+    check(Code::Malformed, |t| t.transfer_id = "~step".into());
+    check(Code::Malformed, |t| t.debit_account = "a b".into());
+    check(Code::Malformed, |t| t.credit_account = "~clearing".into());
+    check(Code::Malformed, |t| t.asset.clear());
+    check(Code::Malformed, |t| {
+        t.effective_time = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
+    });
+    check(Code::MalformedAmount, |t| t.amount = "-1".into());
+    check(Code::MalformedAmount, |t| t.amount = "1e3".into());
+    check(Code::AmountTooLarge, |t| t.amount = "9".repeat(40));
+    check(Code::ZeroAmount, |t| t.amount = "0.00".into());
+    check(Code::SameAccount, |t| t.credit_account = "a".into());
+    check(Code::TooLong, |t| t.reference = "x".repeat(257));
+}
+
+#[test]
+fn a_batch_holds_1_to_8190_transfers() {
+    assert_eq!(batch_of(vec![]).unwrap_err().code, Code::BatchSize);
+    let many = |count: usize| vec![transfer_with(|_| {}); count];
+    assert!(batch_of(many(BATCH_TRANSFERS_MAX)).is_ok());
+    assert_eq!(batch_of(many(BATCH_TRANSFERS_MAX + 1)).unwrap_err().code, Code::BatchSize);
+}
+
+#[test]
+fn an_amount_is_one_value_however_it_is_written() {
+    let hash = |amount: &str| {
+        let wire = transfer_with(|t| t.amount = amount.into());
+        crate::hash::of_transfer(&transfer(&wire).unwrap())
+    };
+    assert_eq!(hash("1.5"), hash("1.50"));
+    assert_ne!(hash("1.5"), hash("1.51"));
+}
+
+#[test]
+fn a_scale_and_a_type_are_checked() {
+    let asset = |scale| v1::CreateAssetRequest {
+        parent: "ledgers/bank".into(),
+        asset_id: "USD".into(),
+        scale,
+        ..Default::default()
+    };
+    assert!(create_asset(&asset(30)).is_ok());
+    for scale in [31, 256, u32::MAX] {
+        assert_eq!(create_asset(&asset(scale)).unwrap_err().code, Code::ScaleTooLarge);
+    }
+    let account = v1::OpenAccountRequest {
+        parent: "ledgers/bank".into(),
+        account_id: "a".into(),
+        ..Default::default()
+    };
+    assert_eq!(open_account(&account).unwrap_err().code, Code::Malformed);
+}

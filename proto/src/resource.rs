@@ -1,0 +1,122 @@
+//! Resource names: "ledgers/bank/accounts/users:alice:wallet".
+
+use ledger_domain::{AccountName, AssetCode, Code, Id, LedgerName, Rejection};
+
+/// "ledgers/bank".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn ledger(name: &str) -> Result<LedgerName, Rejection> {
+    let [ledger] = segments(name, ["ledgers"])?;
+    parse_ledger(ledger)
+}
+
+/// "ledgers/bank/accounts/users:alice:wallet".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn account(name: &str) -> Result<(LedgerName, AccountName), Rejection> {
+    let [ledger, account] = segments(name, ["ledgers", "accounts"])?;
+    Ok((parse_ledger(ledger)?, parse_account("account", account)?))
+}
+
+/// "ledgers/bank/transfers/0198…".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn transfer(name: &str) -> Result<(LedgerName, Id), Rejection> {
+    let [ledger, transfer] = segments(name, ["ledgers", "transfers"])?;
+    Ok((parse_ledger(ledger)?, parse_id("transfer", transfer)?))
+}
+
+/// Name of a ledger as a resource.
+#[must_use]
+pub fn ledger_resource(ledger: &str) -> String {
+    format!("ledgers/{ledger}")
+}
+
+/// Name of an asset as a resource.
+#[must_use]
+pub fn asset_resource(ledger: &str, asset: &str) -> String {
+    format!("ledgers/{ledger}/assets/{asset}")
+}
+
+/// Name of an account as a resource.
+#[must_use]
+pub fn account_resource(ledger: &str, account: &str) -> String {
+    format!("ledgers/{ledger}/accounts/{account}")
+}
+
+/// Name of a transfer as a resource.
+#[must_use]
+pub fn transfer_resource(ledger: &str, id: &Id) -> String {
+    format!("ledgers/{ledger}/transfers/{id}")
+}
+
+/// "bank".
+pub(crate) fn parse_ledger(text: &str) -> Result<LedgerName, Rejection> {
+    LedgerName::parse(text).map_err(|rule| malformed("ledger", text, rule.0))
+}
+
+/// An account's name in `field`.
+pub(crate) fn parse_account(field: &str, text: &str) -> Result<AccountName, Rejection> {
+    AccountName::parse(text).map_err(|rule| malformed(field, text, rule.0))
+}
+
+/// An asset's code in `field`.
+pub(crate) fn parse_asset(field: &str, text: &str) -> Result<AssetCode, Rejection> {
+    AssetCode::parse(text).map_err(|rule| malformed(field, text, rule.0))
+}
+
+/// An id in `field`.
+pub(crate) fn parse_id(field: &str, text: &str) -> Result<Id, Rejection> {
+    Id::parse(text).map_err(|rule| malformed(field, text, rule.0))
+}
+
+pub(crate) fn malformed(field: &str, text: &str, rule: &str) -> Rejection {
+    let shown: String = text.chars().take(80).collect();
+    Rejection::new(Code::Malformed, &format!("{field} {shown:?}: {rule}"))
+}
+
+/// The values behind each collection of a resource name.
+fn segments<'a, const N: usize>(
+    name: &'a str,
+    collections: [&str; N],
+) -> Result<[&'a str; N], Rejection> {
+    let rule = || {
+        let form = collections.map(|collection| format!("{collection}/…")).join("/");
+        malformed("name", name, &format!("a resource name of the form {form}"))
+    };
+    let mut values = [""; N];
+    let mut parts = name.split('/');
+    for (value, collection) in values.iter_mut().zip(collections) {
+        if parts.next() != Some(collection) {
+            return Err(rule());
+        }
+        *value = parts.next().ok_or_else(rule)?;
+    }
+    if parts.next().is_some() { Err(rule()) } else { Ok(values) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_prints() {
+        assert_eq!(ledger("ledgers/bank").unwrap().as_str(), "bank");
+        let (book, name) = account(&account_resource("bank", "users:alice")).unwrap();
+        assert_eq!((book.as_str(), name.as_str()), ("bank", "users:alice"));
+        let id = Id::parse("t-1").unwrap();
+        assert_eq!(transfer(&transfer_resource("bank", &id)).unwrap().1, id);
+    }
+
+    #[test]
+    fn refuses_other_forms_and_says_the_form() {
+        for bad in ["", "bank", "ledgers", "ledgers/", "ledgers/-", "ledgers/a/b", "accounts/x"] {
+            assert_eq!(ledger(bad).unwrap_err().code, Code::Malformed, "{bad:?}");
+        }
+        let error = account("ledgers/bank").unwrap_err();
+        assert!(error.subject.contains("ledgers/…/accounts/…"), "{error}");
+    }
+}
