@@ -63,6 +63,18 @@ pub enum AccountType {
 }
 
 impl AccountType {
+    /// A stable number, for canonical bytes.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            AccountType::Asset => 1,
+            AccountType::Liability => 2,
+            AccountType::Equity => 3,
+            AccountType::Income => 4,
+            AccountType::Expense => 5,
+        }
+    }
+
     /// Whether debits increase its balance.
     #[must_use]
     pub fn is_debit_normal(self) -> bool {
@@ -147,13 +159,7 @@ impl Command {
             CommandBody::OpenAccount { name, account_type, rules } => {
                 out.push(3);
                 write_text(name.as_str(), out);
-                out.push(match account_type {
-                    AccountType::Asset => 1,
-                    AccountType::Liability => 2,
-                    AccountType::Equity => 3,
-                    AccountType::Income => 4,
-                    AccountType::Expense => 5,
-                });
+                out.push(account_type.number());
                 out.push(u8::from(rules.may_go_negative));
             }
             CommandBody::PostTransfers { transfers } => {

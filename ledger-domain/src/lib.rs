@@ -40,3 +40,11 @@ pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
 pub use position::{Position, PositionError};
 pub use rejection::{Code, Rejection};
 pub use state::{Account, AccountHandle, Asset, AssetHandle, Balance, Ledger, LedgerHandle, State};
+
+#[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test that overflows or misses an index fails, as it should"
+)]
+mod tests;

@@ -205,10 +205,7 @@ impl State {
         for account in &self.accounts {
             sink(&account.ledger.0.to_le_bytes());
             feed_text(account.name.as_str(), sink);
-            sink(&[
-                u8::from(account.rules.may_go_negative),
-                u8::from(account.account_type.is_debit_normal()),
-            ]);
+            sink(&[u8::from(account.rules.may_go_negative), account.account_type.number()]);
             for (asset, balance) in &account.balances {
                 sink(&asset.0.to_le_bytes());
                 for counter in [

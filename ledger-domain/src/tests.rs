@@ -1,0 +1,206 @@
+//! The rules as tables, in a small language: a line is a command and what it comes to.
+
+use crate::command::{AccountRules, AccountType, Command, CommandBody, Transfer};
+use crate::decide::{ItemOutcome, Outcome, decide};
+use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::state::{Balance, State};
+use crate::{Decimal, apply, invariants};
+
+/// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE [negative]`,
+/// `post L DEBIT CREDIT CODE AMOUNT` each end with `=> ok` or the refusal; `balance L NAME CODE`
+/// ends with debits and credits in minor units.
+fn check(script: &str) {
+    let mut state = State::default();
+    for (number, line) in script.lines().map(str::trim).enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let (left, expected) = line.split_once("=>").expect("a line is `what => result`");
+        let words: Vec<&str> = left.split_whitespace().collect();
+        let found = run(&mut state, &words, number);
+        assert_eq!(found, expected.trim(), "line {number}: {line}");
+        assert_eq!(invariants::check(&state), [], "line {number}: {line}");
+    }
+}
+
+fn run(state: &mut State, words: &[&str], number: usize) -> String {
+    let body = match words {
+        ["create", _] => CommandBody::CreateLedger,
+        ["asset", _, code, scale] => CommandBody::CreateAsset {
+            code: AssetCode::parse(code).unwrap(),
+            scale: scale.parse().unwrap(),
+        },
+        ["open", _, name, kind, rules @ ..] => CommandBody::OpenAccount {
+            name: AccountName::parse(name).unwrap(),
+            account_type: account_type(kind),
+            rules: AccountRules { may_go_negative: rules == ["negative"] },
+        },
+        ["post", _, debit, credit, asset, amount] => {
+            let transfer = transfer(number, debit, credit, asset, amount);
+            CommandBody::PostTransfers { transfers: vec![transfer] }
+        }
+        ["balance", ledger, name, asset] => return balance(state, ledger, name, asset),
+        _ => panic!("no such line: {words:?}"),
+    };
+    let ledger = LedgerName::parse(words[1]).unwrap();
+    let command = Command { ledger, request_id: None, body };
+    let decision = decide(state, &command, &[], state.recorded_at() + 1);
+    for event in &decision.events {
+        apply(state, event);
+    }
+    match decision.outcome {
+        Outcome::Accepted => "ok".into(),
+        Outcome::Refused(rejection) => rejection.to_string(),
+        Outcome::Items(items) => match items.as_slice() {
+            [ItemOutcome::Posted { row: 0 }] => "ok".into(),
+            [ItemOutcome::Refused { row: 0, rejection }] => rejection.to_string(),
+            other => format!("{other:?}"),
+        },
+    }
+}
+
+fn transfer(number: usize, debit: &str, credit: &str, asset: &str, amount: &str) -> Transfer {
+    Transfer {
+        id: Id::parse(&format!("line-{number}")).unwrap(),
+        debit_account: AccountName::parse(debit).unwrap(),
+        credit_account: AccountName::parse(credit).unwrap(),
+        asset: AssetCode::parse(asset).unwrap(),
+        amount: Decimal::parse(amount).unwrap(),
+        reference: "".into(),
+        effective_at: None,
+    }
+}
+
+fn account_type(word: &str) -> AccountType {
+    match word {
+        "asset" => AccountType::Asset,
+        "liability" => AccountType::Liability,
+        "equity" => AccountType::Equity,
+        "income" => AccountType::Income,
+        "expense" => AccountType::Expense,
+        _ => panic!("no such type: {word}"),
+    }
+}
+
+fn balance(state: &State, ledger: &str, name: &str, asset: &str) -> String {
+    let book = state.ledger_by_name(&LedgerName::parse(ledger).unwrap()).unwrap();
+    let book = state.ledger(book).unwrap();
+    let account = book.account_by_name(&AccountName::parse(name).unwrap()).unwrap();
+    let asset = book.asset_by_code(&AssetCode::parse(asset).unwrap()).unwrap();
+    let Balance { debits_posted, credits_posted, .. } =
+        state.account(account).unwrap().balance(asset);
+    format!("{debits_posted} {credits_posted}")
+}
+
+#[test]
+fn names_are_given_once() {
+    check(
+        "
+        asset bank USD 2           => UNKNOWN_LEDGER: bank
+        open bank a liability      => UNKNOWN_LEDGER: bank
+        post bank a b USD 1        => UNKNOWN_LEDGER: bank
+        create bank                => ok
+        create bank                => LEDGER_EXISTS: bank
+        asset bank USD 2           => ok
+        asset bank USD 3           => ASSET_EXISTS: USD
+        open bank a liability      => ok
+        open bank a asset negative => ACCOUNT_EXISTS: a
+        create shop                => ok
+        asset shop USD 0           => ok
+        open shop a asset          => ok
+        ",
+    );
+}
+
+#[test]
+fn a_transfer_moves_its_amount_or_nothing() {
+    check(
+        "
+        create bank                       => ok
+        asset bank USD 2                  => ok
+        open bank cash asset              => ok
+        open bank equity equity           => ok
+        open bank alice liability         => ok
+        open bank bob liability           => ok
+        post bank cash equity USD 100     => ok
+        post bank cash alice USD 12.34    => ok
+        post bank alice bob USD 12.34     => ok
+        balance bank alice USD            => 1234 1234
+        balance bank bob USD              => 0 1234
+        balance bank cash USD             => 11234 0
+        ",
+    );
+}
+
+#[test]
+fn refusals_come_in_the_documented_precedence() {
+    check(
+        "
+        create bank                       => ok
+        asset bank USD 2                  => ok
+        open bank alice liability         => ok
+        post bank x y EUR 1.234           => UNKNOWN_DEBIT_ACCOUNT: x
+        post bank alice y EUR 1.234       => UNKNOWN_CREDIT_ACCOUNT: y
+        open bank bob liability           => ok
+        post bank alice bob EUR 1.234     => UNKNOWN_ASSET: EUR
+        post bank alice bob USD 1.234     => TOO_MANY_DECIMALS: amount
+        post bank alice bob USD 9999999999999999999999999999999999999 => OVERFLOW: amount
+        post bank alice bob USD 1         => INSUFFICIENT_FUNDS: alice
+        balance bank bob USD              => 0 0
+        ",
+    );
+}
+
+#[test]
+fn an_account_passes_zero_only_where_it_may() {
+    check(
+        "
+        create bank                       => ok
+        asset bank USD 0                  => ok
+        open bank poor liability          => ok
+        open bank rich liability negative => ok
+        open bank till asset              => ok
+        open bank loan asset negative     => ok
+        open bank fees income             => ok
+        open bank rent expense            => ok
+        post bank poor rich USD 1         => INSUFFICIENT_FUNDS: poor
+        post bank rich poor USD 5         => ok
+        post bank poor rich USD 6         => INSUFFICIENT_FUNDS: poor
+        post bank poor rich USD 5         => ok
+        post bank rich till USD 1         => INSUFFICIENT_FUNDS: till
+        post bank till fees USD 3         => ok
+        post bank rent till USD 4         => INSUFFICIENT_FUNDS: till
+        post bank rent till USD 3         => ok
+        post bank rich loan USD 9         => ok
+        post bank fees rent USD 4         => INSUFFICIENT_FUNDS: fees
+        post bank fees rent USD 3         => ok
+        balance bank rich USD             => 14 5
+        balance bank loan USD             => 0 9
+        ",
+    );
+}
+
+#[test]
+fn counters_stop_short_of_2_to_the_128() {
+    check(
+        "
+        create bank                       => ok
+        asset bank X 0                    => ok
+        asset bank Y 30                   => ok
+        open bank a liability negative    => ok
+        open bank b liability negative    => ok
+        open bank c liability negative    => ok
+        post bank a b X 340282366920938463463374607431768211455 => ok
+        post bank a c X 1                 => OVERFLOW: a
+        post bank c b X 1                 => OVERFLOW: b
+        post bank b a X 340282366920938463463374607431768211455 => ok
+        post bank a b Y 340282366         => ok
+        post bank a b Y 1                 => OVERFLOW: a
+        post bank c a Y 340282367         => OVERFLOW: amount
+        balance bank a X => 340282366920938463463374607431768211455 340282366920938463463374607431768211455
+        ",
+    );
+}
+
+mod batches;
+mod properties;
