@@ -1,4 +1,4 @@
-//! What counts, and what may be acknowledged: DESIGN "The fence" and "Acknowledging".
+//! What counts, and what may be acknowledged: "The fence" in docs/formats.md.
 //!
 //! To take a partition a writer appends `TermStarted`; its term is that record's offset. From then on
 //! every reader skips what an older writer still appends. [`Reader`] is that rule; it needs only

@@ -1,0 +1,135 @@
+//! Rules on every file: opening lines, sizes, seeds, names that must not stand anywhere, lints.
+
+use std::fs;
+
+use crate::{hold, read, root, tracked, tracked_with};
+
+/// Files that may be longer than [`LINES_MAX`], each with its reason.
+const LONG_FILES: &[(&str, &str)] = &[];
+const LINES_MAX: usize = 500;
+
+#[test]
+fn every_source_file_opens_with_its_purpose() {
+    let broken: Vec<String> = tracked_with(".rs")
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(path, _)| path)
+        .collect();
+    hold("Every .rs file opens with a `//!` line that says its purpose.", &broken);
+}
+
+#[test]
+fn no_file_is_longer_than_the_limit_without_a_reason() {
+    let mut broken = Vec::new();
+    for ending in [".rs", ".proto", ".sh"] {
+        for (path, text) in tracked_with(ending) {
+            let lines = text.lines().count();
+            let listed = LONG_FILES.iter().any(|(long, _)| *long == path);
+            if lines > LINES_MAX && !listed {
+                broken.push(format!("{path}: {lines} lines"));
+            }
+            if lines <= LINES_MAX && listed {
+                broken.push(format!("{path} is listed as long, with {lines} lines"));
+            }
+        }
+    }
+    hold("No file has more than 500 lines, unless listed here with a reason.", &broken);
+}
+
+#[test]
+fn no_module_is_a_mod_rs() {
+    let broken: Vec<String> =
+        tracked().into_iter().filter(|path| path.ends_with("/mod.rs")).collect();
+    hold("`mod x;` is x.rs with x/ beside it.", &broken);
+}
+
+#[test]
+fn randomness_in_tests_has_a_fixed_seed() {
+    // In two halves, so that this file does not find itself.
+    let random = [
+        ["fastrand::Rng::", "new()"].concat(),
+        ["Uuid::", "new_v4"].concat(),
+        ["rand::", "random"].concat(),
+        ["ReplaceRandom", "State"].concat(),
+    ];
+    let property = ["proptest", "!"].concat();
+    let mut broken = Vec::new();
+    for (path, text) in tracked_with(".rs") {
+        let in_tests = path.contains("/tests") || text.contains("#[cfg(test)]\nmod tests {");
+        if in_tests && random.iter().any(|call| text.contains(call.as_str())) {
+            broken.push(format!("{path}: randomness without a seed"));
+        }
+        if text.contains(&property) && !text.contains("RngSeed::Fixed") {
+            broken.push(format!("{path}: a property test without RngSeed::Fixed"));
+        }
+    }
+    hold("A test that draws at random does so from a fixed seed.", &broken);
+}
+
+#[test]
+fn no_file_names_a_place_of_one_machine() {
+    // In two halves, so that this file does not find itself.
+    let places = [
+        ["/wo", "rk/"].concat(),
+        ["/ro", "ot/"].concat(),
+        ["/ho", "me/"].concat(),
+        ["/Us", "ers/"].concat(),
+        ["shar", "ed/"].concat(),
+        ["DESI", "GN"].concat(),
+        ["STY", "LE.md"].concat(),
+        ["FAC", "TS"].concat(),
+    ];
+    // The full data set stands beside the clone: the gate looks there, and says so.
+    let data = ["../shar", "ed/data"].concat();
+    let may_name_data = [".ci/run", "docs/ci.md", "CONTRIBUTING.md"];
+    let mut broken = Vec::new();
+    for path in tracked() {
+        let Ok(text) = fs::read_to_string(root().join(&path)) else {
+            continue;
+        };
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = if may_name_data.contains(&path.as_str()) {
+                line.replace(&data, "")
+            } else {
+                line.to_owned()
+            };
+            if places.iter().any(|place| line.contains(place.as_str())) {
+                broken.push(format!("{path}:{number}: {line}"));
+            }
+        }
+    }
+    hold("No file names a folder or a document of one machine.", &broken);
+}
+
+#[test]
+fn the_deterministic_crates_have_the_lint_and_the_thresholds_of_the_root() {
+    let every_setting = |text: &str, line: &str| text.lines().any(|l| l == line);
+    let deterministic = read(".config/clippy-deterministic.toml");
+    let domain = read(".config/clippy-domain.toml");
+    for line in read("clippy.toml").lines().filter(|line| !line.starts_with('#')) {
+        assert!(every_setting(&deterministic, line), "clippy-deterministic.toml lacks {line}");
+    }
+    for line in deterministic.lines().filter(|line| !line.starts_with('#')) {
+        assert!(every_setting(&domain, line), "clippy-domain.toml lacks {line}");
+    }
+    for name in ["log", "command", "projector", "views", "sim", "audit"] {
+        let own = read(&format!("ledger-{name}/clippy.toml"));
+        assert_eq!(own, deterministic, "ledger-{name}/clippy.toml is not the shared one");
+    }
+    assert_eq!(read("ledger-domain/clippy.toml"), domain);
+}
+
+#[test]
+fn lints_are_silenced_by_expect_with_a_reason() {
+    let allow = ["#[al", "low("].concat();
+    let allow_all = ["#![al", "low("].concat();
+    let mut broken = Vec::new();
+    for (path, text) in tracked_with(".rs") {
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.contains(&allow) || line.contains(&allow_all) {
+                broken.push(format!("{path}:{number}"));
+            }
+        }
+    }
+    hold("A lint is silenced by `#[expect(.., reason = \"..\")]` only.", &broken);
+}
