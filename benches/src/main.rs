@@ -3,6 +3,7 @@
 //! Everything goes through gRPC over loopback to a `ledger up` of its own in a folder of its own, so
 //! that a figure is what a client sees. Beside them stands what the disk does alone.
 
+mod core;
 mod disk;
 mod reads;
 mod server;
@@ -22,6 +23,9 @@ struct Args {
     /// Transfers of each throughput measurement
     #[arg(long, default_value_t = 1_000_000)]
     transfers: u64,
+    /// Measure only the pure steps of the write path: no server, no disk
+    #[arg(long)]
+    core: bool,
     /// Folder to measure in, on the disk that matters (default: the system's temporary folder)
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -44,6 +48,10 @@ fn main() -> anyhow::Result<()> {
 
     report("| measured | result |");
     report("|---|---|");
+    core::measure()?;
+    if args.core {
+        return Ok(());
+    }
     disk::measure(scratch.path())?;
     writes::measure(&ledger, scratch.path(), args.transfers)?;
     runtime.block_on(reads::measure(&ledger, scratch.path(), &args.reads_at))

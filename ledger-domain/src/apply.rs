@@ -96,8 +96,8 @@ impl Ledger {
         Ledger {
             name,
             assets: Vec::new(),
-            assets_by_code: std::collections::BTreeMap::new(),
-            accounts_by_name: std::collections::BTreeMap::new(),
+            assets_by_code: crate::index::Index::default(),
+            accounts_by_name: crate::index::Index::default(),
         }
     }
 }

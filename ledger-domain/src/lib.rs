@@ -29,6 +29,7 @@ pub mod state;
 
 mod apply;
 mod decide;
+mod index;
 pub mod invariants;
 
 pub use amount::{Amount, AmountError, Decimal};

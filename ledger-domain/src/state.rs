@@ -1,10 +1,9 @@
 //! The aggregates of one partition, held in memory and rebuilt from a snapshot and the log.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AccountRules, AccountType, Timestamp};
+use crate::index::Index;
 use crate::name::{AccountName, AssetCode, LedgerName};
 
 /// A ledger of this partition: the n-th that was created in it.
@@ -21,11 +20,40 @@ pub struct AccountHandle(pub u64);
 
 /// Everything that `decide` looks at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct State {
     pub(crate) ledgers: Vec<Ledger>,
-    pub(crate) ledgers_by_name: BTreeMap<LedgerName, LedgerHandle>,
     pub(crate) accounts: Vec<Account>,
     pub(crate) recorded_at: Timestamp,
+    #[serde(skip)]
+    pub(crate) ledgers_by_name: Index<LedgerName, LedgerHandle>,
+}
+
+/// The state without its indices, as a snapshot holds it: they follow from the rest.
+#[derive(Deserialize)]
+struct Stored {
+    ledgers: Vec<Ledger>,
+    accounts: Vec<Account>,
+    recorded_at: Timestamp,
+}
+
+impl From<Stored> for State {
+    fn from(stored: Stored) -> Self {
+        let Stored { mut ledgers, accounts, recorded_at } = stored;
+        for ledger in &mut ledgers {
+            let assets = (0..).map(AssetHandle).zip(&ledger.assets);
+            ledger.assets_by_code = assets.map(|(at, asset)| (asset.code.clone(), at)).collect();
+        }
+        for (at, account) in (0..).map(AccountHandle).zip(&accounts) {
+            let ledger = usize::try_from(account.ledger.0).ok().and_then(|l| ledgers.get_mut(l));
+            if let Some(ledger) = ledger {
+                ledger.accounts_by_name.insert(account.name.clone(), at);
+            }
+        }
+        let named = (0..).map(LedgerHandle).zip(&ledgers);
+        let ledgers_by_name = named.map(|(at, ledger)| (ledger.name.clone(), at)).collect();
+        State { ledgers, accounts, recorded_at, ledgers_by_name }
+    }
 }
 
 /// A named book.
@@ -35,8 +63,10 @@ pub struct Ledger {
     pub name: LedgerName,
     /// Its assets, by handle.
     pub assets: Vec<Asset>,
-    pub(crate) assets_by_code: BTreeMap<AssetCode, AssetHandle>,
-    pub(crate) accounts_by_name: BTreeMap<AccountName, AccountHandle>,
+    #[serde(skip)]
+    pub(crate) assets_by_code: Index<AssetCode, AssetHandle>,
+    #[serde(skip)]
+    pub(crate) accounts_by_name: Index<AccountName, AccountHandle>,
 }
 
 /// What is counted.

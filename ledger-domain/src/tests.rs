@@ -202,5 +202,18 @@ fn counters_stop_short_of_2_to_the_128() {
     );
 }
 
+#[test]
+fn a_state_read_back_is_the_same_with_its_indices() {
+    let mut state = State::default();
+    for line in ["create bank", "create shop", "asset bank USD 2", "open bank a liability"] {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(run(&mut state, &words, 0), "ok", "{line}");
+    }
+    let config = bincode::config::standard();
+    let bytes = bincode::serde::encode_to_vec(&state, config).unwrap();
+    let (read, _): (State, usize) = bincode::serde::decode_from_slice(&bytes, config).unwrap();
+    assert_eq!(read, state);
+}
+
 mod batches;
 mod properties;

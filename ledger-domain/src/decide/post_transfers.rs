@@ -1,11 +1,10 @@
 //! Transfers are decided in order, each upon the balances that those before it left.
 
-use std::collections::BTreeMap;
-
 use super::{Decision, ItemOutcome, Known, Outcome, Seen};
 use crate::amount::AmountError;
 use crate::command::Transfer;
 use crate::event::{Event, PostedTransfer, RefusedTransfer, TransferBatch};
+use crate::index::Index;
 use crate::name::{AccountName, LedgerName};
 use crate::rejection::{Code, Rejection};
 use crate::state::{Account, AccountHandle, AssetHandle, Balance, Ledger, State};
@@ -21,7 +20,7 @@ pub(super) fn decide(
     let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
     let book = state.ledger(handle).ok_or_else(unknown)?;
 
-    let mut draft = Draft { state, book, touched: BTreeMap::new() };
+    let mut draft = Draft { state, book, touched: Index::default() };
     let mut batch = TransferBatch { ledger: handle, posted: Vec::new(), refused: Vec::new() };
     batch.posted.reserve(transfers.len());
     let mut items = Vec::with_capacity(transfers.len());
@@ -46,7 +45,7 @@ pub(super) fn decide(
 struct Draft<'a> {
     state: &'a State,
     book: &'a Ledger,
-    touched: BTreeMap<(AccountHandle, AssetHandle), Balance>,
+    touched: Index<(AccountHandle, AssetHandle), Balance>,
 }
 
 impl<'a> Draft<'a> {
