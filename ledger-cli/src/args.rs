@@ -151,7 +151,8 @@ mod tests {
         assert_eq!("1970-01-01T01:00:00+01:00".parse(), Ok(instant(0, 0)));
         assert_eq!("1970-01-01T00:00:00.000000001Z".parse(), Ok(instant(0, 1)));
         assert_eq!("1993-02-28".parse(), Ok(instant(730_857_600, 0)));
-        for bad in ["", "yesterday", "1042", "1993-02-29", "2026-01-01T25:00:00Z", "0@", "0@1.2.3"] {
+        for bad in ["", "yesterday", "1042", "1993-02-29", "2026-01-01T25:00:00Z", "0@", "0@1.2.3"]
+        {
             assert!(bad.parse::<When>().is_err(), "{bad:?}");
         }
     }

@@ -44,7 +44,8 @@ mod tests {
             "acknowledgement": { "position": "0@7.1", "recordedAt": "1970-01-01T00:00:01.005Z" },
         });
         assert_eq!(of("OpenAccountResponse", &response).unwrap(), expected);
-        let account = v1::Account { r#type: v1::AccountType::Liability.into(), ..Default::default() };
+        let account =
+            v1::Account { r#type: v1::AccountType::Liability.into(), ..Default::default() };
         assert_eq!(of("Account", &account).unwrap(), json!({ "type": "ACCOUNT_TYPE_LIABILITY" }));
         assert!(of("Nothing", &response).is_err());
     }

@@ -28,7 +28,11 @@ impl Output {
         message: &M,
         human: impl FnOnce(&M) -> String,
     ) -> anyhow::Result<()> {
-        if self.json { self.value(&json::of(name, message)?, String::new) } else { print(&human(message)) }
+        if self.json {
+            self.value(&json::of(name, message)?, String::new)
+        } else {
+            print(&human(message))
+        }
     }
 
     /// Prints what is no message of the API: as JSON, or as the text that `human` makes.
