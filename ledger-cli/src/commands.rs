@@ -1,0 +1,107 @@
+//! Every command in a file of its own; here is only who runs what.
+
+mod account;
+mod asset;
+mod audit;
+mod balance;
+mod import;
+mod ledger;
+mod load;
+mod statement;
+mod transfer;
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use uuid::Uuid;
+
+use crate::args::Cli;
+use crate::client::Client;
+use crate::output::Output;
+use crate::sim::{self, SimArgs};
+use crate::up::{self, UpArgs};
+
+/// Entries of one page of a list: as many as a server gives.
+const PAGE_SIZE: i32 = 1_000;
+
+/// What can be asked of `ledger`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve: commands, views, queries and audits in one process
+    Up(UpArgs),
+    /// Create and read ledgers
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// Create and list the assets of a ledger
+    #[command(subcommand)]
+    Asset(asset::AssetCommand),
+    /// Open and read accounts
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Post and read transfers
+    #[command(subcommand)]
+    Transfer(transfer::TransferCommand),
+    /// Show the balances of an account, now or as of any past position or instant
+    Balance(balance::BalanceArgs),
+    /// Show the entries of an account, newest first, each with the balance after it
+    Statement(statement::StatementArgs),
+    /// Import transfers from a file
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    /// Replay the log and compare
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Measure: post many transfers and report rate and latency
+    Load(load::LoadArgs),
+    /// Simulate the services with crashes and restarts, from one seed
+    Sim(SimArgs),
+}
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All is well.
+    Clean,
+    /// It ran to its end and found what a person should look at.
+    Findings,
+}
+
+/// What every client command is given.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) server: String,
+    pub(crate) timeout: Duration,
+    pub(crate) output: Output,
+}
+
+impl Context {
+    /// A connection of its own to the server.
+    pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+        Client::connect(&self.server, self.timeout).await
+    }
+}
+
+/// Runs what was typed.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let timeout = cli.timeout();
+    let context = Context { server: cli.server, timeout, output: Output::new(cli.json) };
+    match cli.command {
+        Command::Up(args) => Box::pin(up::run(args)).await?,
+        Command::Sim(args) => Box::pin(sim::run(args)).await?,
+        Command::Ledger(command) => ledger::run(&context, command).await?,
+        Command::Asset(command) => asset::run(&context, command).await?,
+        Command::Account(command) => account::run(&context, command).await?,
+        Command::Transfer(command) => transfer::run(&context, command).await?,
+        Command::Balance(args) => balance::run(&context, args).await?,
+        Command::Statement(args) => statement::run(&context, args).await?,
+        Command::Import(command) => return Box::pin(import::run(&context, command)).await,
+        Command::Audit(command) => return Box::pin(audit::run(&context, command)).await,
+        Command::Load(args) => Box::pin(load::run(&context, args)).await?,
+    }
+    Ok(Outcome::Clean)
+}
+
+/// A fresh time-ordered id (UUIDv7): for requests, and for transfers that were given none.
+fn fresh_id() -> String {
+    Uuid::now_v7().to_string()
+}

@@ -1,0 +1,133 @@
+//! `ledger account open | get | list`.
+
+use clap::Subcommand;
+use ledger_proto::resource::{account_resource, ledger_resource};
+use ledger_proto::v1;
+
+use super::{Context, PAGE_SIZE, fresh_id};
+use crate::args::{AccountKind, ConsistencyArgs};
+use crate::output::{acknowledged, left, read_at, table};
+
+/// Commands on accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Open an account in a ledger
+    Open {
+        /// Name of the ledger
+        ledger: String,
+        /// Its name, such as users:alice:wallet: 1-128 of [A-Za-z0-9_.:-]
+        name: String,
+        /// Its type, and so its normal side
+        #[arg(long, value_enum)]
+        r#type: AccountKind,
+        /// Whether its balance may pass zero on its normal side
+        #[arg(long)]
+        may_go_negative: bool,
+    },
+    /// Show one account
+    Get {
+        /// Name of the ledger
+        ledger: String,
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        consistency: ConsistencyArgs,
+    },
+    /// List the accounts of a ledger
+    List {
+        /// Name of the ledger
+        ledger: String,
+        #[command(flatten)]
+        consistency: ConsistencyArgs,
+    },
+}
+
+pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::Result<()> {
+    match command {
+        AccountCommand::Open { ledger, name, r#type, may_go_negative } => {
+            let request = v1::OpenAccountRequest {
+                parent: ledger_resource(&ledger),
+                account_id: name,
+                r#type: r#type.to_wire().into(),
+                may_go_negative,
+                request_id: fresh_id(),
+                validate_only: false,
+            };
+            open(context, request).await
+        }
+        AccountCommand::Get { ledger, name, consistency } => {
+            get(context, account_resource(&ledger, &name), &consistency).await
+        }
+        AccountCommand::List { ledger, consistency } => list(context, &ledger, &consistency).await,
+    }
+}
+
+async fn open(context: &Context, request: v1::OpenAccountRequest) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let answer = client.commands().open_account(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("OpenAccountResponse", &response, |response| {
+        let outcome = acknowledged(response.acknowledgement.as_ref());
+        format!("opened {}: {outcome}\n", response.name)
+    })
+}
+
+async fn get(context: &Context, name: String, consistency: &ConsistencyArgs) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::GetAccountRequest { name, consistency: consistency.to_wire() };
+    let answer = client.queries().get_account(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("GetAccountResponse", &response, |response| {
+        format!("{}{}", accounts(response.account.as_slice()), read_at(response.read_at.as_ref()))
+    })
+}
+
+async fn list(
+    context: &Context,
+    ledger: &str,
+    consistency: &ConsistencyArgs,
+) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let mut all = v1::ListAccountsResponse::default();
+    let mut page_token = String::new();
+    loop {
+        let request = v1::ListAccountsRequest {
+            parent: ledger_resource(ledger),
+            consistency: consistency.to_wire(),
+            page_size: PAGE_SIZE,
+            page_token,
+        };
+        let answer = client.queries().list_accounts(client.request(request)).await;
+        let page = answer.map_err(|status| client.explain(status))?.into_inner();
+        all.accounts.extend(page.accounts);
+        all.read_at = all.read_at.or(page.read_at);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    context.output.answer("ListAccountsResponse", &all, |all| {
+        format!("{}{}", accounts(&all.accounts), read_at(all.read_at.as_ref()))
+    })
+}
+
+fn accounts(accounts: &[v1::Account]) -> String {
+    let row = |account: &v1::Account| {
+        let short = account.name.rsplit('/').next().unwrap_or_default();
+        let negative = if account.may_go_negative { "yes" } else { "no" };
+        vec![
+            short.to_owned(),
+            type_name(account.r#type()),
+            negative.to_owned(),
+            account.position.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
+    table(&[left("ACCOUNT"), left("TYPE"), left("MAY GO NEGATIVE"), left("OPENED AT")], &rows)
+}
+
+/// "liability".
+pub(super) fn type_name(account_type: v1::AccountType) -> String {
+    let name = account_type.as_str_name();
+    name.strip_prefix("ACCOUNT_TYPE_").unwrap_or(name).to_ascii_lowercase()
+}

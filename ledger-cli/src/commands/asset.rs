@@ -1,0 +1,106 @@
+//! `ledger asset create | list`.
+
+use clap::Subcommand;
+use ledger_domain::limits::ASSET_SCALE_MAX;
+use ledger_proto::resource::ledger_resource;
+use ledger_proto::v1;
+use tonic::Status;
+
+use super::{Context, PAGE_SIZE, fresh_id};
+use crate::args::ConsistencyArgs;
+use crate::client::Client;
+use crate::output::{acknowledged, left, read_at, right, table};
+
+/// Commands on assets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AssetCommand {
+    /// Create an asset in a ledger
+    Create {
+        /// Name of the ledger
+        ledger: String,
+        /// Its code: 1-16 of [A-Za-z0-9_.-]
+        code: String,
+        /// Decimal digits of its minor unit: 2 for USD
+        #[arg(long, value_name = "N", value_parser = scale())]
+        scale: u8,
+    },
+    /// List the assets of a ledger
+    List {
+        /// Name of the ledger
+        ledger: String,
+        #[command(flatten)]
+        consistency: ConsistencyArgs,
+    },
+}
+
+/// Reads a scale within its limit.
+pub(super) fn scale() -> clap::builder::RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(0..=i64::from(ASSET_SCALE_MAX))
+}
+
+pub(super) async fn run(context: &Context, command: AssetCommand) -> anyhow::Result<()> {
+    match command {
+        AssetCommand::Create { ledger, code, scale } => create(context, &ledger, code, scale).await,
+        AssetCommand::List { ledger, consistency } => list(context, &ledger, &consistency).await,
+    }
+}
+
+async fn create(context: &Context, ledger: &str, code: String, scale: u8) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::CreateAssetRequest {
+        parent: ledger_resource(ledger),
+        asset_id: code,
+        scale: u32::from(scale),
+        request_id: fresh_id(),
+        validate_only: false,
+    };
+    let answer = client.commands().create_asset(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("CreateAssetResponse", &response, |response| {
+        let outcome = acknowledged(response.acknowledgement.as_ref());
+        format!("created {}: {outcome}\n", response.name)
+    })
+}
+
+async fn list(
+    context: &Context,
+    ledger: &str,
+    consistency: &ConsistencyArgs,
+) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let listed = all(&client, ledger, consistency.to_wire()).await;
+    let response = listed.map_err(|status| client.explain(status))?;
+    context.output.answer("ListAssetsResponse", &response, |response| {
+        let row = |asset: &v1::Asset| {
+            vec![asset.code.clone(), asset.scale.to_string(), asset.position.clone()]
+        };
+        let rows: Vec<Vec<String>> = response.assets.iter().map(row).collect();
+        let assets = table(&[left("ASSET"), right("SCALE"), left("CREATED AT")], &rows);
+        format!("{assets}{}", read_at(response.read_at.as_ref()))
+    })
+}
+
+/// All assets of a ledger, of one state, as one answer.
+pub(super) async fn all(
+    client: &Client,
+    ledger: &str,
+    consistency: Option<v1::Consistency>,
+) -> Result<v1::ListAssetsResponse, Status> {
+    let mut all = v1::ListAssetsResponse::default();
+    let mut page_token = String::new();
+    loop {
+        let request = v1::ListAssetsRequest {
+            parent: ledger_resource(ledger),
+            consistency: consistency.clone(),
+            page_size: PAGE_SIZE,
+            page_token,
+        };
+        let page = client.queries().list_assets(client.request(request)).await?.into_inner();
+        all.assets.extend(page.assets);
+        all.read_at = all.read_at.or(page.read_at);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(all);
+        }
+    }
+}

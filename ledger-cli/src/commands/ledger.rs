@@ -1,0 +1,88 @@
+//! `ledger ledger create | get | list`.
+
+use clap::Subcommand;
+use ledger_proto::resource::ledger_resource;
+use ledger_proto::v1;
+
+use super::{Context, fresh_id};
+use crate::args::ConsistencyArgs;
+use crate::output::{acknowledged, left, read_at, table};
+
+/// Commands on ledgers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Create a ledger: a named book, totally ordered on one partition
+    Create {
+        /// Its name: 1-64 of [A-Za-z0-9_.-]
+        name: String,
+    },
+    /// Show one ledger
+    Get {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        consistency: ConsistencyArgs,
+    },
+    /// List all ledgers
+    List,
+}
+
+pub(super) async fn run(context: &Context, command: LedgerCommand) -> anyhow::Result<()> {
+    match command {
+        LedgerCommand::Create { name } => create(context, name).await,
+        LedgerCommand::Get { name, consistency } => get(context, &name, &consistency).await,
+        LedgerCommand::List => list(context).await,
+    }
+}
+
+async fn create(context: &Context, name: String) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request =
+        v1::CreateLedgerRequest { ledger_id: name, request_id: fresh_id(), validate_only: false };
+    let answer = client.commands().create_ledger(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("CreateLedgerResponse", &response, |response| {
+        let outcome = acknowledged(response.acknowledgement.as_ref());
+        format!("created {}: {outcome}\n", response.name)
+    })
+}
+
+async fn get(context: &Context, name: &str, consistency: &ConsistencyArgs) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request =
+        v1::GetLedgerRequest { name: ledger_resource(name), consistency: consistency.to_wire() };
+    let answer = client.queries().get_ledger(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("GetLedgerResponse", &response, |response| {
+        format!("{}{}", ledgers(response.ledger.as_slice()), read_at(response.read_at.as_ref()))
+    })
+}
+
+async fn list(context: &Context) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let mut all = v1::ListLedgersResponse::default();
+    let mut page_token = String::new();
+    loop {
+        let request = v1::ListLedgersRequest { page_size: super::PAGE_SIZE, page_token };
+        let answer = client.queries().list_ledgers(client.request(request)).await;
+        let page = answer.map_err(|status| client.explain(status))?.into_inner();
+        all.ledgers.extend(page.ledgers);
+        if all.read_at.is_empty() {
+            all.read_at = page.read_at;
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    context.output.answer("ListLedgersResponse", &all, |all| {
+        let read: String = all.read_at.iter().map(|at| read_at(Some(at))).collect();
+        format!("{}{read}", ledgers(&all.ledgers))
+    })
+}
+
+fn ledgers(ledgers: &[v1::Ledger]) -> String {
+    let row = |ledger: &v1::Ledger| vec![ledger.name.clone(), ledger.position.clone()];
+    let rows: Vec<Vec<String>> = ledgers.iter().map(row).collect();
+    table(&[left("LEDGER"), left("CREATED AT")], &rows)
+}

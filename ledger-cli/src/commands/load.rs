@@ -1,0 +1,188 @@
+//! `ledger load`: posts many transfers and measures.
+//!
+//! Without `--rate` each client sends its next request when the last one was answered. With it the load
+//! is an open loop: every request has an intended start, and its latency counts from there, so that a
+//! stall of the server is seen by all that it delayed (no coordinated omission).
+
+mod measure;
+mod plan;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use ledger_proto::v1;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use self::measure::{Load, Tally};
+use self::plan::{ASSET, Plan, SCALE};
+use super::{Context, fresh_id};
+use crate::client::Client;
+use crate::output::{Unit, progress};
+
+/// Accounts that are being opened at a time by one client.
+const OPENING_MAX: usize = 64;
+
+/// Flags of `ledger load`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Accounts of each ledger
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(2..))]
+    accounts: u32,
+    /// Transfers to post
+    #[arg(long, value_name = "N", default_value_t = 1_000_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    transfers: u64,
+    /// Transfers of one request; 1 uses the unary PostTransfer
+    #[arg(long, value_name = "N", default_value_t = 8_190,
+          value_parser = clap::value_parser!(u16).range(1..=8_190))]
+    batch: u16,
+    /// Clients, each with a connection of its own and one request in flight
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    clients: u16,
+    /// Order of the transfers' ids
+    #[arg(long, value_enum, default_value = "ordered")]
+    ids: IdOrder,
+    /// Seed of accounts, amounts and random ids
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Ledgers that the requests go to in turn
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    ledgers: u32,
+    /// Transfers a second, as an open loop; as fast as answers come when left out
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..))]
+    rate: Option<u64>,
+    /// Name of the ledgers, before their number; a fresh one when left out
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// How the ids of transfers are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum IdOrder {
+    /// As UUIDv7: each above the last
+    Ordered,
+    /// As UUIDv4: anywhere
+    Random,
+}
+
+pub(super) async fn run(context: &Context, args: LoadArgs) -> anyhow::Result<()> {
+    let mut clients = Vec::with_capacity(usize::from(args.clients));
+    for _ in 0..args.clients {
+        clients.push(context.connect().await?);
+    }
+    let name = args.name.clone().unwrap_or_else(|| format!("load-{}", fresh_id()));
+    let plan = Arc::new(Plan::new(&args, &name));
+    prepare(&plan, &clients).await?;
+
+    let bar = progress(args.transfers, Unit::Items);
+    let load = Load::new(Arc::clone(&plan), args.rate, bar.clone());
+    let tally = load.run(clients).await?;
+    bar.finish_and_clear();
+    report(context, &args, &name, &tally)?;
+    tally.stopped_by.map_or(Ok(()), |error| Err(error.context("the load stopped early")))
+}
+
+/// Makes the ledgers, their asset and their accounts; what exists is left as it is.
+async fn prepare(plan: &Arc<Plan>, clients: &[Client]) -> anyhow::Result<()> {
+    let client = clients.first().context("at least one client")?;
+    for ledger in plan.ledgers() {
+        let request = v1::CreateLedgerRequest {
+            ledger_id: ledger.clone(),
+            request_id: fresh_id(),
+            validate_only: false,
+        };
+        let created = client.commands().create_ledger(client.request(request)).await;
+        unless_exists(client, created.map(drop))?;
+        let request = v1::CreateAssetRequest {
+            parent: ledger_proto::resource::ledger_resource(ledger),
+            asset_id: ASSET.to_owned(),
+            scale: SCALE,
+            request_id: fresh_id(),
+            validate_only: false,
+        };
+        let created = client.commands().create_asset(client.request(request)).await;
+        unless_exists(client, created.map(drop))?;
+    }
+    let bar = progress(plan.accounts_total(), Unit::Items).with_message("opening accounts");
+    let mut tasks = JoinSet::new();
+    for (request, client) in plan.account_requests().zip(clients.iter().cycle()) {
+        if tasks.len() == OPENING_MAX * clients.len() {
+            tasks.join_next().await.context("an account is in flight")???;
+        }
+        let (client, bar) = (client.clone(), bar.clone());
+        tasks.spawn(async move {
+            let opened = client.commands().open_account(client.request(request)).await;
+            bar.inc(1);
+            unless_exists(&client, opened.map(drop))
+        });
+    }
+    while let Some(opened) = tasks.join_next().await {
+        opened??;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn unless_exists(client: &Client, made: Result<(), tonic::Status>) -> anyhow::Result<()> {
+    match made {
+        Err(status) if status.code() != tonic::Code::AlreadyExists => Err(client.explain(status)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn report(context: &Context, args: &LoadArgs, name: &str, tally: &Tally) -> anyhow::Result<()> {
+    let [p50, p90, p99, p999] =
+        [0.5, 0.9, 0.99, 0.999].map(|quantile| tally.latency_us.value_at_quantile(quantile));
+    let max = tally.latency_us.max();
+    let seconds = tally.elapsed.as_secs_f64();
+    let per_second = tally.rate();
+    let value = json!({
+        "name": name,
+        "ledgers": args.ledgers,
+        "accounts": args.accounts,
+        "transfers": args.transfers,
+        "batch": args.batch,
+        "clients": args.clients,
+        "ids": format!("{:?}", args.ids).to_ascii_lowercase(),
+        "seed": args.seed,
+        "rate": args.rate,
+        "seconds": seconds,
+        "acknowledged": tally.acknowledged,
+        "replayed": tally.replayed,
+        "refused": tally.refused,
+        "transfersPerSecond": per_second,
+        "requests": tally.latency_us.len(),
+        "latencyMicroseconds": { "p50": p50, "p90": p90, "p99": p99, "p999": p999, "max": max },
+    });
+    context.output.value(&value, || {
+        let from = if args.rate.is_some() { "intended start" } else { "send" };
+        format!(
+            "{} transfers acknowledged in {seconds:.3} s: {per_second} transfers/s \
+             ({} replayed, {} refused)\n\
+             latency of {} requests of {} from {from}, in ms: \
+             p50 {}  p90 {}  p99 {}  p99.9 {}  max {}\n\
+             ledgers {name}-0 to {name}-{}\n",
+            tally.acknowledged,
+            tally.replayed,
+            tally.refused,
+            tally.latency_us.len(),
+            args.batch,
+            milliseconds(p50),
+            milliseconds(p90),
+            milliseconds(p99),
+            milliseconds(p999),
+            milliseconds(max),
+            args.ledgers - 1,
+        )
+    })
+}
+
+/// "1.234" of 1,234 microseconds.
+fn milliseconds(microseconds: u64) -> String {
+    format!("{}.{:03}", microseconds / 1_000, microseconds % 1_000)
+}

@@ -1,0 +1,52 @@
+//! Canonical protobuf JSON, as grpcurl prints it, from the descriptors that reflection serves.
+
+use anyhow::Context as _;
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use serde_json::Value;
+
+/// The JSON form of a message of package `ledger.v1`; `name` is its name in that package.
+///
+/// # Errors
+/// When `name` is not that of `message`.
+pub(crate) fn of(name: &str, message: &impl Message) -> anyhow::Result<Value> {
+    let pool = DescriptorPool::decode(ledger_proto::FILE_DESCRIPTOR_SET)
+        .context("reading the descriptors that were built in")?;
+    let full_name = format!("ledger.v1.{name}");
+    let descriptor =
+        pool.get_message_by_name(&full_name).with_context(|| format!("no message {full_name}"))?;
+    let bytes = message.encode_to_vec();
+    let dynamic = DynamicMessage::decode(descriptor, bytes.as_slice())
+        .with_context(|| format!("reading {full_name}"))?;
+    serde_json::to_value(dynamic).with_context(|| format!("writing {full_name} as JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_proto::v1;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn is_canonical_and_leaves_defaults_out() {
+        let acknowledgement = v1::Acknowledgement {
+            position: "0@7.1".to_owned(),
+            recorded_at: Some(prost_types::Timestamp { seconds: 1, nanos: 5_000_000 }),
+            replayed: false,
+        };
+        let response = v1::OpenAccountResponse {
+            name: "ledgers/bank/accounts/alice".to_owned(),
+            acknowledgement: Some(acknowledgement),
+        };
+        let expected = json!({
+            "name": "ledgers/bank/accounts/alice",
+            "acknowledgement": { "position": "0@7.1", "recordedAt": "1970-01-01T00:00:01.005Z" },
+        });
+        assert_eq!(of("OpenAccountResponse", &response).unwrap(), expected);
+        let account =
+            v1::Account { r#type: v1::AccountType::Liability.into(), ..Default::default() };
+        assert_eq!(of("Account", &account).unwrap(), json!({ "type": "ACCOUNT_TYPE_LIABILITY" }));
+        assert!(of("Nothing", &response).is_err());
+    }
+}
