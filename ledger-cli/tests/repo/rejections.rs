@@ -38,8 +38,7 @@ fn every_code_has_a_section_that_agrees_with_it() {
     let mut broken = Vec::new();
     for (&code, (heading, text)) in Code::ALL.iter().zip(&sections) {
         let status = format!("gRPC status: `{}`", screaming(&format!("{:?}", grpc_code(code))));
-        let recorded =
-            format!("Recorded: {}.", if code.depends_on_state() { "yes" } else { "no" });
+        let recorded = format!("Recorded: {}.", if code.depends_on_state() { "yes" } else { "no" });
         for needed in [&status, &recorded] {
             if !text.contains(needed.as_str()) {
                 broken.push(format!("{heading}: lacks {needed:?}"));
