@@ -25,13 +25,17 @@ pub(crate) fn measure(ledger: &Path, scratch: &Path, transfers: u64) -> anyhow::
     for (number, (what, flags)) in cases.into_iter().enumerate() {
         let server = Server::start(ledger, &scratch.join(format!("writes-{number}")))?;
         let result = server.load(ledger, flags)?;
-        let figure = |key: &str| result.get(key).map(ToString::to_string).unwrap_or_default();
+        let figure = |pointer: &str| result.pointer(pointer).map_or_else(String::new, text);
         crate::report(&format!(
             "| {what} | {}/s, a request p50 {} us, p99 {} us |",
-            figure("transfers_per_second"),
-            figure("latency_p50_us"),
-            figure("latency_p99_us")
+            figure("/transfersPerSecond"),
+            figure("/latencyMicroseconds/p50"),
+            figure("/latencyMicroseconds/p99")
         ));
     }
     Ok(())
+}
+
+fn text(value: &serde_json::Value) -> String {
+    value.to_string()
 }
