@@ -1,1 +1,21 @@
-//! TODO
+//! Log -> views. One projector follows one partition by itself, in no consumer group.
+//!
+//! ```text
+//!  Backend::read ──► Reader (accept rule) ──► decode ──► ViewWriter::stage ──► commit
+//!       ▲                                                                        │
+//!       └──────────────────── Cursor, in the same write as the rows ◄────────────┘
+//! ```
+//!
+//! It stops rather than guess: a log that is not the one it read before is `LOG_DIVERGED`, an event
+//! that cannot be projected parks the view. Reads go on up to what was applied; nothing is rebuilt
+//! without a person's command.
+
+mod error;
+mod projector;
+mod run;
+
+pub use error::ProjectorError;
+pub use projector::{Progress, Projector};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,52 @@
-//! TODO
+//! The read schema: keys, rows, and what an event makes of them.
+//!
+//! ```text
+//!  record of the log ──► project_record ──► Rows ──► ViewWriter ──┐ one write: rows + position
+//!                             ▲                                   ▼
+//!                         Balances ◄────────────────────────── ViewStore (RocksDB, memory)
+//!                                                                 ▲
+//!  answer as of a place ◄─────────────────────────── ViewReader ──┘
+//! ```
+//!
+//! A balance has one row in `latest` and one in `history` for each entry; the entry's row is the
+//! balance's history. Directory rows never vanish and carry the place that made them. So every read
+//! can be as of any place, at the cost of one seek.
+
+pub mod table;
+
+pub mod key;
+pub mod row;
+pub mod rows;
+
+pub mod project;
+
+mod balances;
+pub mod store;
+pub mod writer;
+
+pub mod reader;
+
+pub mod manifest;
+
+mod code;
+
+pub use key::Place;
+pub use manifest::{VIEW_VERSION, open_view};
+pub use project::{
+    Balances, ProjectError, Projection, ViewRecord, ViewRecordKind, project, project_record,
+};
+pub use reader::{Page, ViewReader};
+pub use row::{
+    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryRow, Heads, LatestRow,
+    LedgerNameRow, LedgerRow, RecordKind, Row, Side, TimeRow, TransferOutcome, TransferRow,
+    ViewLog,
+};
+pub use rows::Rows;
+pub use store::memory::MemoryStore;
+pub use store::rocks::{RocksShared, RocksStore};
+pub use store::{StoreError, ViewStore};
+pub use table::Table;
+pub use writer::{Applied, Parked, ViewError, ViewState, ViewWriter};
+
+#[cfg(test)]
+mod tests;

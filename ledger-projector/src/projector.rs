@@ -1,0 +1,211 @@
+//! The projector as a step without I/O of its own.
+
+use std::sync::Arc;
+
+use ledger_domain::{Event, Timestamp};
+use ledger_log::record::Commit;
+use ledger_log::{Backend, Cursor, Decision, LogError, LogInfo, RawRecord, Reader};
+use ledger_proto::logged;
+use ledger_views::{
+    StoreError, ViewLog, ViewReader, ViewRecord, ViewRecordKind, ViewStore, ViewWriter,
+};
+
+use crate::error::ProjectorError;
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Records that it applied; none at the end of the log.
+    pub records: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Offset of the next record.
+    pub next: u64,
+}
+
+/// Follows one partition and keeps one view of it.
+#[derive(Debug)]
+pub struct Projector {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) partition: u32,
+    reader: Reader,
+    writer: ViewWriter,
+    /// Why it goes no further.
+    parked: Option<ProjectorError>,
+}
+
+/// A record that counts as decided, and where the reader is after it.
+struct Read {
+    record: ViewRecord,
+    after: Cursor,
+}
+
+impl Projector {
+    /// Goes on where the view in this store was left.
+    ///
+    /// # Errors
+    /// [`LogError::Diverged`] when the log is not the one that the view was made from: then a person
+    /// decides; nothing is rebuilt. [`StoreError`] when the view cannot be read.
+    pub fn open(
+        backend: Arc<dyn Backend>,
+        log: LogInfo,
+        partition: u32,
+        store: Arc<dyn ViewStore>,
+    ) -> Result<Self, ProjectorError> {
+        let partition_count = log.partition_count;
+        let writer =
+            ViewWriter::open(store, ViewLog { log_id: log.id.0, partition, partition_count });
+        let writer = writer.map_err(|error| match error {
+            StoreError::OtherLog { what } => {
+                ProjectorError::Log(LogError::Diverged { partition, what })
+            }
+            other => other.into(),
+        })?;
+        let reader = match writer.cursor() {
+            None => Reader::new(log.id, partition),
+            Some(bytes) => {
+                let cursor = Cursor::decode(bytes).filter(|cursor| cursor.next == writer.next());
+                let what = "meta: the cursor is not that of the applied position".to_owned();
+                let cursor = cursor.ok_or(StoreError::Damaged { what })?;
+                cursor.verify(backend.as_ref(), log.id)?;
+                Reader::resume(cursor)
+            }
+        };
+        Ok(Projector { backend, partition, reader, writer, parked: None })
+    }
+
+    /// A reader of the view.
+    #[must_use]
+    pub fn view(&self) -> ViewReader {
+        self.writer.reader()
+    }
+
+    /// Which partition it follows.
+    #[must_use]
+    pub fn partition(&self) -> u32 {
+        self.partition
+    }
+
+    /// Applies the next records, about `bytes_max` of them, in one write.
+    ///
+    /// # Errors
+    /// [`ProjectorError`]: what stands before the record that caused it is applied. Unless it
+    /// [`ProjectorError::is_transient`], the view is parked, and each later step answers the same.
+    pub fn step(&mut self, bytes_max: usize) -> Result<Progress, ProjectorError> {
+        if let Some(error) = &self.parked {
+            return Err(error.clone());
+        }
+        let from = self.reader.cursor().next;
+        let (applied, stopped) = match self.backend.read(self.partition, from, bytes_max) {
+            Ok(raw) => {
+                let (read, stopped) = self.decide(&raw);
+                let (records, failed) = self.apply(&read);
+                // What failed to apply stands before what could not be read.
+                let bytes = raw.iter().take(records).map(|record| record.bytes.len()).sum();
+                (Progress { records, bytes, next: self.reader.cursor().next }, failed.or(stopped))
+            }
+            Err(error) => (Progress { records: 0, bytes: 0, next: from }, Some(error.into())),
+        };
+        let Some(error) = stopped else { return Ok(applied) };
+        if !error.is_transient() {
+            self.writer.park(applied.next, &error.to_string());
+            self.parked = Some(error.clone());
+        }
+        Err(error)
+    }
+
+    /// Makes durable what was applied.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot.
+    pub fn flush(&self) -> Result<(), ProjectorError> {
+        Ok(self.writer.flush()?)
+    }
+
+    /// Runs the accept rule and decodes, up to the first record that stops it.
+    fn decide(&self, raw: &[RawRecord]) -> (Vec<Read>, Option<ProjectorError>) {
+        let mut reader = self.reader.clone();
+        let mut read = Vec::with_capacity(raw.len());
+        for record in raw {
+            let decided = reader.step(record.offset, &record.bytes).map_err(Into::into);
+            match decided.and_then(|decision| self.record(record.offset, decision)) {
+                Ok((kind, recorded_at)) => {
+                    let after = reader.cursor().clone();
+                    let Cursor { term, sequence, .. } = after;
+                    // Records that are no commits stand at the time of the one before them.
+                    let before = read.last().map(|before: &Read| before.record.recorded_at);
+                    let before = before.unwrap_or_else(|| self.recorded_at());
+                    let recorded_at = recorded_at.unwrap_or(before);
+                    let record =
+                        ViewRecord { offset: record.offset, kind, term, sequence, recorded_at };
+                    read.push(Read { record, after });
+                }
+                Err(error) => return (read, Some(error)),
+            }
+        }
+        (read, None)
+    }
+
+    /// What a record is; of a commit, when it was recorded.
+    fn record(
+        &self,
+        offset: u64,
+        decision: Decision,
+    ) -> Result<(ViewRecordKind, Option<Timestamp>), ProjectorError> {
+        Ok(match decision {
+            Decision::Created => (ViewRecordKind::Created, None),
+            Decision::NewTerm(_) => (ViewRecordKind::TermStarted, None),
+            Decision::Skipped(skip) => (ViewRecordKind::Skipped(skip.name()), None),
+            Decision::Accepted(commit) => {
+                let (events, recorded_at) = self.events(offset, &commit)?;
+                (ViewRecordKind::Commit(events), Some(recorded_at))
+            }
+        })
+    }
+
+    fn events(
+        &self,
+        offset: u64,
+        commit: &Commit,
+    ) -> Result<(Vec<Event>, Timestamp), ProjectorError> {
+        let partition = self.partition;
+        let undecodable =
+            |command, what| ProjectorError::Undecodable { partition, offset, command, what };
+        let recorded_at = Timestamp::try_from(commit.recorded_at)
+            .map_err(|_| undecodable(0, format!("recorded at {} ns", commit.recorded_at)))?;
+        let mut events = Vec::new();
+        for (place, bytes) in commit.commands.iter().enumerate() {
+            let command =
+                logged::decode(bytes).map_err(|error| undecodable(place, error.to_string()))?;
+            events.extend(command.events);
+        }
+        Ok((events, recorded_at))
+    }
+
+    /// Stages and commits; how many records were applied, and why not all.
+    fn apply(&mut self, read: &[Read]) -> (usize, Option<ProjectorError>) {
+        if let Err(error) = self.writer.prefetch(read.iter().map(|read| &read.record)) {
+            return (0, Some(error.into()));
+        }
+        let mut staged = 0;
+        let mut failed = None;
+        for Read { record, .. } in read {
+            if let Err(error) = self.writer.stage(record) {
+                failed = Some(error.into());
+                break;
+            }
+            staged += 1;
+        }
+        let Some(last) = read[..staged].last() else { return (0, failed) };
+        if let Err(error) = self.writer.commit(&last.after.encode()) {
+            return (0, Some(error.into()));
+        }
+        self.reader = Reader::resume(last.after.clone());
+        (staged, failed)
+    }
+
+    fn recorded_at(&self) -> Timestamp {
+        // The view took it as a timestamp before, or there was none yet.
+        Timestamp::try_from(self.reader.cursor().recorded_at).unwrap_or(Timestamp::MAX)
+    }
+}

@@ -1,0 +1,125 @@
+//! Keys. Numbers are big-endian, and inverted where the newest comes first.
+
+use ledger_domain::{AccountHandle, AssetHandle, Id, LedgerHandle, Position, Timestamp};
+
+use crate::code::{Source, read_id};
+
+/// A place in one partition: offset of a commit, and index of an event in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Place {
+    /// Offset of the record.
+    pub offset: u64,
+    /// Index of the event in the commit.
+    pub index: u32,
+}
+
+impl Place {
+    /// After every event of the record at this offset.
+    #[must_use]
+    pub fn end_of(offset: u64) -> Self {
+        Place { offset, index: u32::MAX }
+    }
+
+    /// The last place that a read at this position shows.
+    #[must_use]
+    pub fn bound(position: Position) -> Self {
+        let (offset, index) = position.bound();
+        Place { offset, index }
+    }
+
+    /// As a position of this partition: of the whole commit where the index is the last possible.
+    #[must_use]
+    pub fn position(self, partition: u32) -> Position {
+        match self.index {
+            u32::MAX => Position::commit(partition, self.offset),
+            index => Position::event(partition, self.offset, index),
+        }
+    }
+}
+
+/// Bytes that every history key of one balance begins with, and its whole latest key.
+pub const BALANCE_KEY_BYTES: usize = 8 + 4;
+
+/// Key of [`crate::Table::Latest`]; prefix of the balance's rows in [`crate::Table::History`].
+#[must_use]
+pub fn balance(account: AccountHandle, asset: AssetHandle) -> [u8; BALANCE_KEY_BYTES] {
+    let mut key = [0; BALANCE_KEY_BYTES];
+    key[..8].copy_from_slice(&account.0.to_be_bytes());
+    key[8..].copy_from_slice(&asset.0.to_be_bytes());
+    key
+}
+
+/// Key of [`crate::Table::History`].
+#[must_use]
+pub fn history(account: AccountHandle, asset: AssetHandle, place: Place) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..12].copy_from_slice(&balance(account, asset));
+    key[12..20].copy_from_slice(&(!place.offset).to_be_bytes());
+    key[20..].copy_from_slice(&(!place.index).to_be_bytes());
+    key
+}
+
+/// Key of [`crate::Table::Transfers`].
+#[must_use]
+pub fn transfer(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
+    let mut key = ledger.0.to_be_bytes().to_vec();
+    id.write_key(&mut key);
+    key
+}
+
+/// Key of [`crate::Table::Accounts`] or [`crate::Table::Assets`].
+#[must_use]
+pub fn named(ledger: LedgerHandle, name: &str) -> Vec<u8> {
+    let mut key = ledger.0.to_be_bytes().to_vec();
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+/// Key of [`crate::Table::AssetCodes`].
+#[must_use]
+pub fn asset_code(ledger: LedgerHandle, asset: AssetHandle) -> [u8; 8] {
+    let mut key = [0; 8];
+    key[..4].copy_from_slice(&ledger.0.to_be_bytes());
+    key[4..].copy_from_slice(&asset.0.to_be_bytes());
+    key
+}
+
+/// Key of [`crate::Table::Times`].
+#[must_use]
+pub fn time(recorded_at: Timestamp) -> [u8; 8] {
+    (!recorded_at.max(0).cast_unsigned()).to_be_bytes()
+}
+
+/// Reads [`balance`].
+#[must_use]
+pub fn read_balance(key: &[u8]) -> Option<(AccountHandle, AssetHandle)> {
+    let mut source = Source(key);
+    let account = AccountHandle(u64::from_be_bytes(source.fixed()?));
+    let asset = AssetHandle(u32::from_be_bytes(source.fixed()?));
+    source.end((account, asset))
+}
+
+/// Reads [`history`].
+#[must_use]
+pub fn read_history(key: &[u8]) -> Option<(AccountHandle, AssetHandle, Place)> {
+    let (head, tail) = key.split_at_checked(BALANCE_KEY_BYTES)?;
+    let (account, asset) = read_balance(head)?;
+    let mut source = Source(tail);
+    let offset = !u64::from_be_bytes(source.fixed()?);
+    let index = !u32::from_be_bytes(source.fixed()?);
+    source.end((account, asset, Place { offset, index }))
+}
+
+/// Reads [`transfer`].
+#[must_use]
+pub fn read_transfer(key: &[u8]) -> Option<(LedgerHandle, Id)> {
+    let (ledger, id) = key.split_first_chunk::<4>()?;
+    Some((LedgerHandle(u32::from_be_bytes(*ledger)), read_id(id)?))
+}
+
+/// Reads [`named`].
+#[must_use]
+pub fn read_named(key: &[u8]) -> Option<(LedgerHandle, &str)> {
+    let (ledger, name) = key.split_first_chunk::<4>()?;
+    Some((LedgerHandle(u32::from_be_bytes(*ledger)), std::str::from_utf8(name).ok()?))
+}

@@ -1,0 +1,260 @@
+//! What an event makes of the read stores: rows, from nothing but the event, its place and the
+//! balances before it. The projector, the audit and the simulator run this same code (PR-2).
+
+use ledger_domain::{
+    AccountHandle, AssetHandle, Balance, Event, LedgerHandle, PostedTransfer, Timestamp,
+    TransferBatch,
+};
+
+use crate::key::{self, Place};
+use crate::row::{
+    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryRow, Heads, LedgerNameRow,
+    LedgerRow, RecordKind, Row, Side, TimeRow, TransferOutcome, TransferRow,
+};
+use crate::rows::Rows;
+use crate::store::StoreError;
+use crate::table::Table;
+use ledger_domain::event::Row as BatchRow;
+
+/// One record of the log, as its reader decided on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewRecord {
+    /// Its offset.
+    pub offset: u64,
+    /// What it is. The width of a commit is that of its events.
+    pub kind: ViewRecordKind,
+    /// Newest term up to and with it.
+    pub term: u64,
+    /// Sequence of the newest commit up to and with it; 0 before any.
+    pub sequence: u64,
+    /// When that commit was recorded; 0 before any.
+    pub recorded_at: Timestamp,
+}
+
+/// What a record is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViewRecordKind {
+    /// Record 0.
+    Created,
+    /// A writer took the partition.
+    TermStarted,
+    /// A commit that counts: the events of its commands, in order.
+    Commit(Vec<Event>),
+    /// It does not count, for the reason of this name.
+    Skipped(&'static str),
+}
+
+/// An event that does not follow from those before it, or a store that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProjectError {
+    /// The event cannot be projected, now or ever.
+    #[error("POISON_EVENT at offset {}, index {}: {what}", place.offset, place.index)]
+    Poison {
+        /// Where.
+        place: Place,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The balances before it cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Running balances.
+pub trait Balances {
+    /// The counters of this account and asset; zero for one that never moved.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    fn balance(
+        &mut self,
+        account: AccountHandle,
+        asset: AssetHandle,
+    ) -> Result<Balance, StoreError>;
+
+    /// Sets the counters as the event at `place` left them. The rows of [`Table::Latest`] are the
+    /// caller's: one for each balance, once for many events.
+    fn set(&mut self, account: AccountHandle, asset: AssetHandle, balance: Balance, place: Place);
+}
+
+/// What a projection carries from event to event.
+#[derive(Clone, Debug, Default)]
+pub struct Projection<B> {
+    /// Handles given out so far.
+    pub heads: Heads,
+    /// Running balances.
+    pub balances: B,
+}
+
+/// Rows of one record: what it is, and what its events make.
+///
+/// # Errors
+/// [`ProjectError`]; then the rows and the projection are as far as the events before it took them.
+pub fn project_record(
+    projection: &mut Projection<impl Balances>,
+    record: &ViewRecord,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    let offset = record.offset;
+    let kind = match &record.kind {
+        ViewRecordKind::Created => RecordKind::Created,
+        ViewRecordKind::TermStarted => RecordKind::TermStarted,
+        ViewRecordKind::Skipped(why) => RecordKind::Skipped((*why).into()),
+        ViewRecordKind::Commit(events) => {
+            let mut width = 0u32;
+            for event in events {
+                let first = Place { offset, index: width };
+                project(projection, first, event, rows)?;
+                width = width
+                    .checked_add(event.width())
+                    .ok_or_else(|| poison(first, "the commit has more than 2^32 events".into()))?;
+            }
+            rows.put(Table::Times, &key::time(record.recorded_at), |out| {
+                TimeRow { offset }.encode(out);
+            });
+            RecordKind::Commit { width }
+        }
+    };
+    let ViewRecord { term, sequence, recorded_at, .. } = *record;
+    rows.put(Table::Commits, &offset.to_be_bytes(), |out| {
+        CommitRow { kind, term, sequence, recorded_at }.encode(out);
+    });
+    Ok(())
+}
+
+/// Rows of one event, whose first index is that of `place`.
+///
+/// # Errors
+/// [`ProjectError`]; then the rows and the projection hold a part of the event.
+pub fn project(
+    projection: &mut Projection<impl Balances>,
+    place: Place,
+    event: &Event,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    match event {
+        Event::LedgerCreated { ledger, name } => {
+            let heads = &mut projection.heads;
+            in_order("ledger", u64::from(heads.ledgers), u64::from(ledger.0), place)?;
+            heads.ledgers += 1;
+            let row = LedgerRow { handle: *ledger, place };
+            rows.put(Table::Ledgers, name.as_str().as_bytes(), |out| row.encode(out));
+            let name = LedgerNameRow(name.clone());
+            rows.put(Table::LedgerNames, &ledger.0.to_be_bytes(), |out| name.encode(out));
+        }
+        Event::AssetCreated { ledger, asset, code, scale } => {
+            known_ledger(projection.heads, *ledger, place)?;
+            let row = AssetRow { handle: *asset, scale: *scale, place };
+            rows.put(Table::Assets, &key::named(*ledger, code.as_str()), |out| row.encode(out));
+            let code = AssetCodeRow { code: code.clone(), scale: *scale };
+            rows.put(Table::AssetCodes, &key::asset_code(*ledger, *asset), |out| code.encode(out));
+        }
+        Event::AccountOpened { ledger, account, name, account_type, rules } => {
+            known_ledger(projection.heads, *ledger, place)?;
+            in_order("account", projection.heads.accounts, account.0, place)?;
+            projection.heads.accounts += 1;
+            let (handle, account_type, rules) = (*account, *account_type, *rules);
+            let row = AccountRow { handle, account_type, rules, place };
+            rows.put(Table::Accounts, &key::named(*ledger, name.as_str()), |out| row.encode(out));
+            let name = AccountNameRow { ledger: *ledger, name: name.clone() };
+            rows.put(Table::AccountNames, &account.0.to_be_bytes(), |out| name.encode(out));
+        }
+        Event::TransferBatch(batch) => project_batch(projection, place, batch, rows)?,
+        // Nothing that a view shows changed; the log and the id store hold it.
+        Event::CommandRefused { .. } => {}
+    }
+    Ok(())
+}
+
+fn project_batch(
+    projection: &mut Projection<impl Balances>,
+    first: Place,
+    batch: &TransferBatch,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    known_ledger(projection.heads, batch.ledger, first)?;
+    let mut count = 0;
+    for (row, item) in batch.iter() {
+        count += 1;
+        let index = first.index.checked_add(row);
+        let index = index.ok_or_else(|| poison(first, "a row's index passes 2^32".into()))?;
+        let place = Place { index, ..first };
+        let (id, outcome) = match item {
+            BatchRow::Posted(posted) => {
+                entry(projection, place, posted, Side::Debit, rows)?;
+                entry(projection, place, posted, Side::Credit, rows)?;
+                (&posted.id, TransferOutcome::Posted(posted.clone()))
+            }
+            BatchRow::Refused(refused) => {
+                let outcome =
+                    TransferOutcome::Refused(refused.transfer.clone(), refused.rejection.clone());
+                (&refused.transfer.id, outcome)
+            }
+        };
+        let key = key::transfer(batch.ledger, id);
+        rows.put(Table::Transfers, &key, |out| TransferRow { place, outcome }.encode(out));
+    }
+    if count == batch.rows() {
+        Ok(())
+    } else {
+        Err(poison(first, format!("{count} of {} rows have their place", batch.rows())))
+    }
+}
+
+/// One side of a posted transfer.
+fn entry(
+    projection: &mut Projection<impl Balances>,
+    place: Place,
+    posted: &PostedTransfer,
+    side: Side,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    let (account, counterparty) = match side {
+        Side::Debit => (posted.debit_account, posted.credit_account),
+        Side::Credit => (posted.credit_account, posted.debit_account),
+    };
+    if account.0 >= projection.heads.accounts {
+        return Err(poison(place, format!("account {} was never opened", account.0)));
+    }
+    if account == counterparty {
+        return Err(poison(place, format!("account {} is on both sides", account.0)));
+    }
+    let before = projection.balances.balance(account, posted.asset)?;
+    let after = match side {
+        Side::Debit => before.debited(posted.amount),
+        Side::Credit => before.credited(posted.amount),
+    };
+    let passes = || poison(place, format!("a counter of account {} passes 2^128", account.0));
+    let balance = after.ok_or_else(passes)?;
+    projection.balances.set(account, posted.asset, balance, place);
+    let row = EntryRow {
+        side,
+        amount: posted.amount,
+        counterparty,
+        transfer: posted.id.clone(),
+        reference: posted.reference.clone(),
+        effective_at: posted.effective_at,
+        balance,
+    };
+    let key = key::history(account, posted.asset, place);
+    rows.put(Table::History, &key, |out| row.encode(out));
+    Ok(())
+}
+
+fn poison(place: Place, what: String) -> ProjectError {
+    ProjectError::Poison { place, what }
+}
+
+fn in_order(what: &str, next: u64, handle: u64, place: Place) -> Result<(), ProjectError> {
+    if next == handle {
+        return Ok(());
+    }
+    Err(poison(place, format!("{what} handle {handle} where {next} is the next")))
+}
+
+fn known_ledger(heads: Heads, ledger: LedgerHandle, place: Place) -> Result<(), ProjectError> {
+    if ledger.0 < heads.ledgers {
+        return Ok(());
+    }
+    Err(poison(place, format!("ledger {} was never created", ledger.0)))
+}

@@ -1,0 +1,159 @@
+//! Golden bytes of every row. A change here is another view version.
+
+use std::fmt::Debug;
+
+use super::*;
+
+const PLACE: Place = Place { offset: 300, index: 17 };
+const BALANCE: Balance =
+    Balance { debits_posted: 5, credits_posted: 1 << 64, debits_pending: 0, credits_pending: 7 };
+
+#[track_caller]
+fn golden<R: Row + Debug + PartialEq>(row: &R, expected: &str) {
+    let mut bytes = Vec::new();
+    row.encode(&mut bytes);
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, expected);
+    assert_eq!(R::decode(&bytes).as_ref(), Some(row));
+}
+
+/// Rows of known length refuse bytes that are cut short or go on.
+#[track_caller]
+fn exact<R: Row + Debug + PartialEq>(row: &R) {
+    let mut bytes = Vec::new();
+    row.encode(&mut bytes);
+    for length in 0..bytes.len() {
+        assert_eq!(R::decode(&bytes[..length]), None, "cut to {length}");
+    }
+    bytes.push(0);
+    assert_eq!(R::decode(&bytes), None, "one byte more");
+}
+
+fn transfer(id: Id) -> Transfer {
+    Transfer {
+        id,
+        debit_account: AccountName::from_log("a"),
+        credit_account: AccountName::from_log("b:c"),
+        asset: AssetCode::from_log("USD"),
+        amount: Decimal::parse("12.5").unwrap(),
+        reference: "".into(),
+        effective_at: Some(-2),
+    }
+}
+
+fn posted(reference: &str, effective_at: Option<Timestamp>) -> PostedTransfer {
+    PostedTransfer {
+        id: Id::Text("t1".into()),
+        debit_account: AccountHandle(3),
+        credit_account: AccountHandle(200),
+        asset: AssetHandle(1),
+        amount: 1234,
+        reference: reference.into(),
+        effective_at,
+    }
+}
+
+#[test]
+fn balances_and_entries() {
+    let latest = LatestRow { place: PLACE, balance: BALANCE };
+    golden(&latest, "ac021105808080808080808080020007");
+    exact(&latest);
+    let entry = EntryRow {
+        side: Side::Credit,
+        amount: 1234,
+        counterparty: AccountHandle(9),
+        transfer: Id::Uuid([0xab; 16]),
+        reference: "rent".into(),
+        effective_at: Some(64),
+        balance: BALANCE,
+    };
+    golden(
+        &entry,
+        "07d209091100abababababababababababababababab0472656e74800105808080808080808080020007",
+    );
+    exact(&entry);
+    let plain = EntryRow {
+        side: Side::Debit,
+        transfer: Id::Text("t1".into()),
+        reference: "".into(),
+        effective_at: None,
+        ..entry
+    };
+    golden(&plain, "00d209090301743105808080808080808080020007");
+}
+
+#[test]
+fn transfers() {
+    let row = |outcome| TransferRow { place: PLACE, outcome };
+    let plain = row(TransferOutcome::Posted(posted("", None)));
+    golden(&plain, "00ac02110301743103c80101d209");
+    exact(&plain);
+    let full = row(TransferOutcome::Posted(posted("x", Some(1))));
+    golden(&full, "06ac02110301743103c80101d209017802");
+    exact(&full);
+    let rejection = Rejection::new(Code::InsufficientFunds, "a");
+    let refused = row(TransferOutcome::Refused(transfer(Id::Text("t1".into())), rejection));
+    golden(&refused, "0cac021103017431d3010161016103623a63035553447d0103");
+    exact(&refused);
+}
+
+#[test]
+fn directories() {
+    let ledger = LedgerRow { handle: LedgerHandle(2), place: PLACE };
+    golden(&ledger, "02ac0211");
+    exact(&ledger);
+    golden(&LedgerNameRow(LedgerName::from_log("bank")), "62616e6b");
+    let asset = AssetRow { handle: AssetHandle(1), scale: 2, place: PLACE };
+    golden(&asset, "0102ac0211");
+    exact(&asset);
+    golden(&AssetCodeRow { code: AssetCode::from_log("USD"), scale: 2 }, "02555344");
+    let account = AccountRow {
+        handle: AccountHandle(200),
+        account_type: AccountType::Liability,
+        rules: AccountRules { may_go_negative: true },
+        place: PLACE,
+    };
+    golden(&account, "c8010201ac0211");
+    exact(&account);
+    let name = AccountNameRow { ledger: LedgerHandle(2), name: AccountName::from_log("a:b") };
+    golden(&name, "0203613a62");
+    exact(&name);
+}
+
+#[test]
+fn the_log() {
+    let commit = |kind| CommitRow { kind, term: 1, sequence: 2, recorded_at: 3 };
+    golden(&commit(RecordKind::Created), "00010206");
+    golden(&commit(RecordKind::TermStarted), "01010206");
+    golden(&commit(RecordKind::Commit { width: 300 }), "02010206ac02");
+    golden(&commit(RecordKind::Skipped("hole".into())), "0301020604686f6c65");
+    exact(&commit(RecordKind::Skipped("hole".into())));
+    golden(&TimeRow { offset: 300 }, "ac02");
+    let applied = AppliedRow {
+        offset: 300,
+        recorded_at: 3,
+        heads: Heads { ledgers: 1, accounts: 200 },
+        cursor: vec![1, 2],
+    };
+    golden(&applied, "ac020601c8010102");
+    let log = ViewLog { log_id: [7; 16], partition: 3, partition_count: 8 };
+    golden(&log, "070707070707070707070707070707070308");
+    exact(&log);
+}
+
+#[test]
+fn keys() {
+    use crate::key;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (account, asset) = (AccountHandle(0x0102), AssetHandle(3));
+    assert_eq!(hex(&key::balance(account, asset)), "000000000000010200000003");
+    let history = key::history(account, asset, PLACE);
+    assert_eq!(hex(&history), "000000000000010200000003fffffffffffffed3ffffffee");
+    assert_eq!(key::read_history(&history), Some((account, asset, PLACE)));
+    let transfer = key::transfer(LedgerHandle(1), &Id::Text("t1".into()));
+    assert_eq!(hex(&transfer), "00000001017431");
+    assert_eq!(key::read_transfer(&transfer), Some((LedgerHandle(1), Id::Text("t1".into()))));
+    assert_eq!(hex(&key::named(LedgerHandle(1), "a:b")), "00000001613a62");
+    assert_eq!(hex(&key::asset_code(LedgerHandle(1), asset)), "0000000100000003");
+    assert_eq!(hex(&key::time(1)), "fffffffffffffffe");
+}

@@ -1,0 +1,119 @@
+//! The tables of the read schema, and the column family that each is kept in.
+
+/// A table: rows in the order of their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// What the store is of, and how far it came.
+    Meta,
+    /// account ++ asset -> the newest balance.
+    Latest,
+    /// account ++ asset ++ !offset ++ !index -> one entry and the balance after it, newest first.
+    History,
+    /// ledger ++ id -> one transfer, posted or refused.
+    Transfers,
+    /// Name -> ledger.
+    Ledgers,
+    /// Handle -> name of a ledger.
+    LedgerNames,
+    /// ledger ++ code -> asset.
+    Assets,
+    /// ledger ++ handle -> code and scale of an asset.
+    AssetCodes,
+    /// ledger ++ name -> account.
+    Accounts,
+    /// Handle -> ledger and name of an account.
+    AccountNames,
+    /// offset -> what the record there is.
+    Commits,
+    /// !`recorded_at` -> offset of the commit, newest first.
+    Times,
+}
+
+/// Where rows are kept together. Few families keep an idle partition small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Meta and the directories of ledgers, assets and accounts.
+    Directory,
+    /// [`Table::Latest`].
+    Latest,
+    /// [`Table::History`].
+    History,
+    /// [`Table::Transfers`].
+    Transfers,
+    /// [`Table::Commits`] and [`Table::Times`].
+    Commits,
+}
+
+impl Table {
+    /// All tables.
+    pub const ALL: [Table; 12] = [
+        Table::Meta,
+        Table::Latest,
+        Table::History,
+        Table::Transfers,
+        Table::Ledgers,
+        Table::LedgerNames,
+        Table::Assets,
+        Table::AssetCodes,
+        Table::Accounts,
+        Table::AccountNames,
+        Table::Commits,
+        Table::Times,
+    ];
+
+    /// Its family, and the byte before its keys where tables share one.
+    #[must_use]
+    pub fn home(self) -> (Family, Option<u8>) {
+        match self {
+            Table::Meta => (Family::Directory, Some(0)),
+            Table::Ledgers => (Family::Directory, Some(1)),
+            Table::LedgerNames => (Family::Directory, Some(2)),
+            Table::Assets => (Family::Directory, Some(3)),
+            Table::AssetCodes => (Family::Directory, Some(4)),
+            Table::Accounts => (Family::Directory, Some(5)),
+            Table::AccountNames => (Family::Directory, Some(6)),
+            Table::Latest => (Family::Latest, None),
+            Table::History => (Family::History, None),
+            Table::Transfers => (Family::Transfers, None),
+            Table::Commits => (Family::Commits, Some(0)),
+            Table::Times => (Family::Commits, Some(1)),
+        }
+    }
+
+    /// Its name, for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Meta => "meta",
+            Table::Latest => "latest",
+            Table::History => "history",
+            Table::Transfers => "transfers",
+            Table::Ledgers => "ledgers",
+            Table::LedgerNames => "ledger_names",
+            Table::Assets => "assets",
+            Table::AssetCodes => "asset_codes",
+            Table::Accounts => "accounts",
+            Table::AccountNames => "account_names",
+            Table::Commits => "commits",
+            Table::Times => "times",
+        }
+    }
+}
+
+impl Family {
+    /// All families.
+    pub const ALL: [Family; 5] =
+        [Family::Directory, Family::Latest, Family::History, Family::Transfers, Family::Commits];
+
+    /// Its name in the store.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Directory => "directory",
+            Family::Latest => "latest",
+            Family::History => "history",
+            Family::Transfers => "transfers",
+            Family::Commits => "commits",
+        }
+    }
+}

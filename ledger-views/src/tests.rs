@@ -1,0 +1,483 @@
+//! Random logs, projected with restarts and crashes in between, and read at every place: each answer
+//! is that of a naive model (QY-1), and a rebuild has the same rows (PR-2).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use ledger_domain::event::Row as BatchRow;
+use ledger_domain::{
+    AccountHandle, AccountName, AccountRules, AccountType, AssetCode, AssetHandle, Balance,
+    Command, CommandBody, Decimal, Event, Id, LedgerName, PostedTransfer, State, Transfer, apply,
+    decide,
+};
+
+use crate::store::{StoreError, ViewStore};
+use crate::writer::{ViewError, ViewWriter};
+use crate::*;
+
+const LOG: ViewLog = ViewLog { log_id: [5; 16], partition: 0, partition_count: 1 };
+/// So few that most balances are read from the store again.
+const HOT_BALANCES_MAX: usize = 4;
+
+/// What is true after one event.
+#[derive(Clone, Debug, Default)]
+struct Truth {
+    place: Place,
+    balances: BTreeMap<(AccountHandle, AssetHandle), (Place, Balance)>,
+    entries: BTreeMap<(AccountHandle, AssetHandle), Vec<Place>>,
+    accounts: BTreeMap<(u32, String), AccountHandle>,
+    transfers: BTreeMap<(u32, Id), (Place, bool)>,
+    ledgers: Vec<String>,
+    assets: usize,
+}
+
+struct World {
+    records: Vec<ViewRecord>,
+    /// One for each place of the log, ascending; of records that hold no event, the end.
+    truths: Vec<Truth>,
+}
+
+fn pick<'a>(rng: &mut Rng, names: &[&'a str]) -> &'a str {
+    names[rng.usize(..names.len())]
+}
+
+fn random_command(rng: &mut Rng, ids: &mut u64) -> Command {
+    let ledger = LedgerName::parse(pick(rng, &["bank", "shop"])).unwrap();
+    let account =
+        |rng: &mut Rng| AccountName::parse(pick(rng, &["a", "a:b", "b", "world", "till"])).unwrap();
+    let asset = |rng: &mut Rng| AssetCode::parse(pick(rng, &["EUR", "USD", "XAU"])).unwrap();
+    let body = match rng.u32(..10) {
+        0 => CommandBody::CreateLedger,
+        1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
+        2 | 3 => CommandBody::OpenAccount {
+            name: account(rng),
+            account_type: [AccountType::Asset, AccountType::Liability][rng.usize(..2)],
+            rules: AccountRules { may_go_negative: rng.bool() },
+        },
+        _ => CommandBody::PostTransfers {
+            transfers: (0..rng.usize(1..6))
+                .map(|_| random_transfer(rng, ids, account, asset))
+                .collect(),
+        },
+    };
+    Command { ledger, request_id: None, body }
+}
+
+fn random_transfer(
+    rng: &mut Rng,
+    ids: &mut u64,
+    account: impl Fn(&mut Rng) -> AccountName,
+    asset: impl Fn(&mut Rng) -> AssetCode,
+) -> Transfer {
+    *ids += 1;
+    let debit_account = account(rng);
+    let mut credit_account = account(rng);
+    while credit_account == debit_account {
+        credit_account = account(rng);
+    }
+    let id = if rng.bool() {
+        Id::Uuid(u128::from(*ids).to_be_bytes())
+    } else {
+        Id::Text(format!("t{ids}").into())
+    };
+    Transfer {
+        id,
+        debit_account,
+        credit_account,
+        asset: asset(rng),
+        amount: Decimal::parse(&rng.u32(1..2_000).to_string()).unwrap(),
+        reference: if rng.bool() { "rent".into() } else { "".into() },
+        effective_at: rng.bool().then(|| rng.i64(-5..5)),
+    }
+}
+
+fn random_world(rng: &mut Rng, records: u64) -> World {
+    let (mut state, mut truth, mut ids) = (State::default(), Truth::default(), 0);
+    let mut world = World { records: Vec::new(), truths: Vec::new() };
+    let (mut term, mut sequence, mut recorded_at) = (0, 0, 0);
+    for offset in 0..records {
+        let kind = match rng.u32(..12) {
+            _ if offset == 0 => ViewRecordKind::Created,
+            0 => {
+                term = offset;
+                ViewRecordKind::TermStarted
+            }
+            1 => ViewRecordKind::Skipped(pick(rng, &["hole", "zombie"])),
+            _ => {
+                (sequence, recorded_at) = (sequence + 1, recorded_at + 10);
+                let mut events = Vec::new();
+                for _ in 0..rng.usize(1..4) {
+                    let command = random_command(rng, &mut ids);
+                    for event in decide(&state, &command, &[], recorded_at).events {
+                        apply(&mut state, &event);
+                        events.push(event);
+                    }
+                }
+                let mut index = 0;
+                for event in &events {
+                    truth.follow(Place { offset, index }, event, &mut world.truths);
+                    index += event.width();
+                }
+                ViewRecordKind::Commit(events)
+            }
+        };
+        world.truths.push(Truth { place: Place::end_of(offset), ..truth.clone() });
+        world.records.push(ViewRecord { offset, kind, term, sequence, recorded_at });
+    }
+    world
+}
+
+impl Truth {
+    fn follow(&mut self, place: Place, event: &Event, truths: &mut Vec<Truth>) {
+        self.place = place;
+        match event {
+            Event::LedgerCreated { name, .. } => self.ledgers.push(name.as_str().into()),
+            Event::AssetCreated { .. } => self.assets += 1,
+            Event::AccountOpened { ledger, account, name, .. } => {
+                self.accounts.insert((ledger.0, name.as_str().into()), *account);
+            }
+            Event::TransferBatch(batch) => {
+                for (row, item) in batch.iter() {
+                    self.place.index = place.index + row;
+                    let id = match item {
+                        BatchRow::Posted(posted) => {
+                            self.post(posted);
+                            &posted.id
+                        }
+                        BatchRow::Refused(refused) => &refused.transfer.id,
+                    };
+                    let posted = matches!(item, BatchRow::Posted(_));
+                    self.transfers.insert((batch.ledger.0, id.clone()), (self.place, posted));
+                    truths.push(self.clone());
+                }
+                return;
+            }
+            Event::CommandRefused { .. } => {}
+        }
+        truths.push(self.clone());
+    }
+
+    fn post(&mut self, posted: &PostedTransfer) {
+        let debit = (posted.debit_account, posted.asset);
+        let credit = (posted.credit_account, posted.asset);
+        for key in [debit, credit] {
+            let (place, balance) = self.balances.entry(key).or_default();
+            *place = self.place;
+            if key == debit {
+                balance.debits_posted += posted.amount;
+            } else {
+                balance.credits_posted += posted.amount;
+            }
+            self.entries.entry(key).or_default().push(self.place);
+        }
+    }
+}
+
+fn open(store: &Arc<dyn ViewStore>) -> ViewWriter {
+    ViewWriter::open_with(Arc::clone(store), LOG, HOT_BALANCES_MAX).unwrap()
+}
+
+fn cursor(offset: u64) -> Vec<u8> {
+    offset.to_be_bytes().to_vec()
+}
+
+/// Applies all records in batches of random size, opening the view anew now and then.
+fn project_all(
+    rng: &mut Rng,
+    store: &Arc<dyn ViewStore>,
+    records: &[ViewRecord],
+    crash: &dyn Fn(),
+) -> ViewWriter {
+    let mut writer = open(store);
+    while (writer.next() as usize) < records.len() {
+        let from = writer.next() as usize;
+        let to = records.len().min(from + rng.usize(1..8));
+        if rng.bool() {
+            writer.prefetch(&records[from..to]).unwrap();
+        }
+        for record in &records[from..to] {
+            writer.stage(record).unwrap();
+        }
+        writer.commit(&cursor(to as u64)).unwrap();
+        match rng.u32(..8) {
+            0 => writer.flush().unwrap(),
+            1 => {
+                drop(writer);
+                crash();
+                writer = open(store);
+                assert_eq!(writer.cursor().unwrap_or(&cursor(0)), cursor(writer.next()));
+            }
+            _ => {}
+        }
+    }
+    writer
+}
+
+fn check_everywhere(reader: &ViewReader, world: &World) {
+    let last = world.truths.last().unwrap();
+    for truth in &world.truths {
+        let at = truth.place;
+        let ledgers = reader.ledgers(at, None, 100).unwrap().items;
+        let mut names: Vec<&str> = truth.ledgers.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(ledgers.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), names, "{at:?}");
+        let mut assets = 0;
+        for (_, ledger) in &ledgers {
+            assets += reader.assets(at, ledger.handle, None, 100).unwrap().items.len();
+            let accounts = reader.accounts(at, ledger.handle, None, 100).unwrap().items;
+            let found = accounts.into_iter().map(|(name, row)| (name.into_string(), row.handle));
+            let expected = truth.accounts.iter().filter(|((l, _), _)| *l == ledger.handle.0);
+            let expected = expected.map(|((_, name), handle)| (name.clone(), *handle));
+            assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{at:?}");
+        }
+        assert_eq!(assets, truth.assets);
+        for account in last.accounts.values() {
+            let found = reader.balances(at, *account).unwrap();
+            let mine = truth.balances.iter().filter(|((a, _), _)| a == account);
+            let expected: Vec<_> = mine.map(|((_, asset), value)| (*asset, *value)).collect();
+            let found: Vec<_> = found.iter().map(|(a, r)| (*a, (r.place, r.balance))).collect();
+            assert_eq!(found, expected, "balances of {account:?} at {at:?}");
+        }
+        for (key, all) in &last.entries {
+            let entries = reader.entries(at, key.0, key.1, usize::MAX).unwrap();
+            let places: Vec<Place> = entries.iter().map(|(place, _)| *place).collect();
+            let expected: Vec<_> = all.iter().rev().filter(|p| **p <= at).copied().collect();
+            assert_eq!(places, expected, "entries of {key:?} at {at:?}");
+            let newest = reader.balance(at, key.0, key.1).unwrap();
+            assert_eq!(newest.map(|row| row.balance), entries.first().map(|(_, e)| e.balance));
+        }
+        for (ledger, id) in last.transfers.keys() {
+            let row = reader.transfer(at, ledger_domain::LedgerHandle(*ledger), id).unwrap();
+            let found = row.map(|r| (r.place, matches!(r.outcome, TransferOutcome::Posted(_))));
+            assert_eq!(found, truth.transfers.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
+        }
+    }
+}
+
+fn all_rows(reader: &ViewReader) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
+    let mut rows = Vec::new();
+    for table in Table::ALL {
+        let before = rows.len();
+        reader
+            .rows(table, &mut |key, value| {
+                rows.push((table, key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(reader.count(table).unwrap(), (rows.len() - before) as u64);
+    }
+    rows
+}
+
+/// The rows of a view that had everything in one write.
+fn rebuilt(records: &[ViewRecord]) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
+    let store: Arc<dyn ViewStore> = Arc::new(MemoryStore::new());
+    let mut writer = open(&store);
+    records.iter().for_each(|record| writer.stage(record).unwrap());
+    writer.commit(&cursor(records.len() as u64)).unwrap();
+    all_rows(&writer.reader())
+}
+
+#[test]
+fn in_memory_every_place_reads_as_it_was_and_a_rebuild_is_equal() {
+    for seed in 0..60 {
+        let mut rng = Rng::with_seed(seed);
+        let world = random_world(&mut rng, 40);
+        let memory = Arc::new(MemoryStore::new());
+        let store: Arc<dyn ViewStore> = Arc::clone(&memory) as _;
+        let writer = project_all(&mut rng, &store, &world.records, &|| memory.crash());
+        check_everywhere(&writer.reader(), &world);
+        assert_eq!(all_rows(&writer.reader()), rebuilt(&world.records), "seed {seed}");
+    }
+}
+
+#[test]
+fn in_rocksdb_every_place_reads_as_it_was_and_a_rebuild_is_equal() {
+    let shared = RocksShared::new(8 << 20, 4 << 20);
+    for seed in 0..6 {
+        let mut rng = Rng::with_seed(seed);
+        let world = random_world(&mut rng, 60);
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn ViewStore> = Arc::new(open_view(folder.path(), &shared).unwrap());
+        let writer = project_all(&mut rng, &store, &world.records, &|| ());
+        check_everywhere(&writer.reader(), &world);
+        assert_eq!(all_rows(&writer.reader()), rebuilt(&world.records), "seed {seed}");
+        // The same from files, which prefix filters cover and memory tables do not.
+        writer.flush().unwrap();
+        drop((writer, store));
+        let store: Arc<dyn ViewStore> = Arc::new(open_view(folder.path(), &shared).unwrap());
+        let writer = open(&store);
+        assert_eq!(writer.next(), world.records.len() as u64);
+        check_everywhere(&writer.reader(), &world);
+    }
+}
+
+/// Without a write-ahead log a killed store is at its last flush: a whole write, never between two.
+#[test]
+fn rocksdb_falls_back_to_a_whole_write() {
+    let shared = RocksShared::new(8 << 20, 4 << 20);
+    let world = random_world(&mut Rng::with_seed(7), 40);
+    let mut folder = tempfile::tempdir().unwrap();
+    for flushed in [0, 10, 20, 30] {
+        let store: Arc<dyn ViewStore> = Arc::new(open_view(folder.path(), &shared).unwrap());
+        let mut writer = open(&store);
+        assert_eq!(writer.next(), flushed, "at the last flush");
+        let records = usize::try_from(flushed).unwrap();
+        if flushed > 0 {
+            assert_eq!(all_rows(&writer.reader()), rebuilt(&world.records[..records]));
+        }
+        for (count, record) in world.records[records..].iter().take(15).enumerate() {
+            writer.stage(record).unwrap();
+            writer.commit(&cursor(record.offset + 1)).unwrap();
+            if count == 9 {
+                writer.flush().unwrap();
+            }
+        }
+        // Closing would flush; what a kill leaves behind is the files as they are now.
+        let killed = tempfile::tempdir().unwrap();
+        copy(folder.path(), killed.path());
+        folder = killed;
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn times_find_the_last_commit_at_or_before() {
+    let world = random_world(&mut Rng::with_seed(3), 30);
+    let store: Arc<dyn ViewStore> = Arc::new(MemoryStore::new());
+    let writer = project_all(&mut Rng::with_seed(3), &store, &world.records, &|| ());
+    let reader = writer.reader();
+    let commits = || {
+        let commit = |r: &&ViewRecord| matches!(r.kind, ViewRecordKind::Commit(_));
+        world.records.iter().filter(commit)
+    };
+    let newest = commits().next_back().unwrap().recorded_at;
+    for instant in -1..newest + 20 {
+        let expected = commits().filter(|r| r.recorded_at <= instant).next_back().map(|r| r.offset);
+        assert_eq!(reader.commit_at(instant).unwrap(), expected, "at {instant}");
+    }
+    for record in &world.records {
+        let row = reader.commit(record.offset).unwrap().unwrap();
+        let expected = (record.term, record.sequence, record.recorded_at);
+        assert_eq!((row.term, row.sequence, row.recorded_at), expected);
+    }
+    assert_eq!(reader.commit(world.records.len() as u64).unwrap(), None);
+}
+
+#[test]
+fn lists_come_in_pages_that_miss_and_repeat_nothing() {
+    let store: Arc<dyn ViewStore> = Arc::new(MemoryStore::new());
+    let mut writer = open(&store);
+    let name = LedgerName::parse("bank").unwrap();
+    let ledger = ledger_domain::LedgerHandle(0);
+    let mut events = vec![Event::LedgerCreated { ledger, name }];
+    for account in 0..25 {
+        events.push(Event::AccountOpened {
+            ledger,
+            account: AccountHandle(account),
+            name: AccountName::parse(&format!("a{account:02}")).unwrap(),
+            account_type: AccountType::Asset,
+            rules: AccountRules { may_go_negative: false },
+        });
+    }
+    let kind = ViewRecordKind::Commit(events);
+    writer.stage(&ViewRecord { offset: 0, kind, term: 0, sequence: 1, recorded_at: 1 }).unwrap();
+    writer.commit(&cursor(1)).unwrap();
+    let reader = writer.reader();
+    for (limit, at, count) in [
+        (1, Place::end_of(0), 25),
+        (5, Place::end_of(0), 25),
+        (7, Place { offset: 0, index: 12 }, 12),
+    ] {
+        let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let page = reader.accounts(at, ledger, after.as_deref(), limit).unwrap();
+            assert!(page.items.len() <= limit);
+            found.extend(page.items.into_iter().map(|(name, _)| name));
+            pages += 1;
+            after = page.after;
+            if after.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<_> = (0..count).map(|n| format!("a{n:02}").into_boxed_str()).collect();
+        assert_eq!(found, expected, "in pages of {limit}");
+        assert!(pages >= count / limit);
+    }
+}
+
+#[test]
+fn a_poison_event_parks_the_view_and_leaves_no_trace() {
+    let mut rng = Rng::with_seed(11);
+    let world = random_world(&mut rng, 30);
+    let store: Arc<dyn ViewStore> = Arc::new(MemoryStore::new());
+    let mut writer = project_all(&mut rng, &store, &world.records, &|| ());
+    let before = all_rows(&writer.reader());
+    let accounts = world.truths.last().unwrap().accounts.len() as u64;
+    assert!(accounts >= 2, "the seed opens accounts");
+    let posted = |debit: u64, credit: u64, amount| PostedTransfer {
+        id: Id::Text(format!("p{debit}-{credit}").into()),
+        debit_account: AccountHandle(debit),
+        credit_account: AccountHandle(credit),
+        asset: AssetHandle(0),
+        amount,
+        reference: "".into(),
+        effective_at: None,
+    };
+    let poison: [(Vec<PostedTransfer>, &str); 3] = [
+        (vec![posted(0, 1, 5), posted(0, accounts, 5)], "never opened"),
+        (vec![posted(0, 1, 5), posted(1, 1, 5)], "both sides"),
+        (vec![posted(0, 1, u128::MAX), posted(1, 0, u128::MAX), posted(0, 1, 1)], "2^128"),
+    ];
+    let offset = writer.next();
+    for (rows, what) in poison {
+        let ledger = ledger_domain::LedgerHandle(0);
+        let batch = ledger_domain::TransferBatch { ledger, posted: rows, refused: vec![] };
+        let kind = ViewRecordKind::Commit(vec![Event::TransferBatch(batch)]);
+        let record = ViewRecord { offset, kind, term: 1, sequence: 99, recorded_at: 9_999 };
+        let error = writer.stage(&record).unwrap_err();
+        assert!(error.to_string().contains(what), "{error} has {what}");
+        assert!(error.to_string().contains(&format!("offset {offset}")), "{error}");
+        writer.commit(&cursor(offset)).unwrap();
+        assert_eq!(all_rows(&writer.reader()), before, "no trace");
+    }
+    writer.park(offset, "poison");
+    let state = writer.reader().state();
+    assert_eq!(state.parked, Some(Parked { offset, what: "poison".into() }));
+    assert_eq!(state.applied.map(|applied| applied.offset), Some(offset - 1));
+    let kind = ViewRecordKind::TermStarted;
+    let next = ViewRecord { offset, kind, term: offset, sequence: 99, recorded_at: 9_999 };
+    assert!(matches!(writer.stage(&next), Err(ViewError::Parked(_))));
+    check_everywhere(&writer.reader(), &world);
+}
+
+#[test]
+fn a_store_of_another_log_or_a_gap_is_refused() {
+    let store: Arc<dyn ViewStore> = Arc::new(MemoryStore::new());
+    let mut writer = open(&store);
+    let kind = ViewRecordKind::Created;
+    let record = ViewRecord { offset: 0, kind, term: 0, sequence: 0, recorded_at: 0 };
+    let gap = writer.stage(&ViewRecord { offset: 1, ..record.clone() });
+    assert_eq!(gap, Err(ViewError::OutOfOrder { next: 0, found: 1 }));
+    writer.stage(&record).unwrap();
+    writer.commit(&cursor(1)).unwrap();
+    let again = writer.stage(&record);
+    assert_eq!(again, Err(ViewError::OutOfOrder { next: 1, found: 0 }));
+    let other = ViewLog { log_id: [6; 16], ..LOG };
+    assert!(matches!(ViewWriter::open(store, other), Err(StoreError::OtherLog { .. })));
+}

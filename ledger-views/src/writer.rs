@@ -1,0 +1,250 @@
+//! The one writer of a view: rows and the applied position in one write (PR-1).
+
+use std::sync::Arc;
+
+use ledger_domain::{Event, Timestamp};
+use tokio::sync::watch;
+
+use crate::balances::HotBalances;
+use crate::project::{ProjectError, Projection, ViewRecord, ViewRecordKind, project_record};
+use crate::reader::ViewReader;
+use crate::row::{AppliedRow, Heads, Row, ViewLog};
+use crate::rows::Rows;
+use crate::store::{StoreError, ViewStore};
+use crate::table::Table;
+
+/// Balances that a writer keeps in memory, at about 150 bytes each.
+const HOT_BALANCES_MAX: usize = 100_000;
+const APPLIED: &[u8] = b"applied";
+const LOG: &[u8] = b"log";
+
+/// How far a view came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Offset of the last record that it holds.
+    pub offset: u64,
+    /// When the newest commit up to there was recorded; 0 before any.
+    pub recorded_at: Timestamp,
+}
+
+/// Why a view goes no further. It answers up to what it has applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Offset of the record that stopped it.
+    pub offset: u64,
+    /// What is wrong.
+    pub what: Arc<str>,
+}
+
+/// What readers are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewState {
+    /// How far the view came; nothing in an empty one.
+    pub applied: Option<Applied>,
+    /// Set when it goes no further.
+    pub parked: Option<Parked>,
+}
+
+/// Why a record was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ViewError {
+    /// It cannot be projected, or the store failed.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// It is not the next one.
+    #[error("VIEW_OUT_OF_ORDER the next record is {next}, not {found}")]
+    OutOfOrder {
+        /// The offset that comes next.
+        next: u64,
+        /// The offset that came.
+        found: u64,
+    },
+    /// The view was parked before.
+    #[error("VIEW_PARKED at offset {}: {}", .0.offset, .0.what)]
+    Parked(Parked),
+}
+
+impl From<StoreError> for ViewError {
+    fn from(error: StoreError) -> Self {
+        ViewError::Project(ProjectError::Store(error))
+    }
+}
+
+/// Writes one view of one partition. Records are staged in order, then committed together.
+#[derive(Debug)]
+pub struct ViewWriter {
+    store: Arc<dyn ViewStore>,
+    log: ViewLog,
+    projection: Projection<HotBalances>,
+    rows: Rows,
+    /// The last record staged, or else applied.
+    staged: Option<Applied>,
+    cursor: Option<Vec<u8>>,
+    state: watch::Sender<ViewState>,
+}
+
+impl ViewWriter {
+    /// Opens a view where it was left; an empty store becomes one of this log.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherLog`] when the store is of another log or partition,
+    /// [`StoreError::Damaged`] when it cannot be understood.
+    pub fn open(store: Arc<dyn ViewStore>, log: ViewLog) -> Result<Self, StoreError> {
+        Self::open_with(store, log, HOT_BALANCES_MAX)
+    }
+
+    pub(crate) fn open_with(
+        store: Arc<dyn ViewStore>,
+        log: ViewLog,
+        hot_balances_max: usize,
+    ) -> Result<Self, StoreError> {
+        let applied: Option<AppliedRow> = read_meta(store.as_ref(), APPLIED)?;
+        match read_meta::<ViewLog>(store.as_ref(), LOG)? {
+            Some(kept) if kept != log => {
+                let what = format!("the view is of {kept}, this is {log}");
+                return Err(StoreError::OtherLog { what });
+            }
+            None if applied.is_some() => {
+                return Err(StoreError::Damaged { what: "meta: no row of the log".into() });
+            }
+            _ => {}
+        }
+        let heads = applied.as_ref().map_or_else(Heads::default, |row| row.heads);
+        let staged = applied
+            .as_ref()
+            .map(|row| Applied { offset: row.offset, recorded_at: row.recorded_at });
+        let balances = HotBalances::new(Arc::clone(&store), hot_balances_max);
+        let (state, _) = watch::channel(ViewState { applied: staged, parked: None });
+        Ok(ViewWriter {
+            store,
+            log,
+            projection: Projection { heads, balances },
+            rows: Rows::default(),
+            staged,
+            cursor: applied.map(|row| row.cursor),
+            state,
+        })
+    }
+
+    /// The cursor that the last commit came with; none in an empty view.
+    #[must_use]
+    pub fn cursor(&self) -> Option<&[u8]> {
+        self.cursor.as_deref()
+    }
+
+    /// Offset of the record to stage next.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.staged.map_or(0, |staged| staged.offset + 1)
+    }
+
+    /// A reader of this view, and of how far it came.
+    #[must_use]
+    pub fn reader(&self) -> ViewReader {
+        ViewReader::new(Arc::clone(&self.store), self.log, self.state.subscribe())
+    }
+
+    /// Reads ahead, at once, what staging these records will need. Speeds up; changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub fn prefetch<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a ViewRecord>,
+    ) -> Result<(), StoreError> {
+        let mut keys = Vec::new();
+        for record in records {
+            let ViewRecordKind::Commit(events) = &record.kind else { continue };
+            for event in events {
+                if let Event::TransferBatch(batch) = event {
+                    for posted in &batch.posted {
+                        keys.push((posted.debit_account, posted.asset));
+                        keys.push((posted.credit_account, posted.asset));
+                    }
+                }
+            }
+        }
+        self.projection.balances.prefetch(keys)
+    }
+
+    /// Projects the next record; nothing is visible before [`ViewWriter::commit`].
+    ///
+    /// # Errors
+    /// [`ViewError`]; then the record left no trace, and those staged before it can be committed.
+    pub fn stage(&mut self, record: &ViewRecord) -> Result<(), ViewError> {
+        if let Some(parked) = &self.state.borrow().parked {
+            return Err(ViewError::Parked(parked.clone()));
+        }
+        if record.offset != self.next() {
+            return Err(ViewError::OutOfOrder { next: self.next(), found: record.offset });
+        }
+        let (heads, rows) = (self.projection.heads, self.rows.len());
+        match project_record(&mut self.projection, record, &mut self.rows) {
+            Ok(()) => {
+                self.projection.balances.keep();
+                let ViewRecord { offset, recorded_at, .. } = *record;
+                self.staged = Some(Applied { offset, recorded_at });
+                Ok(())
+            }
+            Err(error) => {
+                self.projection.balances.take_back();
+                self.projection.heads = heads;
+                self.rows.truncate(rows);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Commits what was staged, in one write with the reader's cursor after it, and tells the readers.
+    ///
+    /// # Errors
+    /// [`ViewError`] when the store cannot be written: the view is parked then, and is to be opened
+    /// again.
+    pub fn commit(&mut self, cursor: &[u8]) -> Result<(), ViewError> {
+        let Some(staged) = self.staged else { return Ok(()) };
+        if self.state.borrow().applied == Some(staged) {
+            return Ok(());
+        }
+        self.projection.balances.write_latest(&mut self.rows);
+        let applied = AppliedRow {
+            offset: staged.offset,
+            recorded_at: staged.recorded_at,
+            heads: self.projection.heads,
+            cursor: cursor.to_vec(),
+        };
+        self.rows.put(Table::Meta, APPLIED, |out| applied.encode(out));
+        if self.cursor.is_none() {
+            self.rows.put(Table::Meta, LOG, |out| self.log.encode(out));
+        }
+        self.rows.sort();
+        let written = self.store.write(&self.rows);
+        self.rows.clear();
+        if let Err(error) = written {
+            self.park(staged.offset, &error.to_string());
+            return Err(error.into());
+        }
+        self.cursor = Some(applied.cursor);
+        self.state.send_modify(|state| state.applied = Some(staged));
+        Ok(())
+    }
+
+    /// Stops the view before the record at `offset`, for a reason that readers are told.
+    pub fn park(&mut self, offset: u64, what: &str) {
+        let parked = Parked { offset, what: what.into() };
+        self.state.send_modify(|state| state.parked = Some(parked));
+    }
+
+    /// Makes durable what was committed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.store.flush()
+    }
+}
+
+fn read_meta<R: Row>(store: &dyn ViewStore, key: &[u8]) -> Result<Option<R>, StoreError> {
+    let Some(bytes) = store.get(Table::Meta, key)? else { return Ok(None) };
+    let what = || format!("meta: {:?}", String::from_utf8_lossy(key));
+    R::decode(&bytes).map(Some).ok_or_else(|| StoreError::Damaged { what: what() })
+}
