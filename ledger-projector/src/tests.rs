@@ -170,10 +170,7 @@ fn each_record_is_told_apart() {
     let rows: Vec<_> = (0..9).map(|offset| view.commit(offset).unwrap().unwrap()).collect();
     assert_eq!(rows.iter().map(|row| row.kind.clone()).collect::<Vec<_>>(), expected);
     let terms: Vec<_> = rows.iter().map(|row| (row.term, row.sequence)).collect();
-    assert_eq!(
-        terms,
-        [(0, 0), (1, 0), (1, 1), (1, 1), (4, 1), (4, 1), (4, 2), (4, 2), (4, 2)]
-    );
+    assert_eq!(terms, [(0, 0), (1, 0), (1, 1), (1, 1), (4, 1), (4, 1), (4, 2), (4, 2), (4, 2)]);
     assert!(rows.windows(2).all(|pair| pair[0].recorded_at <= pair[1].recorded_at));
 }
 
@@ -202,7 +199,8 @@ fn a_log_that_is_shorter_or_different_is_diverged() {
 
     let mut other = LOG;
     other.id.0[0] ^= 1;
-    let error = Projector::open(Arc::new(log.clone()), other, 0, Arc::clone(&store) as _).unwrap_err();
+    let error =
+        Projector::open(Arc::new(log.clone()), other, 0, Arc::clone(&store) as _).unwrap_err();
     let text = error.to_string();
     assert!(text.contains(&LOG.id.to_string()) && text.contains(&other.id.to_string()), "{text}");
 
@@ -248,7 +246,10 @@ fn poison_parks_the_view_and_reads_go_on() {
         assert!(text.starts_with(&expected), "round {round}: {text}");
         assert_eq!(projector.step(1 << 20), Err(error), "it stays");
         let state = projector.view().state();
-        assert_eq!(state.parked.map(|parked| (parked.offset, parked.what.to_string())), Some((poison, text)));
+        assert_eq!(
+            state.parked.map(|parked| (parked.offset, parked.what.to_string())),
+            Some((poison, text))
+        );
         assert_eq!(state.applied.map(|applied| applied.offset), Some(poison - 1));
         check_against(&projector.view(), &before);
         projector.flush().unwrap();

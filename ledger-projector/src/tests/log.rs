@@ -47,8 +47,12 @@ impl TestLog {
             recorded_at: 1_000,
             counted: 0,
         };
-        let created =
-            Record::LogCreated { format: FORMAT, partition: 0, partition_count: 1, hash: HASH.into() };
+        let created = Record::LogCreated {
+            format: FORMAT,
+            partition: 0,
+            partition_count: 1,
+            hash: HASH.into(),
+        };
         let bytes = created.encode(LOG.id);
         log.chain = log.chain.after(&bytes);
         log.push(bytes);
@@ -70,7 +74,8 @@ impl TestLog {
 
     pub(crate) fn term(&mut self) {
         let offset = self.next();
-        let bytes = Record::TermStarted(Incarnation(u128::from(offset).to_le_bytes())).encode(LOG.id);
+        let bytes =
+            Record::TermStarted(Incarnation(u128::from(offset).to_le_bytes())).encode(LOG.id);
         (self.term, self.counted) = (offset, offset);
         self.chain = self.chain.after_term(offset, &bytes);
         self.push(bytes);
@@ -113,7 +118,13 @@ impl TestLog {
         self.push(bytes);
     }
 
-    fn encoded(&self, term: u64, sequence: u64, prev_hash: Chain, commands: Vec<Vec<u8>>) -> Vec<u8> {
+    fn encoded(
+        &self,
+        term: u64,
+        sequence: u64,
+        prev_hash: Chain,
+        commands: Vec<Vec<u8>>,
+    ) -> Vec<u8> {
         let recorded_at = self.recorded_at;
         Record::Commit(Commit { term, sequence, recorded_at, prev_hash, commands }).encode(LOG.id)
     }
