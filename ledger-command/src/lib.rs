@@ -1,1 +1,28 @@
-//! TODO
+//! The write path of a ledger: commands in, commits out, replies once they are durable.
+//!
+//! ```text
+//!  gRPC ─► service ─► run::Handle ─► Writer ──► log ──► Follower ─► IdStore, snapshots, state hash
+//!             ▲            ▲           │  ▲              │
+//!             │            └─ replies ─┘  └─── Link ─────┘  (state at a new term; how far the ids are)
+//!             └── readback: first outcomes, read from the log off the writer's thread
+//! ```
+//!
+//! [`Writer`] and [`Follower`] are step machines: time, randomness and storage are handed in, so that
+//! the simulator runs what a server runs. `run` gives each its thread.
+
+pub mod reply;
+
+pub mod writer;
+
+pub mod follower;
+pub mod link;
+
+pub mod ids;
+pub mod snapshot;
+
+pub mod readback;
+
+pub use follower::{FollowError, Follower, FollowerParts, SnapshotPolicy};
+pub use link::Link;
+pub use reply::{Answer, Receipt, Replied, Reply, Request};
+pub use writer::{Status, Writer, WriterLimits, WriterParts};

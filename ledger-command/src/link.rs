@@ -1,0 +1,110 @@
+//! What the writer and the follower of one partition tell each other.
+//!
+//! The writer asks for the state as the log has it at the beginning of its term, and learns how far the
+//! id store is; the follower learns what hash the writer's state has, to compare it with its own.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ledger_domain::State;
+use ledger_log::{Cursor, Incarnation};
+
+/// The state at a `TermStarted`, read from the log's bytes.
+#[derive(Clone, Debug)]
+pub struct Handover {
+    /// Up to and with the `TermStarted`.
+    pub cursor: Cursor,
+    /// The state there.
+    pub state: State,
+}
+
+/// Hash of a state after a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Sequence of the commit.
+    pub sequence: u64,
+    /// [`crate::snapshot::state_hash`] after it.
+    pub hash: [u8; 32],
+}
+
+/// Shared by one writer and one follower.
+#[derive(Debug, Default)]
+pub struct Link {
+    followed: AtomicU64,
+    writer_waits: AtomicBool,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    wanted: Option<Incarnation>,
+    handover: Option<Handover>,
+    claim: Option<Fingerprint>,
+}
+
+impl Link {
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sequence of the last commit whose ids are in the id store.
+    #[must_use]
+    pub fn followed(&self) -> u64 {
+        self.followed.load(Ordering::Acquire)
+    }
+
+    /// The follower wrote the ids of all commits up to this sequence.
+    pub(crate) fn set_followed(&self, sequence: u64) {
+        self.followed.store(sequence, Ordering::Release);
+    }
+
+    /// The writer has no room for more ids until the follower is further on.
+    pub(crate) fn set_writer_waits(&self, waits: bool) {
+        self.writer_waits.store(waits, Ordering::Release);
+    }
+
+    /// Whether the writer has something to do now that the follower is further on.
+    #[must_use]
+    pub fn wakes_writer(&self) -> bool {
+        self.writer_waits.load(Ordering::Acquire) || self.slot().handover.is_some()
+    }
+
+    /// The writer waits for the `TermStarted` of this attempt.
+    pub(crate) fn want(&self, incarnation: Incarnation) {
+        let mut slot = self.slot();
+        slot.wanted = Some(incarnation);
+        slot.handover = None;
+    }
+
+    /// Whether the writer waits for this attempt.
+    pub(crate) fn wants(&self, incarnation: Incarnation) -> bool {
+        self.slot().wanted == Some(incarnation)
+    }
+
+    /// The follower reached what the writer waits for.
+    pub(crate) fn hand_over(&self, handover: Handover) {
+        let mut slot = self.slot();
+        slot.wanted = None;
+        slot.handover = Some(handover);
+    }
+
+    /// What the writer waits for, once.
+    pub(crate) fn take_handover(&self) -> Option<Handover> {
+        self.slot().handover.take()
+    }
+
+    /// The writer's state has this hash; to be compared when the follower comes there. Must be claimed
+    /// before the commit is sent.
+    pub(crate) fn claim(&self, claim: Fingerprint) {
+        self.slot().claim = Some(claim);
+    }
+
+    /// The claim on the state after this commit, if there is one.
+    pub(crate) fn claim_at(&self, sequence: u64) -> Option<Fingerprint> {
+        let mut slot = self.slot();
+        if slot.claim.is_some_and(|claim| claim.sequence < sequence) {
+            slot.claim = None;
+        }
+        slot.claim.take_if(|claim| claim.sequence == sequence)
+    }
+}

@@ -1,0 +1,148 @@
+//! Completing a reply from the log: why a first outcome was refused, and in which field a reused id
+//! differs. Never on the writer's thread.
+
+use ledger_domain::event::Row;
+use ledger_domain::{
+    Amount, Command, CommandBody, Decimal, Event, Position, PostedTransfer, Rejection,
+};
+use ledger_log::record::Record;
+use ledger_log::{Backend, LogError};
+use ledger_proto::logged::{self, LoggedCommand};
+
+use crate::reply::{Answer, Asked, Lookup, Replied, Reply, Resolved};
+
+/// Fills in what stands in the log only.
+///
+/// # Errors
+/// [`LogError`] when the log cannot be read where a first outcome stands.
+pub fn complete(backend: &dyn Backend, replied: Replied) -> Result<Reply, LogError> {
+    let Replied { mut reply, lookups } = replied;
+    let mut last: Option<(u64, Vec<LoggedCommand>)> = None;
+    for Lookup { item, at, asked } in lookups {
+        // Lookups of one batch mostly fall into one commit.
+        let commands = match last.take() {
+            Some((offset, commands)) if offset == at.offset => commands,
+            _ => read_commit(backend, at)?,
+        };
+        let found = find(&commands, at.index.unwrap_or(0)).ok_or_else(|| damaged(at))?;
+        let answer = match &mut reply {
+            Reply::One(answer) => Some(answer),
+            Reply::Items(answers) => answers.get_mut(item),
+            Reply::NotRecorded { .. } | Reply::Overloaded { .. } | Reply::Unknown { .. } => None,
+        };
+        if let Some(Answer::Refused { rejection, .. }) = answer {
+            fill(rejection, &asked, &found);
+        }
+        last = Some((at.offset, commands));
+    }
+    Ok(reply)
+}
+
+fn damaged(at: Position) -> LogError {
+    let what = format!("the id store names index {:?}, which is not there", at.index);
+    LogError::Damaged { partition: at.partition, offset: at.offset, what }
+}
+
+fn read_commit(backend: &dyn Backend, at: Position) -> Result<Vec<LoggedCommand>, LogError> {
+    let records = backend.read(at.partition, at.offset, 1)?;
+    let record = records.first().filter(|record| record.offset == at.offset);
+    let decoded = record.map(|record| Record::decode(&record.bytes));
+    let Some(Ok((_, Record::Commit(commit)))) = decoded else { return Err(damaged(at)) };
+    let commands = commit.commands.iter().map(|bytes| logged::decode(bytes));
+    commands.collect::<Result<_, _>>().map_err(|_| damaged(at))
+}
+
+/// What stands at an index: the event, and the row of it.
+struct Found<'a> {
+    event: &'a Event,
+    row: u32,
+}
+
+fn find(commands: &[LoggedCommand], index: u32) -> Option<Found<'_>> {
+    let mut rest = index;
+    for command in commands {
+        for event in &command.events {
+            match rest.checked_sub(event.width()) {
+                Some(behind) => rest = behind,
+                None => return Some(Found { event, row: rest }),
+            }
+        }
+    }
+    None
+}
+
+impl<'a> Found<'a> {
+    fn batch_row(&self) -> Option<Row<'a>> {
+        let Event::TransferBatch(batch) = self.event else { return None };
+        batch.iter().find_map(|(row, content)| (row == self.row).then_some(content))
+    }
+}
+
+fn fill(rejection: &mut Rejection, asked: &Asked, found: &Found<'_>) {
+    match asked {
+        Asked::Refusal => {
+            let first = match found.event {
+                Event::CommandRefused { rejection, .. } => Some(rejection),
+                _ => match found.batch_row() {
+                    Some(Row::Refused(refused)) => Some(&refused.rejection),
+                    Some(Row::Posted(_)) | None => None,
+                },
+            };
+            if let Some(first) = first {
+                *rejection = first.clone();
+            }
+        }
+        Asked::TransferDiffers(now) => {
+            let field = match found.batch_row() {
+                Some(Row::Refused(first)) => first.transfer.first_difference(&now.transfer),
+                Some(Row::Posted(first)) => difference(first, now),
+                None => None,
+            };
+            rejection.subject = field.unwrap_or("transfer_id").into();
+        }
+        Asked::CommandDiffers(now) => {
+            rejection.subject = command_difference(found, now).unwrap_or("request_id").into();
+        }
+    }
+}
+
+/// In the order of [`ledger_domain::Transfer::first_difference`].
+fn difference(first: &PostedTransfer, now: &Resolved) -> Option<&'static str> {
+    let amount = now.asset.map(|(_, scale)| Decimal::from_minor(Amount(first.amount), scale));
+    let fields = [
+        ("debit_account", now.debit_account == Some(first.debit_account)),
+        ("credit_account", now.credit_account == Some(first.credit_account)),
+        ("asset", now.asset.is_some_and(|(asset, _)| asset == first.asset)),
+        ("amount", amount == Some(now.transfer.amount)),
+        ("reference", now.transfer.reference == first.reference),
+        ("effective_time", now.transfer.effective_at == first.effective_at),
+    ];
+    fields.into_iter().find_map(|(field, same)| (!same).then_some(field))
+}
+
+/// The field of the request in which a command differs from the first of its request id, where its
+/// events tell.
+fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> {
+    match (found.event, &now.body) {
+        (
+            Event::AssetCreated { code, scale, .. },
+            CommandBody::CreateAsset { code: now_code, scale: now_scale },
+        ) => first_of([("asset_id", code == now_code), ("scale", scale == now_scale)]),
+        (
+            Event::AccountOpened { name, account_type, rules, .. },
+            CommandBody::OpenAccount { name: now_name, account_type: now_type, rules: now_rules },
+        ) => first_of([
+            ("account_id", name == now_name),
+            ("type", account_type == now_type),
+            ("may_go_negative", rules == now_rules),
+        ]),
+        (Event::TransferBatch(_), CommandBody::PostTransfers { transfers }) => {
+            Some(if transfers.len() == 1 { "transfer" } else { "transfers" })
+        }
+        _ => None,
+    }
+}
+
+fn first_of<const N: usize>(fields: [(&'static str, bool); N]) -> Option<&'static str> {
+    fields.into_iter().find_map(|(field, same)| (!same).then_some(field))
+}

@@ -1,0 +1,349 @@
+//! Draining the queue: ids looked up together, commands decided one upon the other, commits sent.
+
+use std::collections::HashMap;
+
+use ledger_domain::{
+    Code, Command, CommandBody, Decision, Id, ItemOutcome, LedgerHandle, Outcome, Prior, Rejection,
+    Seen, Timestamp, Transfer, apply, decide,
+};
+use ledger_log::record::Chain;
+use ledger_proto::hash::{of_command, of_transfer};
+use ledger_proto::logged::{self, LoggedCommand};
+
+use super::answer::{self, Fresh};
+use super::draft::Draft;
+use super::recent::RecentEntry;
+use super::term::{Phase, is_final};
+use super::{InFlight, Place, Waiting, Writer};
+use crate::ids::{IdEntry, Keys, request_key, transfer_key};
+use crate::reply::{Answer, Replied, Reply, Request};
+
+/// The first outcome of an id.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub(super) place: Place,
+    pub(super) recorded_at: Timestamp,
+    pub(super) content_hash: [u8; 16],
+    pub(super) refused: Option<Code>,
+}
+
+/// What the id store has of the keys of a group of commands.
+type Known = HashMap<Vec<u8>, IdEntry>;
+
+/// What came of one request.
+enum Taken {
+    Done,
+    /// It does not fit in this commit any more.
+    NextCommit(Request),
+}
+
+/// What is known of the ids of a batch: one of each for every transfer.
+#[derive(Default)]
+struct Looked {
+    seen: Vec<Seen>,
+    hits: Vec<Option<Hit>>,
+    hashes: Vec<[u8; 16]>,
+}
+
+impl Writer {
+    /// Decides and sends all that is ready and has room.
+    pub(super) fn drain(&mut self, now: Timestamp) {
+        while !self.queue.is_empty() {
+            // Forgotten before the store is looked into: what is forgotten here is found there.
+            self.recent.prune(self.parts.link.followed());
+            if !self.has_room() {
+                return;
+            }
+            let group = self.group();
+            let known = match self.look_up(group) {
+                Ok(known) => known,
+                Err(error) => return self.stop(error.to_string()),
+            };
+            let sequence = self.speculation.sequence + 1;
+            let mut draft = Draft::new(sequence, now.max(self.speculation.recorded_at + 1));
+            for _ in 0..group {
+                let Some(request) = self.queue.pop_front() else { break };
+                let weight = request.weight();
+                if let Taken::NextCommit(request) = self.take(request, &known, &mut draft) {
+                    self.queue.push_front(request);
+                    break;
+                }
+                self.queued_transfers -= weight;
+            }
+            if !draft.is_empty() && !self.send(draft) {
+                return;
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let Phase::Serving(serving) = &self.phase else { return false };
+        let caught_up = self.recent.len() < self.limits.recent_ids_max;
+        self.parts.link.set_writer_waits(!caught_up);
+        caught_up && serving.acks.in_flight() < self.limits.commits_in_flight_max
+    }
+
+    /// How many commands of the queue's head may share a commit.
+    fn group(&self) -> usize {
+        let mut transfers = 0;
+        let fits = self.queue.iter().take(self.limits.commit_commands_max).take_while(|request| {
+            transfers += request.weight();
+            transfers <= self.limits.commit_transfers_max
+        });
+        fits.count().max(1)
+    }
+
+    fn look_up(&self, group: usize) -> Result<Known, crate::ids::IdStoreError> {
+        let mut keys = Keys::default();
+        for Request { command, .. } in self.queue.iter().take(group) {
+            if let Some(id) = &command.request_id {
+                keys.push(|key| request_key(&command.ledger, id, key));
+            }
+            // A ledger that does not exist yet has no transfers in the store.
+            let ledger = self.speculation.state.ledger_by_name(&command.ledger);
+            if let (CommandBody::PostTransfers { transfers }, Some(ledger)) = (&command.body, ledger)
+            {
+                for transfer in transfers {
+                    keys.push(|key| transfer_key(ledger, &transfer.id, key));
+                }
+            }
+        }
+        if keys.is_empty() {
+            return Ok(Known::new());
+        }
+        keys.sort();
+        let found = self.parts.ids.lookup(&keys)?;
+        let hits = keys.iter().zip(found).filter_map(|(key, entry)| Some((key.to_vec(), entry?)));
+        Ok(hits.collect())
+    }
+
+    fn take(&mut self, request: Request, known: &Known, draft: &mut Draft) -> Taken {
+        let Request { ref command, token, validate_only, .. } = request;
+        let content_hash = of_command(command);
+        if let Some(replied) = self.replay(command, content_hash, known) {
+            self.reply(draft, token, replied);
+            return Taken::Done;
+        }
+        let looked = self.look_at_transfers(command, known);
+        let Decision { events, outcome } =
+            decide(&self.speculation.state, command, &looked.seen, draft.now);
+        let fresh = Fresh {
+            sequence: draft.sequence,
+            index: draft.next_index(),
+            now: draft.now,
+            dry: validate_only,
+        };
+        let replied =
+            answer::of(&self.speculation.state, command, &outcome, &looked.hits, fresh);
+        if events.is_empty() {
+            self.reply(draft, token, replied);
+            return Taken::Done;
+        }
+        let width = events.iter().map(ledger_domain::Event::width).sum();
+        let logged = LoggedCommand {
+            request_id: command.request_id.clone(),
+            actor: request.actor.clone(),
+            traceparent: request.traceparent.clone(),
+            cause: None,
+            source: None,
+            content_hash,
+            events,
+        };
+        let bytes = logged::encode(&logged);
+        let alone = Draft::new(draft.sequence, draft.now).bytes_with(&bytes);
+        if alone > self.record_bytes_max {
+            let replied = too_large(alone, self.record_bytes_max);
+            self.reply(draft, token, replied);
+            return Taken::Done;
+        }
+        if validate_only {
+            self.reply(draft, token, replied);
+            return Taken::Done;
+        }
+        let bytes_max = self.limits.commit_bytes_max.min(self.record_bytes_max);
+        if !draft.is_empty() && draft.bytes_with(&bytes) > bytes_max {
+            return Taken::NextCommit(request);
+        }
+        logged.events.iter().for_each(|event| apply(&mut self.speculation.state, event));
+        self.remember(command, content_hash, &outcome, &looked.hashes, fresh);
+        draft.push(bytes, width);
+        self.reply(draft, token, replied);
+        Taken::Done
+    }
+
+    /// Queues a reply behind all that it was decided upon.
+    fn reply(&mut self, draft: &Draft, token: u64, replied: Replied<Place>) {
+        let after = if draft.is_empty() { draft.sequence - 1 } else { draft.sequence };
+        self.waiting.push_back(Waiting { after, token, replied });
+    }
+
+    /// The first outcome of the request id, where that alone is the answer.
+    fn replay(
+        &self,
+        command: &Command,
+        content_hash: [u8; 16],
+        known: &Known,
+    ) -> Option<Replied<Place>> {
+        let mut key = Vec::new();
+        request_key(&command.ledger, command.request_id.as_ref()?, &mut key);
+        let hit = self.find(&key, known)?;
+        if hit.content_hash != content_hash {
+            return Some(answer::request_reused(command, hit));
+        }
+        let is_batch = matches!(command.body, CommandBody::PostTransfers { .. });
+        // The transfers of a batch that was not refused as a whole answer by their own ids.
+        if is_batch && hit.refused.is_none() {
+            return None;
+        }
+        Some(answer::replayed(hit))
+    }
+
+    fn find(&self, key: &[u8], known: &Known) -> Option<Hit> {
+        if let Some(entry) = self.recent.get(key) {
+            let RecentEntry { sequence, index, recorded_at, content_hash, refused } = *entry;
+            let place = match self.offsets.find(sequence) {
+                Some(offset) => Place::At { offset, index },
+                None => Place::In { sequence, index },
+            };
+            return Some(Hit { place, recorded_at, content_hash, refused });
+        }
+        let IdEntry { offset, index, recorded_at, content_hash, refused } = *known.get(key)?;
+        Some(Hit { place: Place::At { offset, index }, recorded_at, content_hash, refused })
+    }
+
+    fn look_at_transfers(&self, command: &Command, known: &Known) -> Looked {
+        let mut looked = Looked::default();
+        let CommandBody::PostTransfers { transfers } = &command.body else { return looked };
+        let Some(ledger) = self.speculation.state.ledger_by_name(&command.ledger) else {
+            // Refused as a whole.
+            return looked;
+        };
+        let mut above: HashMap<&Id, usize> = HashMap::with_capacity(transfers.len());
+        let mut key = Vec::new();
+        for (item, transfer) in transfers.iter().enumerate() {
+            key.clear();
+            transfer_key(ledger, &transfer.id, &mut key);
+            let hash = of_transfer(transfer);
+            let hit = self.find(&key, known);
+            looked.seen.push(match hit {
+                Some(hit) => Seen::Before(prior(&hit, hash)),
+                None => match above.entry(&transfer.id) {
+                    std::collections::hash_map::Entry::Occupied(first) => {
+                        let item = *first.get();
+                        Seen::Above { item, same_content: looked.hashes[item] == hash }
+                    }
+                    std::collections::hash_map::Entry::Vacant(place) => {
+                        place.insert(item);
+                        Seen::New
+                    }
+                },
+            });
+            looked.hits.push(hit);
+            looked.hashes.push(hash);
+        }
+        looked
+    }
+
+    /// Keeps the ids of a command until the id store has them.
+    fn remember(
+        &mut self,
+        command: &Command,
+        content_hash: [u8; 16],
+        outcome: &Outcome,
+        hashes: &[[u8; 16]],
+        fresh: Fresh,
+    ) {
+        let mut entry = RecentEntry {
+            sequence: fresh.sequence,
+            index: fresh.index,
+            recorded_at: fresh.now,
+            content_hash,
+            refused: None,
+        };
+        let mut key = Vec::new();
+        if let Some(id) = &command.request_id {
+            if let Outcome::Refused(rejection) = outcome {
+                entry.refused = Some(rejection.code);
+            }
+            request_key(&command.ledger, id, &mut key);
+            self.recent.insert(&key, entry);
+        }
+        let (Outcome::Items(items), CommandBody::PostTransfers { transfers }) =
+            (outcome, &command.body)
+        else {
+            return;
+        };
+        let Some(ledger) = self.speculation.state.ledger_by_name(&command.ledger) else { return };
+        for (item, (transfer, hash)) in items.iter().zip(transfers.iter().zip(hashes)) {
+            let (row, refused) = match item {
+                ItemOutcome::Posted { row } => (*row, None),
+                ItemOutcome::Refused { row, rejection } => (*row, Some(rejection.code)),
+                ItemOutcome::Before(_)
+                | ItemOutcome::Repeats { .. }
+                | ItemOutcome::Reuses { .. } => continue,
+            };
+            let index = fresh.index + row;
+            self.remember_transfer(ledger, transfer, RecentEntry {
+                index,
+                refused,
+                content_hash: *hash,
+                ..entry
+            });
+        }
+    }
+
+    fn remember_transfer(&mut self, ledger: LedgerHandle, transfer: &Transfer, entry: RecentEntry) {
+        let mut key = Vec::with_capacity(24);
+        transfer_key(ledger, &transfer.id, &mut key);
+        self.recent.insert(&key, entry);
+    }
+
+    /// Sends a commit; whether the term goes on.
+    fn send(&mut self, draft: Draft) -> bool {
+        let Draft { sequence, now, .. } = draft;
+        self.speculation.state.record(now);
+        self.speculation.sequence = sequence;
+        self.speculation.recorded_at = now;
+        let every = self.limits.compare_every_commits;
+        if every > 0 && sequence.is_multiple_of(every) {
+            self.parts.link.claim(self.fingerprint());
+        }
+        let Phase::Serving(serving) = &mut self.phase else { return false };
+        let before = self.speculation.chain.unwrap_or(Chain::START);
+        let bytes = draft.seal(self.parts.log_id, serving.term, before);
+        let after = before.after(&bytes);
+        self.speculation.chain = Some(after);
+        let term = serving.term;
+        self.in_flight.push_back(InFlight { term, sequence, recorded_at: now, before, after });
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        serving.acks.sent(ticket);
+        match serving.producer.send(ticket, bytes) {
+            Ok(()) => true,
+            Err(error) if is_final(&error) => {
+                self.stop(error.to_string());
+                false
+            }
+            Err(error) => {
+                self.retake(error.to_string());
+                false
+            }
+        }
+    }
+}
+
+/// `decide` passes it through; where it stands is taken from the hit.
+fn prior(hit: &Hit, hash: [u8; 16]) -> Prior {
+    let (offset, index) = match hit.place {
+        Place::At { offset, index } => (offset, index),
+        Place::In { index, .. } => (u64::MAX, index),
+    };
+    let Hit { recorded_at, content_hash, refused, .. } = *hit;
+    Prior { offset, index, recorded_at, same_content: content_hash == hash, refused }
+}
+
+fn too_large(bytes: usize, bytes_max: usize) -> Replied<Place> {
+    let subject = format!("command of {bytes} bytes, the log takes {bytes_max}");
+    let rejection = Rejection::new(Code::TooLong, &subject);
+    Replied::of(Reply::One(Answer::Refused { rejection, receipt: None }))
+}

@@ -1,0 +1,229 @@
+//! Taking the partition: a `TermStarted`, the state at it from the follower, and what became of the
+//! commits of the term before.
+
+use ledger_domain::Timestamp;
+use ledger_log::record::Record;
+use ledger_log::{
+    Acks, Cursor, Decision, Incarnation, LogError, Outcome, Producer, Reader, Report,
+};
+
+use super::{InFlight, Speculation, Writer};
+use crate::link::Handover;
+use crate::reply::{Replied, Reply};
+
+/// The longest pause before the first retake; it doubles with every failure.
+const BACK_OFF_NS: u64 = 1_000_000;
+const BACK_OFF_DOUBLINGS_MAX: u32 = 10;
+/// Bytes of the log read at once.
+const READ_BYTES_MAX: usize = 4 << 20;
+
+/// Where a writer is with its term.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// It waits before an attempt; the time is set at the next step.
+    Resting { until: Option<Timestamp> },
+    /// It sent a `TermStarted`.
+    Taking(Taking),
+    /// It serves.
+    Serving(Serving),
+    /// It stopped for good.
+    Stopped { reason: String },
+}
+
+#[derive(Debug)]
+pub(super) struct Taking {
+    ticket: u64,
+    producer: Box<dyn Producer>,
+    /// Whether the log said that it may not have taken it.
+    doubtful: bool,
+    /// When to try again, once it is doubtful.
+    retry_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(super) struct Serving {
+    pub(super) term: u64,
+    pub(super) acks: Acks,
+    pub(super) producer: Box<dyn Producer>,
+}
+
+impl Taking {
+    pub(super) fn report(&mut self, report: Report) {
+        if report.ticket == self.ticket {
+            self.doubtful = matches!(report.outcome, Outcome::Unknown | Outcome::Failed);
+        }
+    }
+}
+
+impl Writer {
+    /// Goes on with taking a term; returns when to be called again for it.
+    pub(super) fn advance_term(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let handover = match &self.phase {
+            Phase::Taking(_) => self.parts.link.take_handover(),
+            Phase::Resting { .. } | Phase::Serving(_) | Phase::Stopped { .. } => None,
+        };
+        if let Some(handover) = handover {
+            self.begin_term(handover);
+        }
+        let until = match &self.phase {
+            Phase::Serving(_) | Phase::Stopped { .. } => return None,
+            Phase::Taking(taking) if !taking.doubtful => return None,
+            Phase::Taking(taking) => taking.retry_at,
+            Phase::Resting { until } => *until,
+        };
+        let until = until.unwrap_or_else(|| now.saturating_add(self.pause_ns()));
+        if now >= until {
+            return self.attempt(now);
+        }
+        match &mut self.phase {
+            Phase::Taking(taking) => taking.retry_at = Some(until),
+            phase => *phase = Phase::Resting { until: Some(until) },
+        }
+        Some(until)
+    }
+
+    /// The term is over: what is in flight is settled by the next one.
+    pub(super) fn retake(&mut self, why: String) {
+        tracing::warn!(partition = self.parts.partition, why, "taking the partition again");
+        self.failures = self.failures.saturating_add(1);
+        self.last_error = why;
+        self.phase = Phase::Resting { until: None };
+        self.first_ticket = self.next_ticket;
+    }
+
+    /// At random below a bound, so that two writers do not depose each other for ever.
+    fn pause_ns(&mut self) -> i64 {
+        let bound = BACK_OFF_NS << self.failures.min(BACK_OFF_DOUBLINGS_MAX);
+        let [a, b, c, d, e, f, g, h, ..] = (self.parts.entropy)();
+        i64::try_from(u64::from_le_bytes([a, b, c, d, e, f, g, h]) % bound).unwrap_or(i64::MAX)
+    }
+
+    fn attempt(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if matches!(self.phase, Phase::Taking(_)) {
+            self.retake("nobody knows whether the log took the new term".into());
+        }
+        let incarnation = Incarnation((self.parts.entropy)());
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.first_ticket = ticket;
+        self.parts.link.want(incarnation);
+        let record = Record::TermStarted(incarnation).encode(self.parts.log_id);
+        let sent = self
+            .parts
+            .backend
+            .producer(self.parts.partition, (self.parts.sinks)())
+            .and_then(|mut producer| producer.send(ticket, record).map(|()| producer));
+        match sent {
+            Ok(producer) => {
+                self.phase =
+                    Phase::Taking(Taking { ticket, producer, doubtful: false, retry_at: None });
+                None
+            }
+            Err(error) if is_final(&error) => {
+                self.stop(error.to_string());
+                None
+            }
+            Err(error) => {
+                self.retake(error.to_string());
+                let until = now.saturating_add(self.pause_ns());
+                self.phase = Phase::Resting { until: Some(until) };
+                Some(until)
+            }
+        }
+    }
+
+    /// The follower read the log up to our `TermStarted`: the old term is settled, the new one serves.
+    fn begin_term(&mut self, handover: Handover) {
+        let accepted = match self.settle(&handover.cursor) {
+            Ok(accepted) => accepted,
+            Err(error) if is_final(&error) => return self.stop(error.to_string()),
+            Err(error) => return self.retake(error.to_string()),
+        };
+        let resting = std::mem::replace(&mut self.phase, Phase::Resting { until: None });
+        let Phase::Taking(Taking { ticket, producer, .. }) = resting else {
+            panic!("a term begins where it was being taken");
+        };
+        let Handover { cursor, state } = handover;
+        // What was accepted is released before the offsets are forgotten.
+        self.settled = Some(cursor.clone());
+        self.fail_waiting(accepted);
+        self.release();
+        assert!(self.waiting.is_empty(), "a new term begins with nothing undecided");
+        self.in_flight.clear();
+        self.recent.clear();
+        self.offsets.restart(cursor.sequence + 1);
+        self.speculation = Speculation {
+            state,
+            chain: Some(cursor.chain),
+            sequence: cursor.sequence,
+            recorded_at: Timestamp::try_from(cursor.recorded_at).unwrap_or(Timestamp::MAX),
+        };
+        self.first_ticket = ticket + 1;
+        let (term, acks) = (cursor.term, Acks::new(cursor.term));
+        self.phase = Phase::Serving(Serving { term, acks, producer });
+        tracing::info!(partition = self.parts.partition, term, "serving");
+    }
+
+    /// Replies that were decided upon a commit that failed for ever.
+    fn fail_waiting(&mut self, accepted: u64) {
+        let ready = self.waiting.partition_point(|waiting| waiting.after <= accepted);
+        let reason = format!("not recorded, safe to retry: {}", self.last_error);
+        for failed in self.waiting.drain(ready..) {
+            let reply = Reply::NotRecorded { reason: reason.clone() };
+            self.replies.push((failed.token, Replied::of(reply)));
+        }
+    }
+
+    /// Reads what became of the commits in flight; the sequence of the last of them that counts.
+    fn settle(&mut self, until: &Cursor) -> Result<u64, LogError> {
+        let Some(settled) = self.settled.clone() else { return Ok(0) };
+        let mut accepted = settled.sequence;
+        let mut reader = Reader::resume(settled);
+        while reader.cursor().next < until.next {
+            let next = reader.cursor().next;
+            let records = self.parts.backend.read(until.partition, next, READ_BYTES_MAX)?;
+            if records.is_empty() {
+                let what = format!("offset {next} was read before and is not there now");
+                return Err(LogError::Diverged { partition: until.partition, what });
+            }
+            for record in records.iter().take_while(|record| record.offset < until.next) {
+                let Decision::Accepted(commit) = reader.step(record.offset, &record.bytes)? else {
+                    continue;
+                };
+                let own = self.in_flight.pop_front_if(|own| {
+                    (own.term, own.sequence) == (commit.term, commit.sequence)
+                });
+                if let Some(InFlight { sequence, after, .. }) = own {
+                    self.check_own(after == reader.cursor().chain, record.offset)?;
+                    self.offsets.push(sequence, record.offset);
+                    accepted = sequence;
+                }
+            }
+        }
+        self.check_own(reader.cursor() == until, until.counted)?;
+        Ok(accepted)
+    }
+
+    fn check_own(&self, same: bool, offset: u64) -> Result<(), LogError> {
+        if same {
+            return Ok(());
+        }
+        let what = format!("offset {offset} holds another record than this writer's");
+        Err(LogError::Diverged { partition: self.parts.partition, what })
+    }
+}
+
+/// Whether trying again cannot help.
+pub(super) fn is_final(error: &LogError) -> bool {
+    match error {
+        LogError::NotALog { .. }
+        | LogError::Diverged { .. }
+        | LogError::Damaged { .. }
+        | LogError::Trimmed { .. }
+        | LogError::Mismatch { .. } => true,
+        LogError::Locked { .. }
+        | LogError::Full { .. }
+        | LogError::TooLarge { .. }
+        | LogError::Unavailable { .. } => false,
+    }
+}
