@@ -31,8 +31,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects to `server`, a URL such as `http://127.0.0.1:7070`.
+    /// Connects to `server`: a URL such as `http://127.0.0.1:7070`, or its host and port alone.
     pub(crate) async fn connect(server: &str, timeout: Duration) -> anyhow::Result<Self> {
+        let url =
+            if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+        let server = url.as_str();
         let endpoint = Endpoint::from_shared(server.to_owned())
             .ok()
             .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
@@ -230,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_no_url_is_refused() {
-        for bad in ["", "nonsense", "ftp://x", "http://"] {
+        for bad in ["", "not a host", "ftp://x", "https://x", "http://"] {
             let error = Client::connect(bad, Duration::from_secs(1)).await.unwrap_err();
             assert!(format!("{error:#}").contains("is not a URL"), "{bad:?}: {error:#}");
         }

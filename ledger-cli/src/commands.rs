@@ -10,6 +10,7 @@ mod load;
 mod statement;
 mod transfer;
 
+use std::io::Write;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -81,10 +82,10 @@ impl Context {
     }
 }
 
-/// Runs what was typed.
-pub(crate) async fn run(cli: Cli) -> anyhow::Result<Outcome> {
+/// Runs what was typed; answers go to `sink`.
+pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcome> {
     let timeout = cli.timeout();
-    let context = Context { server: cli.server, timeout, output: Output::new(cli.json) };
+    let context = Context { server: cli.server, timeout, output: Output::new(cli.json, sink) };
     match cli.command {
         Command::Up(args) => Box::pin(up::run(args)).await?,
         Command::Sim(args) => Box::pin(sim::run(args)).await?,

@@ -9,6 +9,8 @@ mod commands;
 mod json;
 mod output;
 mod sim;
+#[cfg(test)]
+mod testing;
 mod up;
 
 use std::io;
@@ -18,7 +20,7 @@ use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Box::pin(commands::run(args::Cli::parse())).await {
+    match Box::pin(commands::run(args::Cli::parse(), Box::new(io::stdout()))).await {
         Ok(commands::Outcome::Clean) => ExitCode::SUCCESS,
         Ok(commands::Outcome::Findings) => ExitCode::from(3),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

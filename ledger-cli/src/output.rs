@@ -1,7 +1,8 @@
 //! The only way to standard output: JSON or aligned text.
 
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger_proto::v1;
@@ -11,42 +12,46 @@ use serde_json::Value;
 use crate::json;
 
 /// Where answers go, in the form that was asked for.
-#[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     json: bool,
+    sink: RefCell<Box<dyn Write>>,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("json", &self.json).finish_non_exhaustive()
+    }
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
-        Output { json }
+    /// `sink` is standard output, but for tests.
+    pub(crate) fn new(json: bool, sink: Box<dyn Write>) -> Self {
+        Output { json, sink: RefCell::new(sink) }
     }
 
     /// Prints a message of package `ledger.v1`: as JSON, or as the text that `human` makes of it.
     pub(crate) fn answer<M: Message>(
-        self,
+        &self,
         name: &str,
         message: &M,
         human: impl FnOnce(&M) -> String,
     ) -> anyhow::Result<()> {
-        if self.json {
-            self.value(&json::of(name, message)?, String::new)
-        } else {
-            print(&human(message))
-        }
+        let value = if self.json { json::of(name, message)? } else { Value::Null };
+        self.value(&value, || human(message))
     }
 
     /// Prints what is no message of the API: as JSON, or as the text that `human` makes.
-    pub(crate) fn value(self, value: &Value, human: impl FnOnce() -> String) -> anyhow::Result<()> {
+    pub(crate) fn value(
+        &self,
+        value: &Value,
+        human: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
         let text = if self.json { format!("{value:#}\n") } else { human() };
-        print(&text)
+        let mut sink = self.sink.borrow_mut();
+        sink.write_all(text.as_bytes())?;
+        sink.flush()?;
+        Ok(())
     }
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
-    Ok(())
 }
 
 /// A column of a table.

@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, command: AuditCommand) -> anyhow::Res
     };
     bars.clear();
     let reports = outcome?;
-    print(context.output, &reports)?;
+    print(&context.output, &reports)?;
     let clean = reports.iter().all(|report| report.findings.is_empty());
     Ok(if clean { Outcome::Clean } else { Outcome::Findings })
 }
@@ -97,7 +97,7 @@ impl Bars {
     }
 }
 
-fn print(output: Output, reports: &[v1::ReplayReport]) -> anyhow::Result<()> {
+fn print(output: &Output, reports: &[v1::ReplayReport]) -> anyhow::Result<()> {
     let as_json = |report| json::of("ReplayReport", report);
     let values = reports.iter().map(as_json).collect::<anyhow::Result<Vec<Value>>>()?;
     output.value(&json!({ "reports": values }), || describe(reports))

@@ -15,6 +15,8 @@ mod lines;
 mod mapping;
 mod prepare;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -148,7 +150,7 @@ pub(super) async fn run(context: &Context, command: ImportCommand) -> anyhow::Re
     outcome.with_context(|| {
         format!("stopped after {}; run the same command again to go on", import.report.counts())
     })?;
-    import.report.print(context.output, &args)?;
+    import.report.print(&context.output, &args)?;
     Ok(if import.report.is_clean() { Outcome::Clean } else { Outcome::Findings })
 }
 

@@ -6,6 +6,8 @@
 
 mod measure;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -155,9 +157,13 @@ fn report(context: &Context, args: &LoadArgs, name: &str, tally: &Tally) -> anyh
         "acknowledged": tally.acknowledged,
         "replayed": tally.replayed,
         "refused": tally.refused,
-        "transfersPerSecond": per_second,
+        "transfers_per_second": per_second,
         "requests": tally.latency_us.len(),
-        "latencyMicroseconds": { "p50": p50, "p90": p90, "p99": p99, "p999": p999, "max": max },
+        "latency_p50_us": p50,
+        "latency_p90_us": p90,
+        "latency_p99_us": p99,
+        "latency_p999_us": p999,
+        "latency_max_us": max,
     });
     context.output.value(&value, || {
         let from = if args.rate.is_some() { "intended start" } else { "send" };

@@ -113,7 +113,7 @@ impl Report {
         Ok(())
     }
 
-    pub(super) fn print(&self, output: Output, args: &CsvArgs) -> anyhow::Result<()> {
+    pub(super) fn print(&self, output: &Output, args: &CsvArgs) -> anyhow::Result<()> {
         let file = args.file.display().to_string();
         let dates: Vec<Value> = self
             .dates
