@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::event::Event;
@@ -54,12 +53,7 @@ fn naive(balances: &mut BTreeMap<usize, i128>, debit: usize, credit: usize, cent
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 512,
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(2026),
-        ..Default::default()
-    })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn decides_as_the_naive_model(
