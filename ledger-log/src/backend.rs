@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use crate::log::LogError;
 
+/// Largest record by default, in bytes: it fits Kafka's default `max.message.bytes` with its framing, so
+/// that a log can move between backends.
+pub const RECORD_BYTES_MAX: usize = 1_000_000;
+
 /// One record as it stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawRecord {
@@ -76,11 +80,11 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn producer(&self, partition: u32, reports: ReportSink) -> Result<Box<dyn Producer>, LogError>;
 
     /// Durable records from this offset on, in order and without a gap: as many as fit in `bytes_max`,
-    /// but at least one where there is one; none at the end.
+    /// but at least one where there is one; none at the end. Fewer when one behind cannot be read.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] with its place where a record cannot be read,
-    /// [`LogError::Trimmed`] where it is no longer kept.
+    /// [`LogError::Damaged`] when the record at `from` cannot be read,
+    /// [`LogError::Trimmed`] when it is no longer kept.
     fn read(&self, partition: u32, from: u64, bytes_max: usize)
     -> Result<Vec<RawRecord>, LogError>;
 

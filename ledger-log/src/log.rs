@@ -34,6 +34,12 @@ pub enum LogError {
         /// What was found.
         what: String,
     },
+    /// A file of the log was changed or lost, so that the log as a whole cannot be opened.
+    #[error("LOG_DAMAGED {what}")]
+    DamagedStore {
+        /// Which folder and file, and what was found.
+        what: String,
+    },
     /// Records below this offset are no longer kept.
     #[error("LOG_TRIMMED partition {partition}: begins at offset {first}")]
     Trimmed {
