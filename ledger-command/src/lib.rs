@@ -26,3 +26,6 @@ pub use follower::{FollowError, Follower, FollowerParts, SnapshotPolicy};
 pub use link::Link;
 pub use reply::{Answer, Receipt, Replied, Reply, Request};
 pub use writer::{Status, Writer, WriterLimits, WriterParts};
+
+#[cfg(test)]
+mod tests;

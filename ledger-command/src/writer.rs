@@ -423,3 +423,10 @@ impl Offsets {
     }
 }
 
+#[cfg(test)]
+impl Writer {
+    /// Claims another hash for the last commit decided than it has.
+    pub(crate) fn claim_for_test(&self, hash: [u8; 32]) {
+        self.parts.link.claim(Fingerprint { sequence: self.speculation.sequence, hash });
+    }
+}

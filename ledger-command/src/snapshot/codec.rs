@@ -16,9 +16,10 @@ use super::{Snapshot, SnapshotError, state_hash};
 const MAGIC: &[u8; 8] = b"LGSNAP01";
 /// What bincode would read the state as. A test holds the bytes of a sample beside it: whoever
 /// changes a type of the state changes this, and older snapshots are discarded for the log.
-const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,assets:[Asset{code,scale}],\
-    assets_by_code,accounts_by_name}],ledgers_by_name,accounts:[Account{ledger,name,account_type,\
-    rules:{may_go_negative},balances:[(asset,Balance{4 x u128})]}],recorded_at}";
+const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,assets:[Asset{code,scale}]}],\
+    accounts:[Account{ledger,name,account_type,rules:{may_go_negative},\
+    balances:[(asset,Balance{debits_posted,credits_posted,debits_pending,credits_pending})]}],\
+    recorded_at}";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + HASH_BYTES + CURSOR_BYTES + HASH_BYTES;
 /// Fast: the state is mostly names and counters.

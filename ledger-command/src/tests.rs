@@ -1,0 +1,6 @@
+//! Writer, follower, id store and snapshots together, on the simulated log.
+
+mod idempotency;
+mod recovery;
+mod rig;
+mod terms;
