@@ -52,7 +52,9 @@ pub enum FollowError {
     #[error(transparent)]
     Snapshots(#[from] SnapshotError),
     /// Replay and live state differ (LD-5): a defect.
-    #[error("STATE_DIFFERS partition {partition} sequence {sequence}: replay and live state differ")]
+    #[error(
+        "STATE_DIFFERS partition {partition} sequence {sequence}: replay and live state differ"
+    )]
     Differs {
         /// Partition.
         partition: u32,
@@ -282,11 +284,9 @@ impl Follower {
     fn snapshot(&mut self) -> Result<(), FollowError> {
         let cursor = self.reader.cursor();
         match snapshot::save(&mut *self.parts.snapshots, cursor, &self.state) {
-            Ok(()) => tracing::info!(
-                partition = cursor.partition,
-                next = cursor.next,
-                "made a snapshot"
-            ),
+            Ok(()) => {
+                tracing::info!(partition = cursor.partition, next = cursor.next, "made a snapshot")
+            }
             Err(error) => {
                 tracing::error!(partition = cursor.partition, %error, "made no snapshot");
             }

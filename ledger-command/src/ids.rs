@@ -68,7 +68,9 @@ impl IdEntry {
 
 /// The id store failed. The text is for the person who has to act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ID_STORE: {what}; it is rebuilt from the log when its folder is removed while the server is down")]
+#[error(
+    "ID_STORE: {what}; it is rebuilt from the log when its folder is removed while the server is down"
+)]
 pub struct IdStoreError {
     /// What failed.
     pub what: String,

@@ -1,6 +1,8 @@
 //! What goes into the writer and what comes out.
 
-use ledger_domain::{AccountHandle, AssetHandle, Command, Position, Rejection, Timestamp, Transfer};
+use ledger_domain::{
+    AccountHandle, AssetHandle, Command, Position, Rejection, Timestamp, Transfer,
+};
 
 /// A command on its way in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -100,4 +100,3 @@ pub fn newest(store: &dyn SnapshotStore) -> Result<Option<Snapshot>, SnapshotErr
     }
     Ok(None)
 }
-

@@ -72,9 +72,8 @@ pub(super) fn of_command(
 fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
     match event {
         Event::LedgerCreated { name, .. } => name,
-        Event::AssetCreated { ledger: handle, .. } | Event::AccountOpened { ledger: handle, .. } => {
-            &ledger(state, *handle).name
-        }
+        Event::AssetCreated { ledger: handle, .. }
+        | Event::AccountOpened { ledger: handle, .. } => &ledger(state, *handle).name,
         Event::TransferBatch(batch) => &ledger(state, batch.ledger).name,
         Event::CommandRefused { ledger, .. } => ledger,
     }

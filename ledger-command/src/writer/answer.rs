@@ -76,10 +76,9 @@ fn of_items(
     for (place, outcome) in items.iter().enumerate() {
         let answer = match outcome {
             ItemOutcome::Posted { row } => Answer::Accepted(fresh.receipt(*row)),
-            ItemOutcome::Refused { row, rejection } => Answer::Refused {
-                rejection: rejection.clone(),
-                receipt: Some(fresh.receipt(*row)),
-            },
+            ItemOutcome::Refused { row, rejection } => {
+                Answer::Refused { rejection: rejection.clone(), receipt: Some(fresh.receipt(*row)) }
+            }
             ItemOutcome::Before(prior) => {
                 let Some(Some(hit)) = hits.get(place) else { panic!("what was seen was a hit") };
                 if prior.same_content {
@@ -121,10 +120,9 @@ fn repeated(first: &Answer<Place>) -> Answer<Place> {
     let again = |receipt: &Receipt<Place>| Receipt { replayed: true, ..*receipt };
     match first {
         Answer::Accepted(receipt) => Answer::Accepted(again(receipt)),
-        Answer::Refused { rejection, receipt } => Answer::Refused {
-            rejection: rejection.clone(),
-            receipt: receipt.as_ref().map(again),
-        },
+        Answer::Refused { rejection, receipt } => {
+            Answer::Refused { rejection: rejection.clone(), receipt: receipt.as_ref().map(again) }
+        }
     }
 }
 

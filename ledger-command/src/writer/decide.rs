@@ -101,7 +101,8 @@ impl Writer {
             }
             // A ledger that does not exist yet has no transfers in the store.
             let ledger = self.speculation.state.ledger_by_name(&command.ledger);
-            if let (CommandBody::PostTransfers { transfers }, Some(ledger)) = (&command.body, ledger)
+            if let (CommandBody::PostTransfers { transfers }, Some(ledger)) =
+                (&command.body, ledger)
             {
                 for transfer in transfers {
                     keys.push(|key| transfer_key(ledger, &transfer.id, key));
@@ -133,8 +134,7 @@ impl Writer {
             now: draft.now,
             dry: validate_only,
         };
-        let replied =
-            answer::of(&self.speculation.state, command, &outcome, &looked.hits, fresh);
+        let replied = answer::of(&self.speculation.state, command, &outcome, &looked.hits, fresh);
         if events.is_empty() {
             self.reply(draft, token, replied);
             return Taken::Done;
@@ -283,12 +283,11 @@ impl Writer {
                 | ItemOutcome::Reuses { .. } => continue,
             };
             let index = fresh.index + row;
-            self.remember_transfer(ledger, transfer, RecentEntry {
-                index,
-                refused,
-                content_hash: *hash,
-                ..entry
-            });
+            self.remember_transfer(
+                ledger,
+                transfer,
+                RecentEntry { index, refused, content_hash: *hash, ..entry },
+            );
         }
     }
 

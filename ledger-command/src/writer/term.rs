@@ -190,9 +190,9 @@ impl Writer {
                 let Decision::Accepted(commit) = reader.step(record.offset, &record.bytes)? else {
                     continue;
                 };
-                let own = self.in_flight.pop_front_if(|own| {
-                    (own.term, own.sequence) == (commit.term, commit.sequence)
-                });
+                let own = self
+                    .in_flight
+                    .pop_front_if(|own| (own.term, own.sequence) == (commit.term, commit.sequence));
                 if let Some(InFlight { sequence, after, .. }) = own {
                     self.check_own(after == reader.cursor().chain, record.offset)?;
                     self.offsets.push(sequence, record.offset);
