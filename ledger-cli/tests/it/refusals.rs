@@ -93,7 +93,10 @@ fn an_oversized_batch_is_refused_whole() {
         client.make_book("bank", "USD", 2, &["alice".into(), "bob".into()]).await;
         let batch = |count| (0..count).map(|n| transfer(&format!("t{n}"), |_| {})).collect();
         let status = client.post("bank", batch(8_191)).await.unwrap_err();
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "BATCH_SIZE"));
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::InvalidArgument, "BATCH_SIZE")
+        );
         let results = client.post("bank", batch(8_190)).await.unwrap();
         assert_eq!(results.len(), 8_190);
         let balance = client.balance("bank", "alice", &position(&results[8_189])).await;

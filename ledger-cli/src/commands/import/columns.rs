@@ -59,6 +59,7 @@ fn closed_quote(text: &str) -> Option<(Cow<'_, str>, &str)> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
@@ -91,6 +92,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(4180), ..Default::default() })]
+
         /// Whatever a CSV writer quotes comes back.
         #[test]
         fn reads_what_a_csv_writer_writes(record in prop::collection::vec("[^\r\n]{0,12}", 1..6)) {

@@ -258,6 +258,29 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_maps_line_by_line_and_its_balances_chain() {
+        let text = include_str!("../../../../examples/berka-slice.csv");
+        let mut lines = text.lines();
+        let header = lines.next().unwrap();
+        let mapping = mapping(header, &["--amount-column=amount_czk"]).unwrap();
+        let mut balances = std::collections::HashMap::new();
+        let mut rows = 0;
+        for (number, text) in (2..).zip(lines) {
+            let line = Line { number, bytes: text.as_bytes().to_vec() };
+            let row = mapping.row(&line).unwrap_or_else(|reason| panic!("{number}: {reason}"));
+            let minor = |text: &str| Decimal::parse(text).unwrap().to_minor(2).unwrap().0;
+            let amount = minor(&row.transfer.amount);
+            let balance: &mut u128 = balances.entry(row.account.clone()).or_default();
+            let credit = row.transfer.credit_account == row.account;
+            *balance = if credit { *balance + amount } else { *balance - amount };
+            let printed = text.split(',').nth(5).unwrap();
+            assert_eq!(*balance, minor(printed), "line {number}");
+            rows += 1;
+        }
+        assert_eq!((rows, balances.len()), (1_970, 239));
+    }
+
+    #[test]
     fn another_delimiter_and_other_words() {
         let flags = ["--delimiter=;", "--credit-word=PRIJEM", "--debit-word=VYDAJ"];
         let header = HEADER.to_owned();
