@@ -1,1 +1,22 @@
-//! TODO
+//! Replays the log itself, to any point, and proves what is derived from it right.
+//!
+//! ```text
+//!   log ──► Reader ──► decode ──► fit ──► apply ──► State ──► invariants, state hash
+//!          LG-1..4                LD-1..4   │
+//!                                           └──► project ──► rows == stored rows?   PR-2
+//! ```
+//!
+//! It trusts nothing but the log's bytes and the code that made them: what does not fit is a
+//! [`report::Finding`] with its position, never a panic.
+
+pub mod replay;
+pub mod report;
+
+mod fit;
+mod ids;
+
+pub use replay::{Target, Until, replay};
+pub use report::{AuditError, Finding, Report, Skips};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,4 @@
-//! TODO
+//! One seed simulates the real services, with faults, against a naive model.
+
+mod model;
+mod request;

@@ -1,0 +1,346 @@
+//! Replays one partition from its first record.
+
+use std::collections::BTreeSet;
+
+use ledger_domain::{Event, Position, State, Timestamp, event::Row, invariants};
+use ledger_log::record::{Commit, LogId, MAGIC, Record};
+use ledger_log::{Backend, Decision, LogError, LogInfo, RawRecord, Reader, Skip};
+use ledger_proto::logged::{self, LoggedCommand};
+
+use crate::fit::{self, Misfit};
+use crate::ids::{Ids, Kind};
+use crate::report::{AuditError, Report};
+
+/// Bytes that are read at once.
+const READ_BYTES_MAX: usize = 4 << 20;
+/// No writer has as many commits in flight: so far behind a commit that failed, nothing was ever sent.
+const COMMITS_IN_FLIGHT_MAX: u64 = 64;
+/// A record that is foreign, but whose head differs from ours by no more bits, was ours.
+const DAMAGED_BITS_MAX: u32 = 16;
+
+/// Where a replay ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// At the log's end as it is when the replay begins.
+    End,
+    /// With the commit at this position.
+    Position(Position),
+    /// With the last commit recorded at or before this instant.
+    Timestamp(Timestamp),
+}
+
+/// What is replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Which partition.
+    pub partition: u32,
+    /// How far.
+    pub until: Until,
+}
+
+/// Replays a partition and compares. `progress` hears how many records were read, of how many.
+///
+/// # Errors
+/// [`AuditError`] when the log or the views cannot be read, or do not reach so far. What is wrong with
+/// them is in the report.
+pub fn replay(
+    backend: &dyn Backend,
+    log: LogInfo,
+    target: Target,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, AuditError> {
+    let end = end_of(backend, log, target)?;
+    let mut replay = Replay::new(log.id, target);
+    loop {
+        let next = replay.reader.cursor().next;
+        progress(next, end);
+        if next >= end || replay.done {
+            break;
+        }
+        match backend.read(target.partition, next, READ_BYTES_MAX) {
+            Ok(records) if records.is_empty() => {
+                let what = format!("there is no record, and the log held {end}");
+                replay.stop("LG-1", next, &what);
+            }
+            Ok(records) => replay.records(records.into_iter().take_while(|r| r.offset < end)),
+            Err(LogError::Damaged { offset, what, .. }) => replay.stop("LG-1", offset, &what),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(replay.finish())
+}
+
+/// Offset after the last record to read.
+fn end_of(backend: &dyn Backend, log: LogInfo, target: Target) -> Result<u64, AuditError> {
+    let Target { partition, until } = target;
+    let other = |position| AuditError::OtherPartition { partition, position };
+    if partition >= log.partition_count {
+        return Err(other(Position::commit(partition, 0)));
+    }
+    let end = backend.end(partition)?;
+    match until {
+        Until::End | Until::Timestamp(_) => Ok(end),
+        Until::Position(position) if position.partition != partition => Err(other(position)),
+        Until::Position(position) if position.offset >= end => {
+            Err(AuditError::Future { position, partition, end })
+        }
+        Until::Position(position) => Ok(position.offset + 1),
+    }
+}
+
+#[derive(Debug)]
+struct Replay {
+    log_id: LogId,
+    target: Target,
+    reader: Reader,
+    state: State,
+    ids: Ids,
+    report: Report,
+    done: bool,
+    /// Offset of the last record that was ours before it was changed, in this term.
+    damaged: Option<u64>,
+    /// Commits of this term behind one that is missing.
+    holes: u64,
+    /// All terms so far.
+    terms: BTreeSet<u64>,
+}
+
+impl Replay {
+    fn new(log_id: LogId, target: Target) -> Self {
+        Replay {
+            log_id,
+            target,
+            reader: Reader::new(log_id, target.partition),
+            state: State::default(),
+            ids: Ids::default(),
+            report: Report::new(target.partition),
+            done: false,
+            damaged: None,
+            holes: 0,
+            terms: BTreeSet::new(),
+        }
+    }
+
+    fn at(&self, offset: u64) -> Position {
+        Position::commit(self.target.partition, offset)
+    }
+
+    fn find(&mut self, invariant: &'static str, offset: u64, what: String) {
+        self.report.find(invariant, self.at(offset), what);
+    }
+
+    fn stop(&mut self, invariant: &'static str, offset: u64, what: &str) {
+        self.find(invariant, offset, format!("{what}; the replay stops here"));
+        self.report.stopped = true;
+        self.done = true;
+    }
+
+    fn records(&mut self, records: impl Iterator<Item = RawRecord>) {
+        for record in records {
+            if self.done {
+                return;
+            }
+            self.record(&record);
+        }
+    }
+
+    fn record(&mut self, record: &RawRecord) {
+        let offset = record.offset;
+        let before = self.reader.clone();
+        let decision = match self.reader.step(offset, &record.bytes) {
+            Ok(decision) => decision,
+            Err(error) => {
+                let counted = before.cursor().counted;
+                let invariant = if offset == before.cursor().next { "LG-4" } else { "LG-2" };
+                let what = format!("{error} (the last record that counts is at offset {counted})");
+                return self.stop(invariant, offset, &what);
+            }
+        };
+        if offset == 0 && decision != Decision::Created {
+            return self.stop("LG-1", 0, "the log does not begin with LogCreated");
+        }
+        if let Decision::Accepted(commit) = &decision
+            && self.is_past(commit)
+        {
+            self.reader = before;
+            self.done = true;
+            return;
+        }
+        self.report.records += 1;
+        self.report.position = Some(self.at(offset));
+        match decision {
+            Decision::Created => {}
+            Decision::NewTerm(_) => {
+                self.terms.insert(offset);
+                (self.damaged, self.holes) = (None, 0);
+            }
+            Decision::Accepted(commit) => self.commit(offset, before.cursor().recorded_at, &commit),
+            Decision::Skipped(skip) => self.skipped(record, skip),
+        }
+    }
+
+    fn is_past(&self, commit: &Commit) -> bool {
+        match self.target.until {
+            Until::Timestamp(until) => i64::try_from(commit.recorded_at).is_ok_and(|at| at > until),
+            Until::End | Until::Position(_) => false,
+        }
+    }
+
+    /// Foreign bytes are nobody's concern, unless they were a record of ours once. Nor is a hole, which
+    /// the writer had sent behind a commit that failed; but behind damage it was lost.
+    fn skipped(&mut self, record: &RawRecord, skip: Skip) {
+        self.report.skips.count(skip);
+        if self.was_ours(record, skip) {
+            self.damaged = Some(record.offset);
+            let what = "bytes of this record of the log were changed: it no longer counts";
+            self.find("LG-1", record.offset, what.into());
+        }
+        if skip == Skip::Hole {
+            self.holes += 1;
+        } else {
+            return;
+        }
+        let what = match self.damaged {
+            Some(damaged) => format!("no longer counts: offset {damaged} before it is damaged"),
+            None if self.holes == COMMITS_IN_FLIGHT_MAX => {
+                let counted = self.reader.cursor().counted;
+                format!("commits are missing between offset {counted} and those before this one")
+            }
+            None => return,
+        };
+        self.find("LG-2", record.offset, what);
+    }
+
+    /// Whether a record counted, or was another zombie's, before its bytes were changed.
+    fn was_ours(&self, record: &RawRecord, skip: Skip) -> bool {
+        match (skip, Record::decode(&record.bytes)) {
+            (Skip::Foreign, _) => nearly_ours(self.log_id, &record.bytes),
+            (Skip::Zombie, Ok((_, Record::Commit(commit)))) => !self.terms.contains(&commit.term),
+            _ => false,
+        }
+    }
+
+    fn commit(&mut self, offset: u64, last_recorded_at: u64, commit: &Commit) {
+        self.report.commits += 1;
+        if commit.recorded_at <= last_recorded_at {
+            let at = commit.recorded_at;
+            let what = format!("recorded at {at} ns, the commit before it at {last_recorded_at}");
+            self.find("LG-5", offset, what);
+        }
+        let Ok(recorded_at) = Timestamp::try_from(commit.recorded_at) else {
+            return self.stop("LG-5", offset, "recorded at an instant behind the year 2262");
+        };
+        let mut index = 0;
+        for bytes in &commit.commands {
+            match logged::decode(bytes) {
+                Ok(command) => self.command(offset, &mut index, &command),
+                Err(error) => {
+                    let what = format!("the command at index {index} cannot be decoded: {error}");
+                    return self.stop("LG-1", offset, &what);
+                }
+            }
+            if self.done {
+                return;
+            }
+        }
+        self.state.record(recorded_at);
+    }
+
+    fn command(&mut self, offset: u64, index: &mut u32, command: &LoggedCommand) {
+        let mut request_id = command.request_id.as_ref();
+        for event in &command.events {
+            let first = *index;
+            *index = first.saturating_add(event.width());
+            if let Err((misfits, stopped)) = fit::check_and_apply(&mut self.state, event) {
+                for Misfit { invariant, row, what } in misfits {
+                    let row = Some(first.saturating_add(row));
+                    let position = Position { index: row, ..self.at(offset) };
+                    self.report.find(invariant, position, what);
+                }
+                if stopped {
+                    let what = "the event cannot have been decided upon this state";
+                    return self.stop("LD-3", offset, what);
+                }
+            }
+            self.count(event);
+            self.check_ids(offset, first, request_id.take(), event);
+        }
+    }
+
+    fn count(&mut self, event: &Event) {
+        let report = &mut self.report;
+        match event {
+            Event::LedgerCreated { .. } | Event::AssetCreated { .. } => {}
+            Event::AccountOpened { .. } => report.accounts += 1,
+            Event::CommandRefused { .. } => report.refusals += 1,
+            Event::TransferBatch(batch) => {
+                report.transfers += batch.posted.len() as u64;
+                report.refusals += batch.refused.len() as u64;
+            }
+        }
+    }
+
+    /// LD-4.
+    fn check_ids(
+        &mut self,
+        offset: u64,
+        first: u32,
+        request_id: Option<&ledger_domain::Id>,
+        event: &Event,
+    ) {
+        let Some(ledger) = fit::ledger_of(&self.state, event) else { return };
+        let mut twice = Vec::new();
+        if let Some(id) = request_id
+            && !self.ids.first(ledger.as_str(), Kind::Request, id)
+        {
+            twice.push((first, format!("request {id} was decided before")));
+        }
+        if let Event::TransferBatch(batch) = event {
+            for (row, item) in batch.iter() {
+                let id = match item {
+                    Row::Posted(posted) => &posted.id,
+                    Row::Refused(refused) => &refused.transfer.id,
+                };
+                if !self.ids.first(ledger.as_str(), Kind::Transfer, id) {
+                    let index = first.saturating_add(row);
+                    twice.push((index, format!("transfer {id} was decided before")));
+                }
+            }
+        }
+        for (index, what) in twice {
+            let position = Position { index: Some(index), ..self.at(offset) };
+            self.report.find("LD-4", position, what);
+        }
+    }
+
+    fn finish(mut self) -> Report {
+        let end = self.report.position.unwrap_or_else(|| self.at(0));
+        for broken in invariants::check(&self.state) {
+            self.report.find(broken.invariant, end, broken.what);
+        }
+        self.report.chain = self.reader.cursor().chain;
+        self.report.state_hash = state_hash(&self.state);
+        self.report
+    }
+}
+
+/// BLAKE3 over the canonical form of a state (LD-5).
+#[must_use]
+pub fn state_hash(state: &State) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    state.feed(&mut |bytes| {
+        hasher.update(bytes);
+    });
+    hasher.finalize().into()
+}
+
+/// Whether bytes that are no record begin as every record of this log does, or nearly so.
+fn nearly_ours(log_id: LogId, bytes: &[u8]) -> bool {
+    let mut head = vec![0x0d];
+    head.extend_from_slice(&MAGIC.to_le_bytes());
+    head.extend_from_slice(&[0x12, 16]);
+    head.extend_from_slice(&log_id.0);
+    let Some(found) = bytes.get(..head.len()) else { return false };
+    let bits = head.iter().zip(found).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
+    bits <= DAMAGED_BITS_MAX
+}

@@ -1,0 +1,295 @@
+//! The oracle: the rules of the ledger once more, from the strings that clients send, naive and apart.
+//!
+//! It shares no code with the domain: names are strings, balances are looked up by name, every version
+//! of every balance is kept in a list. It executes commands in the order of the log and says what each
+//! of them must have come to.
+
+mod amount;
+mod shape;
+
+use std::collections::BTreeMap;
+
+use crate::request::{Ask, Request, Transfer};
+pub(crate) use amount::{decimal, minor_units};
+pub(crate) use shape::shape;
+
+/// Offset of a commit and index of an event in it.
+pub(crate) type Place = (u64, u32);
+
+/// What a command or a transfer comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is accepted.
+    Done,
+    /// It is refused with this code.
+    Refused(u32),
+    /// It was decided before: there, and so.
+    Before(First),
+    /// Its id was used before with other content.
+    Reused,
+    /// It repeats the item at this place of its batch.
+    Repeats(usize),
+}
+
+/// The first outcome of an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct First {
+    pub(crate) place: Place,
+    /// `None` when it was accepted.
+    pub(crate) refused: Option<u32>,
+}
+
+/// What a request comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdicts {
+    /// As a whole.
+    Whole(Verdict),
+    /// One for each transfer of a batch that is well-formed.
+    Items(Vec<Verdict>),
+}
+
+/// Balance of an account in an asset, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) debits: u128,
+    pub(crate) credits: u128,
+}
+
+/// One version of a balance: what it is from `place` on, and by which transfer.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    pub(crate) place: Place,
+    pub(crate) counters: Counters,
+    pub(crate) transfer: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) opened: Place,
+    pub(crate) kind: i32,
+    pub(crate) may_go_negative: bool,
+}
+
+/// A transfer that was decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    pub(crate) asked: Transfer,
+    pub(crate) first: First,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) created: Place,
+    pub(crate) assets: BTreeMap<String, (u32, Place)>,
+    pub(crate) accounts: BTreeMap<String, Account>,
+    /// By account and asset; versions ascend.
+    pub(crate) balances: BTreeMap<(String, String), Vec<Version>>,
+    pub(crate) transfers: BTreeMap<String, Decided>,
+}
+
+/// All ledgers of one partition.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) books: BTreeMap<String, Book>,
+    /// By ledger and request id: it may name a ledger that does not exist.
+    requests: BTreeMap<(String, String), (Request, First)>,
+}
+
+const ASSET: i32 = 1;
+const EXPENSE: i32 = 5;
+
+impl Model {
+    /// What a request comes to now. Its shape was checked.
+    pub(crate) fn decide(&self, request: &Request, well_formed: &[Transfer]) -> Verdicts {
+        let key = (request.ledger.clone(), canonical_id(&request.request_id));
+        if let (false, Some((asked, first))) =
+            (request.request_id.is_empty(), self.requests.get(&key))
+        {
+            let same = same_ask(&asked.ask, &request.ask);
+            let verdict = if same { Verdict::Before(first.clone()) } else { Verdict::Reused };
+            return Verdicts::Whole(verdict);
+        }
+        let book = self.books.get(&request.ledger);
+        let whole =
+            |refused: Option<u32>| Verdicts::Whole(refused.map_or(Verdict::Done, Verdict::Refused));
+        match (&request.ask, book) {
+            (Ask::CreateLedger, book) => whole(book.map(|_| 202)),
+            (_, None) => whole(Some(201)),
+            (Ask::CreateAsset { code, .. }, Some(book)) => {
+                whole(book.assets.contains_key(code).then_some(203))
+            }
+            (Ask::OpenAccount { name, .. }, Some(book)) => {
+                whole(book.accounts.contains_key(name).then_some(204))
+            }
+            (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed)),
+        }
+    }
+
+    /// Executes what `decide` said, recorded from `place` on.
+    pub(crate) fn record(
+        &mut self,
+        request: &Request,
+        well_formed: &[Transfer],
+        verdicts: &Verdicts,
+        place: Place,
+    ) {
+        let refused = match verdicts {
+            Verdicts::Whole(Verdict::Refused(code)) => Some(*code),
+            Verdicts::Whole(_) | Verdicts::Items(_) => None,
+        };
+        if !request.request_id.is_empty() {
+            let key = (request.ledger.clone(), canonical_id(&request.request_id));
+            self.requests.insert(key, (request.clone(), First { place, refused }));
+        }
+        if refused.is_some() {
+            return;
+        }
+        let book = self.books.entry(request.ledger.clone()).or_default();
+        match (&request.ask, verdicts) {
+            (Ask::CreateLedger, _) => book.created = place,
+            (Ask::CreateAsset { code, scale }, _) => {
+                book.assets.insert(code.clone(), (*scale, place));
+            }
+            (Ask::OpenAccount { name, kind, may_go_negative }, _) => {
+                let (kind, may_go_negative) = (*kind, *may_go_negative);
+                let account = Account { opened: place, kind, may_go_negative };
+                book.accounts.insert(name.clone(), account);
+            }
+            (Ask::Post { .. }, Verdicts::Items(items)) => book.record(well_formed, items, place),
+            (Ask::Post { .. }, Verdicts::Whole(_)) => {}
+        }
+    }
+}
+
+impl Book {
+    fn decide(&self, transfers: &[Transfer]) -> Vec<Verdict> {
+        let mut after: BTreeMap<(String, String), Counters> = BTreeMap::new();
+        let mut verdicts = Vec::new();
+        for (place, transfer) in transfers.iter().enumerate() {
+            let id = canonical_id(&transfer.id);
+            let above = transfers[..place].iter().position(|t| canonical_id(&t.id) == id);
+            verdicts.push(match (self.transfers.get(&id), above) {
+                (Some(decided), _) if same_content(&decided.asked, transfer) => {
+                    Verdict::Before(decided.first.clone())
+                }
+                (None, Some(above)) if same_content(&transfers[above], transfer) => {
+                    Verdict::Repeats(above)
+                }
+                (Some(_), _) | (None, Some(_)) => Verdict::Reused,
+                (None, None) => match self.post(transfer, &mut after) {
+                    Ok(()) => Verdict::Done,
+                    Err(code) => Verdict::Refused(code),
+                },
+            });
+        }
+        verdicts
+    }
+
+    fn post(
+        &self,
+        transfer: &Transfer,
+        after: &mut BTreeMap<(String, String), Counters>,
+    ) -> Result<(), u32> {
+        let debit = self.accounts.get(&transfer.debit).ok_or(206u32)?;
+        let credit = self.accounts.get(&transfer.credit).ok_or(207u32)?;
+        let (scale, _) = self.assets.get(&transfer.asset).ok_or(208u32)?;
+        let amount = minor_units(&transfer.amount, *scale)?;
+        let key = |account: &String| (account.clone(), transfer.asset.clone());
+        let now = |key: &(String, String)| {
+            after.get(key).copied().unwrap_or_else(|| self.latest(&key.0, &key.1))
+        };
+        let (mut debited, mut credited) = (now(&key(&transfer.debit)), now(&key(&transfer.credit)));
+        debited.debits = debited.debits.checked_add(amount).ok_or(210u32)?;
+        credited.credits = credited.credits.checked_add(amount).ok_or(210u32)?;
+        let debit_normal = |account: &Account| matches!(account.kind, ASSET | EXPENSE);
+        let debit_short = debited.debits > debited.credits;
+        if !debit.may_go_negative && !debit_normal(debit) && debit_short {
+            return Err(211);
+        }
+        let credit_short = credited.credits > credited.debits;
+        if !credit.may_go_negative && debit_normal(credit) && credit_short {
+            return Err(211);
+        }
+        after.insert(key(&transfer.debit), debited);
+        after.insert(key(&transfer.credit), credited);
+        Ok(())
+    }
+
+    fn record(&mut self, transfers: &[Transfer], verdicts: &[Verdict], place: Place) {
+        let mut at = place;
+        for (transfer, verdict) in transfers.iter().zip(verdicts) {
+            let refused = match verdict {
+                Verdict::Done => {
+                    self.enter(transfer, at);
+                    None
+                }
+                Verdict::Refused(code) => Some(*code),
+                Verdict::Before(_) | Verdict::Reused | Verdict::Repeats(_) => continue,
+            };
+            let first = First { place: at, refused };
+            let decided = Decided { asked: transfer.clone(), first };
+            self.transfers.insert(canonical_id(&transfer.id), decided);
+            at.1 += 1;
+        }
+    }
+
+    fn enter(&mut self, transfer: &Transfer, place: Place) {
+        let scale = self.assets.get(&transfer.asset).map_or(0, |(scale, _)| *scale);
+        let amount = minor_units(&transfer.amount, scale).unwrap_or(0);
+        for (account, debit) in [(&transfer.debit, true), (&transfer.credit, false)] {
+            let mut counters = self.latest(account, &transfer.asset);
+            if debit {
+                counters.debits += amount;
+            } else {
+                counters.credits += amount;
+            }
+            let version = Version { place, counters, transfer: canonical_id(&transfer.id) };
+            let key = (account.clone(), transfer.asset.clone());
+            self.balances.entry(key).or_default().push(version);
+        }
+    }
+
+    fn latest(&self, account: &str, asset: &str) -> Counters {
+        let versions = self.balances.get(&(account.to_owned(), asset.to_owned()));
+        versions.and_then(|v| v.last()).map(|version| version.counters).unwrap_or_default()
+    }
+}
+
+/// Two requests with one id ask the same.
+fn same_ask(a: &Ask, b: &Ask) -> bool {
+    match (a, b) {
+        (Ask::Post { transfers: a }, Ask::Post { transfers: b }) => {
+            let well_formed = |transfers: &[Transfer]| -> Vec<Transfer> {
+                transfers.iter().filter(|t| shape::transfer(t).is_none()).cloned().collect()
+            };
+            let (a, b) = (well_formed(a), well_formed(b));
+            let same = |(a, b): (&Transfer, &Transfer)| {
+                canonical_id(&a.id) == canonical_id(&b.id) && same_content(a, b)
+            };
+            a.len() == b.len() && a.iter().zip(&b).all(same)
+        }
+        (a, b) => a == b,
+    }
+}
+
+fn same_content(a: &Transfer, b: &Transfer) -> bool {
+    a.debit == b.debit
+        && a.credit == b.credit
+        && a.asset == b.asset
+        && decimal(&a.amount) == decimal(&b.amount)
+        && a.reference == b.reference
+        && a.effective_at == b.effective_at
+}
+
+/// A UUID is one id in either case.
+pub(crate) fn canonical_id(id: &str) -> String {
+    let uuid = id.len() == 36
+        && id.char_indices().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        });
+    if uuid { id.to_ascii_lowercase() } else { id.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

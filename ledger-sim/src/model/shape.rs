@@ -1,0 +1,60 @@
+//! What is refused without looking at state.
+
+use super::amount::{decimal, fits};
+use crate::request::{Ask, Request, Transfer};
+
+/// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
+/// for a well-formed one.
+pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
+    if !name(&request.ledger, 64, "_.-") {
+        return Err(101);
+    }
+    let parts: Result<Vec<Option<u32>>, u32> = match &request.ask {
+        Ask::CreateLedger => Ok(Vec::new()),
+        Ask::CreateAsset { code, .. } if !name(code, 16, "_.-") => Err(101),
+        Ask::CreateAsset { scale, .. } if *scale > 30 => Err(108),
+        Ask::OpenAccount { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
+        Ask::OpenAccount { kind, .. } if !(1..=5).contains(kind) => Err(101),
+        Ask::CreateAsset { .. } | Ask::OpenAccount { .. } => Ok(Vec::new()),
+        Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
+        Ask::Post { transfers } => Ok(transfers.iter().map(transfer).collect()),
+    };
+    let parts = parts?;
+    if !request.request_id.is_empty() && !id(&request.request_id) {
+        return Err(101);
+    }
+    Ok(parts)
+}
+
+/// The code of what is wrong with a transfer.
+pub(crate) fn transfer(transfer: &Transfer) -> Option<u32> {
+    let account = |text: &str| name(text, 128, "_.:-");
+    let names = id(&transfer.id)
+        && account(&transfer.debit)
+        && account(&transfer.credit)
+        && name(&transfer.asset, 16, "_.-");
+    if !names {
+        return Some(101);
+    }
+    let Some((whole, fraction)) = decimal(&transfer.amount) else { return Some(102) };
+    if fraction.len() > 255 || !fits(&(whole.clone() + &fraction)) {
+        return Some(103);
+    }
+    if whole == "0" && fraction.is_empty() {
+        return Some(104);
+    }
+    if transfer.debit == transfer.credit {
+        return Some(105);
+    }
+    (transfer.reference.len() > 256).then_some(107)
+}
+
+fn name(text: &str, longest: usize, more: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+    (1..=longest).contains(&text.len()) && text != "-" && text.chars().all(allowed)
+}
+
+fn id(text: &str) -> bool {
+    let allowed = |c: char| ('!'..='~').contains(&c) && c != '/';
+    (1..=64).contains(&text.len()) && !text.starts_with('~') && text.chars().all(allowed)
+}

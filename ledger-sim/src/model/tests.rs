@@ -1,0 +1,105 @@
+//! The oracle's own rules, as a table.
+
+use super::*;
+
+fn transfer(id: &str, debit: &str, credit: &str, amount: &str) -> Transfer {
+    Transfer {
+        id: id.into(),
+        debit: debit.into(),
+        credit: credit.into(),
+        asset: "USD".into(),
+        amount: amount.into(),
+        reference: String::new(),
+        effective_at: None,
+    }
+}
+
+fn request(request_id: &str, ask: Ask) -> Request {
+    Request { request_id: request_id.into(), ledger: "bank".into(), ask, validate_only: false }
+}
+
+fn run(model: &mut Model, request: &Request, offset: u64) -> Verdicts {
+    let transfers = match &request.ask {
+        Ask::Post { transfers } => transfers.clone(),
+        _ => Vec::new(),
+    };
+    let verdicts = model.decide(request, &transfers);
+    model.record(request, &transfers, &verdicts, (offset, 0));
+    verdicts
+}
+
+fn bank() -> Model {
+    let mut model = Model::default();
+    let account = |name: &str, kind, may_go_negative| Ask::OpenAccount {
+        name: name.into(),
+        kind,
+        may_go_negative,
+    };
+    let asks = [
+        Ask::CreateLedger,
+        Ask::CreateAsset { code: "USD".into(), scale: 2 },
+        account("cash", 1, true),
+        account("alice", 2, false),
+        account("bob", 2, false),
+    ];
+    for (offset, ask) in (1..).zip(asks) {
+        assert_eq!(run(&mut model, &request("", ask), offset), Verdicts::Whole(Verdict::Done));
+    }
+    model
+}
+
+#[test]
+fn moves_money_and_knows_the_past() {
+    let mut model = bank();
+    let batch = vec![
+        transfer("t1", "cash", "alice", "10"),
+        transfer("t2", "alice", "bob", "10.01"),
+        transfer("t3", "alice", "bob", "4.50"),
+        transfer("t4", "alice", "bob", "0.001"),
+        transfer("t1", "cash", "alice", "10.00"),
+        transfer("t1", "cash", "alice", "11"),
+        transfer("t5", "nobody", "bob", "1"),
+    ];
+    let verdicts = run(&mut model, &request("r1", Ask::Post { transfers: batch.clone() }), 7);
+    let expected = vec![
+        Verdict::Done,
+        Verdict::Refused(211),
+        Verdict::Done,
+        Verdict::Refused(209),
+        Verdict::Repeats(0),
+        Verdict::Reused,
+        Verdict::Refused(206),
+    ];
+    assert_eq!(verdicts, Verdicts::Items(expected));
+    let alice = &model.books["bank"].balances[&("alice".to_owned(), "USD".to_owned())];
+    let seen: Vec<_> =
+        alice.iter().map(|v| (v.place, v.counters.debits, v.counters.credits)).collect();
+    assert_eq!(seen, [((7, 0), 0, 1000), ((7, 2), 450, 1000)]);
+
+    let again = model.decide(&request("", Ask::Post { transfers: batch.clone() }), &batch);
+    let Verdicts::Items(again) = again else { panic!("a batch") };
+    let first = |place, refused| Verdict::Before(First { place, refused });
+    assert_eq!(again[1], first((7, 1), Some(211)));
+    assert_eq!(again[6], first((7, 4), Some(206)));
+    let whole = model.decide(&request("r1", Ask::Post { transfers: batch.clone() }), &batch);
+    assert_eq!(whole, Verdicts::Whole(first((7, 0), None)));
+    let other = model.decide(&request("r1", Ask::CreateLedger), &[]);
+    assert_eq!(other, Verdicts::Whole(Verdict::Reused));
+}
+
+#[test]
+fn refuses_shapes() {
+    let code = |t: Transfer| shape::transfer(&t);
+    assert_eq!(code(transfer("t", "a", "b", "1")), None);
+    assert_eq!(code(transfer("", "a", "b", "1")), Some(101));
+    assert_eq!(code(transfer("t", "a", "b", "1.")), Some(102));
+    let two_to_128 = "340282366920938463463374607431768211456";
+    assert_eq!(code(transfer("t", "a", "b", two_to_128)), Some(103));
+    assert_eq!(code(transfer("t", "a", "b", "0.00")), Some(104));
+    assert_eq!(code(transfer("t", "a", "a", "1")), Some(105));
+    let long = Transfer { reference: "x".repeat(257), ..transfer("t", "a", "b", "1") };
+    assert_eq!(code(long), Some(107));
+    let scale = Ask::CreateAsset { code: "USD".into(), scale: 31 };
+    assert_eq!(shape(&request("", scale)), Err(108));
+    assert_eq!(shape(&request("", Ask::Post { transfers: Vec::new() })), Err(106));
+}

@@ -1,0 +1,91 @@
+//! What a simulated client asks, as the strings that it would send.
+
+use ledger_domain::{Command, Rejection};
+use ledger_proto::{request, time, v1};
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Empty for none.
+    pub(crate) request_id: String,
+    pub(crate) ledger: String,
+    pub(crate) ask: Ask,
+    pub(crate) validate_only: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    CreateLedger,
+    CreateAsset { code: String, scale: u32 },
+    OpenAccount { name: String, kind: i32, may_go_negative: bool },
+    Post { transfers: Vec<Transfer> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Transfer {
+    pub(crate) id: String,
+    pub(crate) debit: String,
+    pub(crate) credit: String,
+    pub(crate) asset: String,
+    pub(crate) amount: String,
+    pub(crate) reference: String,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) effective_at: Option<i64>,
+}
+
+/// A request as the server's edge reads it: the command of its well-formed part, and the places of the
+/// transfers that are not.
+pub(crate) type Read = (Command, Vec<(usize, Rejection)>);
+
+impl Request {
+    /// Through the real conversions of the server's edge.
+    pub(crate) fn read(&self) -> Result<Read, Rejection> {
+        let parent = format!("ledgers/{}", self.ledger);
+        let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
+        let whole = |command| (command, Vec::new());
+        match &self.ask {
+            Ask::CreateLedger => {
+                let ledger_id = self.ledger.clone();
+                let wire = v1::CreateLedgerRequest { ledger_id, request_id, validate_only };
+                request::create_ledger(&wire).map(whole)
+            }
+            Ask::CreateAsset { code, scale } => {
+                let (asset_id, scale) = (code.clone(), *scale);
+                let wire =
+                    v1::CreateAssetRequest { parent, asset_id, scale, request_id, validate_only };
+                request::create_asset(&wire).map(whole)
+            }
+            Ask::OpenAccount { name, kind, may_go_negative } => {
+                let wire = v1::OpenAccountRequest {
+                    parent,
+                    account_id: name.clone(),
+                    r#type: *kind,
+                    may_go_negative: *may_go_negative,
+                    request_id,
+                    validate_only,
+                };
+                request::open_account(&wire).map(whole)
+            }
+            Ask::Post { transfers } => {
+                let transfers = transfers.iter().map(Transfer::to_wire).collect();
+                let wire =
+                    v1::PostTransfersRequest { parent, transfers, request_id, validate_only };
+                request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
+            }
+        }
+    }
+}
+
+impl Transfer {
+    fn to_wire(&self) -> v1::Transfer {
+        v1::Transfer {
+            transfer_id: self.id.clone(),
+            debit_account: self.debit.clone(),
+            credit_account: self.credit.clone(),
+            asset: self.asset.clone(),
+            amount: self.amount.clone(),
+            reference: self.reference.clone(),
+            effective_time: self.effective_at.map(time::to_wire),
+        }
+    }
+}
