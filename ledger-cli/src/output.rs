@@ -175,3 +175,10 @@ mod tests {
         assert_eq!(text, "read at 0@9, recorded 1970-01-01T00:00:00.000000001Z, final\n");
     }
 }
+
+/// One line on standard output, at once: for whoever waits for it.
+pub(crate) fn line(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}

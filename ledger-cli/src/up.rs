@@ -1,21 +1,131 @@
-//! `ledger up`: all services in one process.
+//! `ledger up`: all services in one process, over the embedded log.
+//!
+//! ```text
+//!   config ─► log ─► command (writers, followers) ─► views (projectors) ─► query, audit ─► gRPC
+//! ```
+//!
+//! It stops in the opposite order, so that everything acknowledged is in the log before the log closes.
+
+mod config;
+mod views;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Flags of `ledger up`.
+use anyhow::Context as _;
+use ledger_command::{Environment, Handle};
+use ledger_log::embedded::{Embedded, EmbeddedOptions};
+use ledger_log::{Backend, LogId, LogInfo};
+use ledger_proto::FILE_DESCRIPTOR_SET;
+use ledger_query::{LedgerQuery, Query};
+use ledger_runtime::{clock, health, random, shutdown, telemetry};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+use crate::output;
+use config::Config;
+use views::Views;
+
+/// Services whose health is told, beside the whole server's under the empty name.
+const SERVICES: [&str; 3] = [
+    "ledger.v1.LedgerCommandService",
+    "ledger.v1.LedgerQueryService",
+    "ledger.v1.AuditService",
+];
+
+/// Flags of `ledger up`. A flag wins over the configuration file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpArgs {
+    /// Configuration file; deploy/config/ledger.toml shows every key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Folder of the log, the stores and the snapshots; made when it is not there
-    #[arg(long, value_name = "DIR", default_value = "ledger-data")]
-    pub(crate) data: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
     /// Address of the gRPC services
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
-    pub(crate) listen: SocketAddr,
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Partitions of a log that is created; a log that has another count is refused
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub(crate) partitions: Option<u32>,
 }
 
 /// Serves until it is told to stop.
 pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
-    let UpArgs { data, listen } = args;
-    anyhow::bail!("`ledger up` cannot serve {} at {listen} in this build", data.display())
+    let config = Config::resolve(args)?;
+    telemetry::start(&config.log_lines.filter, config.log_lines.format)
+        .map_err(|what| anyhow::anyhow!("CONFIG_INVALID log_lines.filter: {what}"))?;
+    let (trigger, stopping) = shutdown::channel();
+    shutdown::on_signals(trigger)?;
+    // The port before the data: a port that is taken is found before anything is opened.
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("LISTEN_FAILED {}", config.listen))?;
+
+    let (backend, log) = open_log(&config)?;
+    tracing::info!(%log, data = %config.data.display(), "opened");
+    let command = start_command(&config, backend.clone(), log).await?;
+    let views = Views::open(&config, &backend, log)?;
+    let query = Query::new(views.readers())?;
+
+    let routes = Routes::new(ledger_command::service::server(command.clone()))
+        .add_service(LedgerQuery::new(query).into_service());
+    let (routes, reporter) = health::with_health_and_reflection(routes, FILE_DESCRIPTOR_SET)?;
+    for service in SERVICES {
+        health::report(&reporter, service, true).await;
+    }
+    output::line(&format!("listening grpc={}", listener.local_addr()?))?;
+    let stopped = async {
+        stopping.asked().await;
+        for service in SERVICES.into_iter().chain([""]) {
+            health::report(&reporter, service, false).await;
+        }
+    };
+    Server::builder()
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped)
+        .await?;
+
+    tokio::task::spawn_blocking(move || stop(&command, views)).await??;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn open_log(config: &Config) -> anyhow::Result<(Arc<dyn Backend>, LogInfo)> {
+    let options = EmbeddedOptions {
+        partition_count: config.partitions,
+        reserve_bytes: config.log.disk_reserve_bytes,
+        ..EmbeddedOptions::default()
+    };
+    let backend: Arc<dyn Backend> = Embedded::open(&config.data.join("log"), options)?;
+    let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
+    Ok((backend, log))
+}
+
+/// Starts the write path and waits until every partition serves.
+async fn start_command(
+    config: &Config,
+    backend: Arc<dyn Backend>,
+    log: LogInfo,
+) -> anyhow::Result<Handle> {
+    let environment = Environment {
+        backend,
+        log,
+        folder: config.data.clone(),
+        clock: clock::now,
+        entropy: random::bytes_16,
+    };
+    let command = ledger_command::run::start(&environment, config.command)?;
+    command.ready().await?;
+    Ok(command)
+}
+
+/// Answers what was taken, makes everything durable and closes it.
+fn stop(command: &Handle, views: Views) -> anyhow::Result<()> {
+    let written = command.stop();
+    views.stop();
+    Ok(written?)
 }
