@@ -368,7 +368,7 @@ fn times_find_the_last_commit_at_or_before() {
     };
     let newest = commits().next_back().unwrap().recorded_at;
     for instant in -1..newest + 20 {
-        let expected = commits().filter(|r| r.recorded_at <= instant).next_back().map(|r| r.offset);
+        let expected = commits().rfind(|r| r.recorded_at <= instant).map(|r| r.offset);
         assert_eq!(reader.commit_at(instant).unwrap(), expected, "at {instant}");
     }
     for record in &world.records {

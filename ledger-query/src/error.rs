@@ -1,0 +1,143 @@
+//! Why a query has no answer, and the gRPC status of each reason.
+
+use std::sync::Arc;
+
+use ledger_domain::{Position, Rejection};
+use ledger_proto::answer;
+use ledger_views::StoreError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Why a query has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// A name or id breaks its rule.
+    #[error("{0}")]
+    Malformed(Rejection),
+    /// The request cannot be understood.
+    #[error("{what}")]
+    Invalid {
+        /// Stable name of the reason.
+        reason: &'static str,
+        /// For a person.
+        what: String,
+    },
+    /// There is no such thing in the state that was asked for.
+    #[error("no such {kind} at {at}: {name}")]
+    NotFound {
+        /// Stable name of the reason.
+        reason: &'static str,
+        /// What kind of thing.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The position that was read.
+        at: Position,
+    },
+    /// The view has not applied this position yet: to be asked again once it has.
+    #[error("the view has not applied {asked} yet, it is {}", how_far(*applied))]
+    Behind {
+        /// What was asked for.
+        asked: Position,
+        /// How far the view is.
+        applied: Option<Position>,
+    },
+    /// Nobody waits for a position of the future.
+    #[error("{asked} is a future position, the view is {}", how_far(*applied))]
+    Future {
+        /// What was asked for.
+        asked: Position,
+        /// How far the view is.
+        applied: Option<Position>,
+    },
+    /// The view stands before this position and will not reach it.
+    #[error("the view stopped before {stopped_at} and will not reach {asked}: {what}")]
+    Parked {
+        /// What was asked for.
+        asked: Position,
+        /// The record that stopped it.
+        stopped_at: Position,
+        /// Why.
+        what: Arc<str>,
+    },
+    /// Nothing follows the log any more.
+    #[error("the server is shutting down, the view is {}", how_far(*applied))]
+    Closed {
+        /// How far the view is.
+        applied: Option<Position>,
+    },
+    /// The view cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn how_far(applied: Option<Position>) -> String {
+    applied.map_or_else(|| "empty".to_owned(), |applied| format!("at {applied}"))
+}
+
+impl From<Rejection> for QueryError {
+    fn from(rejection: Rejection) -> Self {
+        QueryError::Malformed(rejection)
+    }
+}
+
+impl QueryError {
+    pub(crate) fn invalid(reason: &'static str, what: impl Into<String>) -> Self {
+        QueryError::Invalid { reason, what: what.into() }
+    }
+
+    /// Status code, stable reason, and the positions that it is about.
+    fn table(&self) -> (Code, &str, Vec<(&'static str, Option<Position>)>) {
+        match self {
+            QueryError::Malformed(rejection) => {
+                (answer::grpc_code(rejection.code), rejection.code.name(), vec![])
+            }
+            QueryError::Invalid { reason, .. } => (Code::InvalidArgument, reason, vec![]),
+            QueryError::NotFound { reason, at, .. } => {
+                (Code::NotFound, reason, vec![("read_at", Some(*at))])
+            }
+            QueryError::Behind { asked, applied } => {
+                let about = vec![("asked", Some(*asked)), ("applied", *applied)];
+                (Code::DeadlineExceeded, "VIEW_BEHIND", about)
+            }
+            QueryError::Future { asked, applied } => {
+                let about = vec![("asked", Some(*asked)), ("applied", *applied)];
+                (Code::OutOfRange, "FUTURE_POSITION", about)
+            }
+            QueryError::Parked { asked, stopped_at, .. } => {
+                let about = vec![("asked", Some(*asked)), ("stopped_at", Some(*stopped_at))];
+                (Code::Unavailable, "VIEW_PARKED", about)
+            }
+            QueryError::Closed { applied } => {
+                (Code::Unavailable, "SHUTTING_DOWN", vec![("applied", *applied)])
+            }
+            QueryError::Store(StoreError::Damaged { .. }) => {
+                (Code::DataLoss, "VIEW_DAMAGED", vec![])
+            }
+            QueryError::Store(
+                StoreError::UnknownVersion { .. }
+                | StoreError::OtherLog { .. }
+                | StoreError::Full { .. }
+                | StoreError::Unavailable { .. },
+            ) => (Code::Unavailable, "VIEW_UNAVAILABLE", vec![]),
+        }
+    }
+}
+
+impl From<QueryError> for Status {
+    fn from(error: QueryError) -> Self {
+        if let QueryError::Malformed(rejection) = &error {
+            return answer::status(rejection, None, false);
+        }
+        let (code, reason, about) = error.table();
+        let metadata = about.into_iter().filter_map(|(key, position)| {
+            position.map(|position| (key.to_owned(), position.to_string()))
+        });
+        let details = ErrorDetails::with_error_info(
+            reason,
+            answer::ERROR_DOMAIN,
+            metadata.collect::<std::collections::HashMap<_, _>>(),
+        );
+        Status::with_error_details(code, error.to_string(), details)
+    }
+}

@@ -1,0 +1,195 @@
+//! The core: a request in, an answer out, from one state. It never waits and never blocks for long.
+
+mod accounts;
+mod directory;
+mod transfers;
+
+use ledger_domain::partition::partition_of;
+use ledger_domain::{LedgerHandle, LedgerName, Position, Timestamp};
+use ledger_proto::{answer, v1};
+use ledger_views::{Applied, LedgerRow, Place, RecordKind, StoreError, ViewReader};
+
+use crate::error::QueryError;
+use crate::level::Level;
+
+/// Answers from the views of all partitions of one log.
+#[derive(Clone, Debug)]
+pub struct Query {
+    views: Vec<ViewReader>,
+    log_id: [u8; 16],
+}
+
+/// A state that was fixed: everything of one answer is read from it.
+#[derive(Debug)]
+struct Fixed<'a> {
+    view: &'a ViewReader,
+    place: Place,
+    read_at: v1::ReadAt,
+}
+
+impl Query {
+    /// Over one view for each partition, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherLog`] when they are not the partitions of one log.
+    pub fn new(views: Vec<ViewReader>) -> Result<Self, StoreError> {
+        let none = || StoreError::OtherLog { what: "no view at all".into() };
+        let first = views.first().ok_or_else(none)?.log();
+        for (partition, view) in (0u32..).zip(&views) {
+            let log = view.log();
+            let count_fits = usize::try_from(log.partition_count) == Ok(views.len());
+            if log.partition != partition || log.log_id != first.log_id || !count_fits {
+                let what = format!("{log}, as view {partition} of {}", views.len());
+                return Err(StoreError::OtherLog { what });
+            }
+        }
+        Ok(Query { views, log_id: first.log_id })
+    }
+
+    /// The view of each partition, in order.
+    #[must_use]
+    pub fn views(&self) -> &[ViewReader] {
+        &self.views
+    }
+
+    /// The view of the partition that a ledger lives on.
+    fn view_of(&self, ledger: &LedgerName) -> &ViewReader {
+        let count = u32::try_from(self.views.len()).unwrap_or(u32::MAX);
+        &self.views[partition_of(ledger.as_str(), count) as usize]
+    }
+
+    /// Fixes the state of an answer about one ledger; `pinned` is that of an earlier page.
+    fn fix(
+        &self,
+        ledger: &LedgerName,
+        consistency: Option<&v1::Consistency>,
+        pinned: Option<Place>,
+    ) -> Result<Fixed<'_>, QueryError> {
+        let level = Level::parse(consistency)?;
+        let view = self.view_of(ledger);
+        let partition = view.log().partition;
+        if let Level::AtLeast(asked) | Level::AsOf(asked) = level
+            && asked.partition != partition
+        {
+            let what = format!(
+                "{asked} is of partition {}, but ledger {ledger} lives on partition {partition}",
+                asked.partition
+            );
+            return Err(QueryError::invalid("WRONG_PARTITION", what));
+        }
+        fix_in(view, level, pinned)
+    }
+}
+
+/// Fixes the state of an answer from one view.
+fn fix_in(view: &ViewReader, level: Level, pinned: Option<Place>) -> Result<Fixed<'_>, QueryError> {
+    let partition = view.log().partition;
+    let applied = view.state().applied;
+    let applied_at = applied.map(|applied| Position::commit(partition, applied.offset));
+    let behind = |asked| QueryError::Behind { asked, applied: applied_at };
+    let applied = applied.ok_or_else(|| behind(Position::commit(partition, 0)))?;
+    let end = Place::end_of(applied.offset);
+    let is_final = match level {
+        Level::Latest | Level::AtLeast(_) => false,
+        Level::AsOf(_) => true,
+        Level::AsOfTime(instant) => applied.recorded_at > instant,
+    };
+    let place = match (pinned, level) {
+        (Some(place), _) if place > end => return Err(behind(place.position(partition))),
+        (Some(place), _) => place,
+        (None, Level::Latest) => end,
+        (None, Level::AtLeast(asked)) if asked.offset > applied.offset => {
+            return Err(behind(asked));
+        }
+        (None, Level::AtLeast(_)) => end,
+        (None, Level::AsOf(asked)) if asked.offset > applied.offset => {
+            return Err(QueryError::Future { asked, applied: applied_at });
+        }
+        (None, Level::AsOf(asked)) => known_place(view, asked)?,
+        // After `state` was read, so that an answer said to be final lacks no commit of the instant;
+        // what was applied since then is cut off.
+        (None, Level::AsOfTime(instant)) => {
+            Place::end_of(view.commit_at(instant)?.unwrap_or(0)).min(end)
+        }
+    };
+    let read_at = v1::ReadAt {
+        position: place.position(partition).to_string(),
+        recorded_at: recorded_at(view, applied, place)?.map(answer::timestamp),
+        r#final: is_final,
+    };
+    Ok(Fixed { view, place, read_at })
+}
+
+/// The place of a position, if there is such an event.
+fn known_place(view: &ViewReader, asked: Position) -> Result<Place, QueryError> {
+    if let Some(index) = asked.index {
+        let width = match commit_row(view, asked.offset)?.kind {
+            RecordKind::Commit { width } => width,
+            RecordKind::Created | RecordKind::TermStarted | RecordKind::Skipped(_) => 0,
+        };
+        if index >= width {
+            let what = format!("{asked}: there are {width} events at offset {}", asked.offset);
+            return Err(QueryError::invalid("UNKNOWN_POSITION", what));
+        }
+    }
+    Ok(Place::bound(asked))
+}
+
+/// When the newest commit up to this place was recorded; none before any.
+fn recorded_at(
+    view: &ViewReader,
+    applied: Applied,
+    place: Place,
+) -> Result<Option<Timestamp>, QueryError> {
+    let recorded_at = if place.offset == applied.offset {
+        applied.recorded_at
+    } else {
+        commit_row(view, place.offset)?.recorded_at
+    };
+    Ok((recorded_at > 0).then_some(recorded_at))
+}
+
+fn commit_row(view: &ViewReader, offset: u64) -> Result<ledger_views::CommitRow, QueryError> {
+    let missing = || StoreError::Damaged { what: format!("commits: no row of offset {offset}") };
+    Ok(view.commit(offset)?.ok_or_else(missing)?)
+}
+
+impl Fixed<'_> {
+    fn position(&self) -> Position {
+        self.place.position(self.view.log().partition)
+    }
+
+    /// The place of an event, as a position of this partition.
+    fn at(&self, place: Place) -> String {
+        place.position(self.view.log().partition).to_string()
+    }
+
+    fn not_found(&self, reason: &'static str, kind: &'static str, name: &str) -> QueryError {
+        QueryError::NotFound { reason, kind, name: name.to_owned(), at: self.position() }
+    }
+
+    fn ledger(&self, name: &LedgerName) -> Result<LedgerRow, QueryError> {
+        let row = self.view.ledger(self.place, name.as_str())?;
+        row.ok_or_else(|| self.not_found("UNKNOWN_LEDGER", "ledger", name.as_str()))
+    }
+
+    fn asset_code(
+        &self,
+        ledger: LedgerHandle,
+        asset: ledger_domain::AssetHandle,
+    ) -> Result<ledger_views::AssetCodeRow, QueryError> {
+        let missing = || StoreError::Damaged {
+            what: format!("asset_codes: no row of asset {} of ledger {}", asset.0, ledger.0),
+        };
+        Ok(self.view.asset_code(ledger, asset)?.ok_or_else(missing)?)
+    }
+
+    fn account_name(
+        &self,
+        account: ledger_domain::AccountHandle,
+    ) -> Result<ledger_domain::AccountName, QueryError> {
+        let missing =
+            || StoreError::Damaged { what: format!("account_names: no row of {}", account.0) };
+        Ok(self.view.account_name(account)?.ok_or_else(missing)?.name)
+    }
+}

@@ -1,0 +1,268 @@
+//! Accounts, their balances and their entries.
+
+use std::collections::BTreeMap;
+
+use ledger_domain::amount::format_difference;
+use ledger_domain::{
+    AccountName, AccountType, Amount, AssetCode, AssetHandle, Balance, LedgerName,
+};
+use ledger_proto::{answer, resource, v1};
+use ledger_views::{AccountRow, AssetCodeRow, EntryRow, LedgerRow, Place, Side};
+
+use super::{Fixed, Query, commit_row};
+use crate::error::QueryError;
+use crate::token::{Paging, bad};
+
+impl Query {
+    /// One account.
+    ///
+    /// # Errors
+    /// [`QueryError`]; so for every query below.
+    pub fn get_account(
+        &self,
+        request: &v1::GetAccountRequest,
+    ) -> Result<v1::GetAccountResponse, QueryError> {
+        let (ledger, name) = resource::account(&request.name)?;
+        let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
+        let (_, row) = read.account(&ledger, &name)?;
+        let account = Some(read.wire_account(&ledger, name.as_str(), &row));
+        Ok(v1::GetAccountResponse { account, read_at: Some(read.read_at) })
+    }
+
+    /// The accounts of a ledger, by name.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn list_accounts(
+        &self,
+        request: &v1::ListAccountsRequest,
+    ) -> Result<v1::ListAccountsResponse, QueryError> {
+        let ledger = resource::ledger(&request.parent)?;
+        let consistency = request.consistency.as_ref();
+        let page = (request.page_size, request.page_token.as_str());
+        let paging =
+            Paging::read(self.log_id, "ListAccounts", &[&request.parent], consistency, page)?;
+        let read = self.fix(&ledger, consistency, paging.place()?)?;
+        let row = read.ledger(&ledger)?;
+        let page = read.view.accounts(read.place, row.handle, paging.after()?, paging.limit)?;
+        let wire = |(name, row): &(Box<str>, AccountRow)| read.wire_account(&ledger, name, row);
+        let next = page.after.as_ref().map(|name| paging.next(&[read.place], name.as_bytes()));
+        Ok(v1::ListAccountsResponse {
+            accounts: page.items.iter().map(wire).collect(),
+            next_page_token: next.unwrap_or_default(),
+            read_at: Some(read.read_at),
+        })
+    }
+
+    /// The balances of one account, by asset code.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn get_balance(
+        &self,
+        request: &v1::GetBalanceRequest,
+    ) -> Result<v1::GetBalanceResponse, QueryError> {
+        let (ledger, name) = resource::account(&request.name)?;
+        let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
+        let (ledger, account) = read.account(&ledger, &name)?;
+        let mut balances = Vec::new();
+        for (asset, row) in read.view.balances(read.place, account.handle)? {
+            let asset = read.asset_code(ledger.handle, asset)?;
+            let position = read.at(row.place);
+            balances.push(wire_balance(&asset, account.account_type, row.balance, position));
+        }
+        balances.sort_by(|a, b| a.asset.cmp(&b.asset));
+        Ok(v1::GetBalanceResponse { balances, read_at: Some(read.read_at) })
+    }
+
+    /// The entries of one account and asset, newest first.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn list_entries(
+        &self,
+        request: &v1::ListEntriesRequest,
+    ) -> Result<v1::ListEntriesResponse, QueryError> {
+        let (ledger_name, name) = resource::account(&request.parent)?;
+        let consistency = request.consistency.as_ref();
+        let page = (request.page_size, request.page_token.as_str());
+        let parts = [request.parent.as_str(), request.asset.as_str()];
+        let paging = Paging::read(self.log_id, "ListEntries", &parts, consistency, page)?;
+        let read = self.fix(&ledger_name, consistency, paging.place()?)?;
+        let (ledger, account) = read.account(&ledger_name, &name)?;
+        let Some(asset) = read.asset_of(&ledger, &account, &name, &request.asset)? else {
+            return Ok(v1::ListEntriesResponse {
+                read_at: Some(read.read_at),
+                ..Default::default()
+            });
+        };
+        let from = match &paging.pinned {
+            None => read.place,
+            Some(pinned) => read_place(&pinned.key)
+                .filter(|from| *from <= read.place)
+                .ok_or_else(|| bad("it is of another list"))?,
+        };
+        // One more than is shown: where the next page begins.
+        let mut rows = read.view.entries(from, account.handle, asset, paging.limit + 1)?;
+        let next = if rows.len() > paging.limit { rows.pop() } else { None };
+        let next = next.map(|(place, _)| paging.next(&[read.place], &write_place(place)));
+        let code = read.asset_code(ledger.handle, asset)?;
+        let mut statement = Statement {
+            read: &read,
+            ledger: &ledger_name,
+            asset: &code,
+            account_type: account.account_type,
+            recorded: BTreeMap::new(),
+            names: BTreeMap::new(),
+        };
+        let entries = rows
+            .iter()
+            .map(|(place, row)| statement.entry(*place, row))
+            .collect::<Result<_, _>>()?;
+        Ok(v1::ListEntriesResponse {
+            entries,
+            next_page_token: next.unwrap_or_default(),
+            read_at: Some(read.read_at),
+        })
+    }
+}
+
+fn write_place(place: Place) -> Vec<u8> {
+    [&place.offset.to_le_bytes()[..], &place.index.to_le_bytes()].concat()
+}
+
+fn read_place(key: &[u8]) -> Option<Place> {
+    let (offset, index) = key.split_first_chunk::<8>()?;
+    let offset = u64::from_le_bytes(*offset);
+    Some(Place { offset, index: u32::from_le_bytes(index.try_into().ok()?) })
+}
+
+/// What the entries of one page have in common.
+struct Statement<'a> {
+    read: &'a Fixed<'a>,
+    ledger: &'a LedgerName,
+    asset: &'a AssetCodeRow,
+    account_type: AccountType,
+    recorded: BTreeMap<u64, i64>,
+    names: BTreeMap<u64, String>,
+}
+
+impl Statement<'_> {
+    fn entry(&mut self, place: Place, row: &EntryRow) -> Result<v1::Entry, QueryError> {
+        let recorded_at = match self.recorded.get(&place.offset) {
+            Some(at) => *at,
+            None => {
+                let at = commit_row(self.read.view, place.offset)?.recorded_at;
+                *self.recorded.entry(place.offset).or_insert(at)
+            }
+        };
+        let counterparty = match self.names.get(&row.counterparty.0) {
+            Some(name) => name.clone(),
+            None => {
+                let name = self.read.account_name(row.counterparty)?.to_string();
+                self.names.entry(row.counterparty.0).or_insert(name).clone()
+            }
+        };
+        let position = self.read.at(place);
+        let side = match row.side {
+            Side::Debit => v1::Side::Debit,
+            Side::Credit => v1::Side::Credit,
+        };
+        Ok(v1::Entry {
+            position: position.clone(),
+            recorded_at: Some(answer::timestamp(recorded_at)),
+            transfer: resource::transfer_resource(self.ledger.as_str(), &row.transfer),
+            side: side.into(),
+            amount: Amount(row.amount).format(self.asset.scale),
+            counterparty,
+            reference: row.reference.to_string(),
+            effective_time: row.effective_at.map(answer::timestamp),
+            balance: Some(wire_balance(self.asset, self.account_type, row.balance, position)),
+        })
+    }
+}
+
+/// Counters with the asset's full scale, and the balance on the account's normal side.
+fn wire_balance(
+    asset: &AssetCodeRow,
+    account_type: AccountType,
+    balance: Balance,
+    position: String,
+) -> v1::Balance {
+    let format = |amount| Amount(amount).format(asset.scale);
+    let (debits, credits) = (balance.debits_posted, balance.credits_posted);
+    let (plus, minus) =
+        if account_type.is_debit_normal() { (debits, credits) } else { (credits, debits) };
+    v1::Balance {
+        asset: asset.code.to_string(),
+        debits_posted: format(debits),
+        credits_posted: format(credits),
+        debits_pending: format(balance.debits_pending),
+        credits_pending: format(balance.credits_pending),
+        balance: format_difference(plus, minus, asset.scale),
+        position,
+    }
+}
+
+impl Fixed<'_> {
+    fn account(
+        &self,
+        ledger: &LedgerName,
+        name: &AccountName,
+    ) -> Result<(LedgerRow, AccountRow), QueryError> {
+        let ledger = self.ledger(ledger)?;
+        let row = self.view.account(self.place, ledger.handle, name.as_str())?;
+        let row = row.ok_or_else(|| self.not_found("UNKNOWN_ACCOUNT", "account", name.as_str()))?;
+        Ok((ledger, row))
+    }
+
+    /// The asset with this code, or without one the only asset that the account moved; none where it
+    /// moved none.
+    fn asset_of(
+        &self,
+        ledger: &LedgerRow,
+        account: &AccountRow,
+        name: &AccountName,
+        code: &str,
+    ) -> Result<Option<AssetHandle>, QueryError> {
+        if !code.is_empty() {
+            let invalid = |rule: ledger_domain::NameError| {
+                QueryError::invalid("MALFORMED", format!("asset: {rule}"))
+            };
+            let code = AssetCode::parse(code).map_err(invalid)?;
+            let row = self.view.asset(self.place, ledger.handle, code.as_str())?;
+            let unknown = || self.not_found("UNKNOWN_ASSET", "asset", code.as_str());
+            return Ok(Some(row.ok_or_else(unknown)?.handle));
+        }
+        match self.view.balances(self.place, account.handle)?.as_slice() {
+            [] => Ok(None),
+            [(asset, _)] => Ok(Some(*asset)),
+            several => {
+                let mut codes = Vec::new();
+                for (asset, _) in several {
+                    codes.push(self.asset_code(ledger.handle, *asset)?.code.to_string());
+                }
+                codes.sort();
+                let what =
+                    format!("account {name} moved several assets, name one: {}", codes.join(", "));
+                Err(QueryError::invalid("ASSET_REQUIRED", what))
+            }
+        }
+    }
+
+    fn wire_account(&self, ledger: &LedgerName, name: &str, row: &AccountRow) -> v1::Account {
+        let account_type = match row.account_type {
+            AccountType::Asset => v1::AccountType::Asset,
+            AccountType::Liability => v1::AccountType::Liability,
+            AccountType::Equity => v1::AccountType::Equity,
+            AccountType::Income => v1::AccountType::Income,
+            AccountType::Expense => v1::AccountType::Expense,
+        };
+        v1::Account {
+            name: resource::account_resource(ledger.as_str(), name),
+            r#type: account_type.into(),
+            may_go_negative: row.rules.may_go_negative,
+            position: self.at(row.place),
+        }
+    }
+}

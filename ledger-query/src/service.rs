@@ -1,0 +1,158 @@
+//! The gRPC service: it waits for positions and keeps long reads off the runtime's threads; all else
+//! is the core's.
+
+use std::sync::Arc;
+
+use ledger_domain::Position;
+use ledger_proto::v1;
+use ledger_proto::v1::ledger_query_service_server::{LedgerQueryService, LedgerQueryServiceServer};
+use ledger_views::ViewState;
+use tokio::time::{Instant, timeout_at};
+use tonic::{Request, Response, Status};
+
+use crate::deadline::wait_at_most;
+use crate::error::QueryError;
+use crate::query::Query;
+
+/// `ledger.v1.LedgerQueryService` over the views of all partitions.
+#[derive(Clone, Debug)]
+pub struct LedgerQuery {
+    query: Arc<Query>,
+}
+
+type Read<Q, A> = fn(&Query, &Q) -> Result<A, QueryError>;
+
+impl LedgerQuery {
+    /// Answers from this core.
+    #[must_use]
+    pub fn new(query: Query) -> Self {
+        LedgerQuery { query: Arc::new(query) }
+    }
+
+    /// As a service of a tonic server.
+    #[must_use]
+    pub fn into_service(self) -> LedgerQueryServiceServer<Self> {
+        LedgerQueryServiceServer::new(self)
+    }
+
+    /// A read of a few rows: microseconds, so on the runtime's own thread.
+    async fn point<Q, A>(&self, request: Request<Q>, read: Read<Q, A>) -> Answer<A> {
+        let until = Instant::now() + wait_at_most(request.metadata());
+        loop {
+            match read(&self.query, request.get_ref()) {
+                Err(QueryError::Behind { asked, .. }) => self.wait(asked, until).await?,
+                answer => return answer.map(Response::new).map_err(refused),
+            }
+        }
+    }
+
+    /// A read of many rows, on a thread that may block.
+    async fn scan<Q, A>(&self, request: Request<Q>, read: Read<Q, A>) -> Answer<A>
+    where
+        Q: Send + Sync + 'static,
+        A: Send + 'static,
+    {
+        let until = Instant::now() + wait_at_most(request.metadata());
+        let request = Arc::new(request.into_inner());
+        loop {
+            let (query, request) = (Arc::clone(&self.query), Arc::clone(&request));
+            let answer = tokio::task::spawn_blocking(move || read(&query, &request)).await;
+            match answer.map_err(|error| Status::internal(format!("a read ended: {error}")))? {
+                Err(QueryError::Behind { asked, .. }) => self.wait(asked, until).await?,
+                answer => return answer.map(Response::new).map_err(refused),
+            }
+        }
+    }
+
+    /// Waits until the view has this position. What it lacks when the time is over is the answer.
+    async fn wait(&self, asked: Position, until: Instant) -> Result<(), Status> {
+        let view = usize::try_from(asked.partition).ok().and_then(|at| self.query.views().get(at));
+        let view = view.ok_or_else(|| Status::internal(format!("no partition of {asked}")))?;
+        let reached =
+            |state: &ViewState| state.applied.is_some_and(|applied| applied.offset >= asked.offset);
+        let mut watch = view.watch();
+        let news = watch.wait_for(|state| reached(state) || state.parked.is_some());
+        let ended = timeout_at(until, news).await.map(|news| news.is_ok());
+        let state = view.state();
+        if reached(&state) {
+            return Ok(());
+        }
+        let position = |offset| Position::commit(asked.partition, offset);
+        let applied = state.applied.map(|applied| position(applied.offset));
+        Err(refused(match (state.parked, ended) {
+            (Some(parked), _) => {
+                QueryError::Parked { asked, stopped_at: position(parked.offset), what: parked.what }
+            }
+            (None, Ok(false)) => QueryError::Closed { applied },
+            (None, Ok(true) | Err(_)) => QueryError::Behind { asked, applied },
+        }))
+    }
+}
+
+type Answer<A> = Result<Response<A>, Status>;
+
+fn refused(error: QueryError) -> Status {
+    if let QueryError::Store(error) = &error {
+        tracing::error!(%error, "a view cannot be read");
+    }
+    error.into()
+}
+
+#[tonic::async_trait]
+impl LedgerQueryService for LedgerQuery {
+    async fn get_ledger(
+        &self,
+        request: Request<v1::GetLedgerRequest>,
+    ) -> Answer<v1::GetLedgerResponse> {
+        self.point(request, Query::get_ledger).await
+    }
+
+    async fn list_ledgers(
+        &self,
+        request: Request<v1::ListLedgersRequest>,
+    ) -> Answer<v1::ListLedgersResponse> {
+        self.scan(request, Query::list_ledgers).await
+    }
+
+    async fn list_assets(
+        &self,
+        request: Request<v1::ListAssetsRequest>,
+    ) -> Answer<v1::ListAssetsResponse> {
+        self.scan(request, Query::list_assets).await
+    }
+
+    async fn get_account(
+        &self,
+        request: Request<v1::GetAccountRequest>,
+    ) -> Answer<v1::GetAccountResponse> {
+        self.point(request, Query::get_account).await
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<v1::ListAccountsRequest>,
+    ) -> Answer<v1::ListAccountsResponse> {
+        self.scan(request, Query::list_accounts).await
+    }
+
+    async fn get_balance(
+        &self,
+        request: Request<v1::GetBalanceRequest>,
+    ) -> Answer<v1::GetBalanceResponse> {
+        self.point(request, Query::get_balance).await
+    }
+
+    async fn list_entries(
+        &self,
+        request: Request<v1::ListEntriesRequest>,
+    ) -> Answer<v1::ListEntriesResponse> {
+        self.scan(request, Query::list_entries).await
+    }
+
+    async fn get_transfer(
+        &self,
+        request: Request<v1::GetTransferRequest>,
+    ) -> Answer<v1::GetTransferResponse> {
+        self.point(request, Query::get_transfer).await
+    }
+}

@@ -1,0 +1,167 @@
+//! Views written without a log: commands are decided and staged at once.
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use ledger_domain::partition::partition_of;
+use ledger_domain::{
+    AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
+    LedgerName, Position, State, Transfer, apply, decide,
+};
+use ledger_views::{MemoryStore, ViewLog, ViewRecord, ViewRecordKind, ViewWriter};
+
+use crate::Query;
+
+pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
+pub(crate) const ACCOUNTS: [&str; 3] = ["till", "wallet", "world"];
+
+/// Several partitions, each with its writer, and what they stand for.
+#[derive(Debug)]
+pub(crate) struct Bank {
+    partitions: Vec<Partition>,
+    transfers: u64,
+    recorded_at: i64,
+}
+
+#[derive(Debug)]
+struct Partition {
+    writer: ViewWriter,
+    state: State,
+    sequence: u64,
+    recorded_at: i64,
+}
+
+impl Bank {
+    /// Views that hold nothing, not even record 0.
+    pub(crate) fn empty(partition_count: u32) -> Self {
+        let partition = |partition| {
+            let log = ViewLog { log_id: [3; 16], partition, partition_count };
+            let writer = ViewWriter::open(Arc::new(MemoryStore::new()), log).unwrap();
+            Partition { writer, state: State::default(), sequence: 0, recorded_at: 0 }
+        };
+        let partitions = (0..partition_count).map(partition).collect();
+        Bank { partitions, transfers: 0, recorded_at: 1_000 }
+    }
+
+    pub(crate) fn new(partition_count: u32) -> Self {
+        let mut bank = Self::empty(partition_count);
+        bank.partitions.iter_mut().for_each(|p| p.record(ViewRecordKind::Created));
+        bank
+    }
+
+    pub(crate) fn query(&self) -> Query {
+        Query::new(self.partitions.iter().map(|p| p.writer.reader()).collect()).unwrap()
+    }
+
+    pub(crate) fn state(&self, partition: usize) -> &State {
+        &self.partitions[partition].state
+    }
+
+    pub(crate) fn recorded_at(&self) -> i64 {
+        self.recorded_at
+    }
+
+    /// A record that does not count, in every partition.
+    pub(crate) fn skip(&mut self) {
+        self.partitions.iter_mut().for_each(|p| p.record(ViewRecordKind::Skipped("hole")));
+    }
+
+    pub(crate) fn park(&mut self) {
+        for partition in &mut self.partitions {
+            partition.writer.park(partition.writer.next(), "poison");
+        }
+    }
+
+    /// Decides these commands and commits their events; where.
+    fn commit(&mut self, ledger: &str, bodies: Vec<CommandBody>) -> Position {
+        let at = partition_of(ledger, u32::try_from(self.partitions.len()).unwrap());
+        let partition = &mut self.partitions[at as usize];
+        self.recorded_at += 10;
+        let mut events: Vec<Event> = Vec::new();
+        for body in bodies {
+            let ledger = LedgerName::parse(ledger).unwrap();
+            let command = Command { ledger, request_id: None, body };
+            let decided = decide(&partition.state, &command, &[], self.recorded_at).events;
+            decided.iter().for_each(|event| apply(&mut partition.state, event));
+            events.extend(decided);
+        }
+        partition.sequence += 1;
+        partition.recorded_at = self.recorded_at;
+        partition.record(ViewRecordKind::Commit(events));
+        Position::commit(at, partition.writer.next() - 1)
+    }
+
+    /// A ledger with two assets, and accounts "till" (debit-normal) and "wallet" (credit-normal).
+    pub(crate) fn open(&mut self, ledger: &str) -> Position {
+        let asset = |code: &str, scale| CommandBody::CreateAsset {
+            code: AssetCode::parse(code).unwrap(),
+            scale,
+        };
+        let account = |name: &str, account_type| CommandBody::OpenAccount {
+            name: AccountName::parse(name).unwrap(),
+            account_type,
+            rules: AccountRules { may_go_negative: true },
+        };
+        let bodies = vec![
+            CommandBody::CreateLedger,
+            asset("XAU", 4),
+            asset("EUR", 2),
+            account("till", AccountType::Asset),
+            account("wallet", AccountType::Liability),
+        ];
+        self.commit(ledger, bodies)
+    }
+
+    /// Transfers of EUR with the ids t1, t2 and so on: debit account, credit account, amount.
+    pub(crate) fn transfers(&mut self, ledger: &str, all: &[(&str, &str, &str)]) -> Position {
+        self.transfers_of(ledger, "EUR", all)
+    }
+
+    pub(crate) fn transfers_of(
+        &mut self,
+        ledger: &str,
+        asset: &str,
+        all: &[(&str, &str, &str)],
+    ) -> Position {
+        let transfers = all.iter().map(|(debit, credit, amount)| {
+            self.transfers += 1;
+            Transfer {
+                id: Id::parse(&format!("t{}", self.transfers)).unwrap(),
+                debit_account: AccountName::parse(debit).unwrap(),
+                credit_account: AccountName::parse(credit).unwrap(),
+                asset: AssetCode::parse(asset).unwrap(),
+                amount: Decimal::parse(amount).unwrap(),
+                reference: "".into(),
+                effective_at: None,
+            }
+        });
+        let transfers = transfers.collect();
+        self.commit(ledger, vec![CommandBody::PostTransfers { transfers }])
+    }
+
+    pub(crate) fn random_commit(&mut self, rng: &mut Rng, ledger: &str) -> Position {
+        if rng.u32(..4) == 0 {
+            return self.open(ledger);
+        }
+        if rng.u32(..6) == 0 {
+            self.skip();
+        }
+        let mut all = Vec::new();
+        for _ in 0..rng.usize(1..4) {
+            let debit = rng.usize(..ACCOUNTS.len());
+            let credit = (debit + rng.usize(1..ACCOUNTS.len())) % ACCOUNTS.len();
+            all.push((ACCOUNTS[debit], ACCOUNTS[credit], ["1", "2.5", "0.001"][rng.usize(..3)]));
+        }
+        let asset = ["EUR", "EUR", "XAU"][rng.usize(..3)];
+        self.transfers_of(ledger, asset, &all)
+    }
+}
+
+impl Partition {
+    fn record(&mut self, kind: ViewRecordKind) {
+        let Partition { sequence, recorded_at, .. } = *self;
+        let offset = self.writer.next();
+        self.writer.stage(&ViewRecord { offset, kind, term: 0, sequence, recorded_at }).unwrap();
+        self.writer.commit(&offset.to_be_bytes()).unwrap();
+    }
+}
