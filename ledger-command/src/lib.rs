@@ -22,9 +22,15 @@ pub mod snapshot;
 
 pub mod readback;
 
+pub mod config;
+pub mod run;
+pub mod service;
+
+pub use config::Config;
 pub use follower::{FollowError, Follower, FollowerParts, SnapshotPolicy};
 pub use link::Link;
 pub use reply::{Answer, Receipt, Replied, Reply, Request};
+pub use run::{Environment, Handle, RunError, Submission};
 pub use writer::{Status, Writer, WriterLimits, WriterParts};
 
 #[cfg(test)]

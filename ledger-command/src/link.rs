@@ -50,23 +50,24 @@ impl Link {
     /// Sequence of the last commit whose ids are in the id store.
     #[must_use]
     pub fn followed(&self) -> u64 {
-        self.followed.load(Ordering::Acquire)
+        self.followed.load(Ordering::SeqCst)
     }
 
     /// The follower wrote the ids of all commits up to this sequence.
     pub(crate) fn set_followed(&self, sequence: u64) {
-        self.followed.store(sequence, Ordering::Release);
+        self.followed.store(sequence, Ordering::SeqCst);
     }
 
-    /// The writer has no room for more ids until the follower is further on.
+    /// The writer has no room for more ids until the follower is further on. It says so before it looks
+    /// again how far that is, and the follower the other way round: so one of them sees the other.
     pub(crate) fn set_writer_waits(&self, waits: bool) {
-        self.writer_waits.store(waits, Ordering::Release);
+        self.writer_waits.store(waits, Ordering::SeqCst);
     }
 
     /// Whether the writer has something to do now that the follower is further on.
     #[must_use]
     pub fn wakes_writer(&self) -> bool {
-        self.writer_waits.load(Ordering::Acquire) || self.slot().handover.is_some()
+        self.writer_waits.load(Ordering::SeqCst) || self.slot().handover.is_some()
     }
 
     /// The writer waits for the `TermStarted` of this attempt.

@@ -100,3 +100,6 @@ pub fn newest(store: &dyn SnapshotStore) -> Result<Option<Snapshot>, SnapshotErr
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Writer, follower, id store and snapshots together, on the simulated log.
 
 mod idempotency;
+mod property;
 mod recovery;
 mod rig;
 mod terms;

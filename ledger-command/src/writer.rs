@@ -290,6 +290,12 @@ impl Writer {
         self.queue.is_empty() && self.in_flight.is_empty() && self.waiting.is_empty()
     }
 
+    /// Whether it holds a term.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Serving(_))
+    }
+
     /// How it is.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -69,3 +69,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
     }
     Ok(Snapshot { cursor, state })
 }
+
+/// What the schema describes.
+#[cfg(test)]
+pub(super) fn state_bytes(state: &State) -> Vec<u8> {
+    bincode::serde::encode_to_vec(state, bincode::config::standard()).unwrap()
+}

@@ -76,11 +76,17 @@ impl Writer {
         }
     }
 
-    fn has_room(&self) -> bool {
+    fn has_room(&mut self) -> bool {
         let Phase::Serving(serving) = &self.phase else { return false };
-        let caught_up = self.recent.len() < self.limits.recent_ids_max;
-        self.parts.link.set_writer_waits(!caught_up);
-        caught_up && serving.acks.in_flight() < self.limits.commits_in_flight_max
+        if serving.acks.in_flight() >= self.limits.commits_in_flight_max {
+            return false;
+        }
+        let full = self.recent.len() >= self.limits.recent_ids_max;
+        self.parts.link.set_writer_waits(full);
+        if full {
+            self.recent.prune(self.parts.link.followed());
+        }
+        self.recent.len() < self.limits.recent_ids_max
     }
 
     /// How many commands of the queue's head may share a commit.

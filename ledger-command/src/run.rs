@@ -1,0 +1,297 @@
+//! The real world around the step machines: two threads for each partition, and the handle by which
+//! services ask.
+//!
+//! ```text
+//!  Handle::submit ─► Mailbox ─► writer thread ─► log ─► follower thread
+//!        ▲               ▲            │                     │
+//!        └── oneshot ────┼────────────┘                     │
+//!                        └── nudges, and the reason to stop ┘
+//! ```
+
+mod mailbox;
+mod threads;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use ledger_domain::partition::partition_of;
+use ledger_domain::{Command, Timestamp};
+use ledger_log::{Backend, LogInfo};
+use tokio::sync::{oneshot, watch};
+
+use crate::config::Config;
+use crate::follower::{FollowError, Follower, FollowerParts};
+use crate::ids::{IdStore, IdStoreError, IdStores};
+use crate::link::Link;
+use crate::readback;
+use crate::reply::{Replied, Reply, Request};
+use crate::snapshot::{FileSnapshots, SnapshotError};
+use crate::writer::{Status, Writer, WriterParts};
+use mailbox::{Letter, Mailbox, Refused};
+
+/// What a full mailbox tells clients to wait.
+const RETRY_AFTER_MS: u64 = 50;
+
+/// What the write path stands on.
+#[derive(Clone)]
+pub struct Environment {
+    /// The log.
+    pub backend: Arc<dyn Backend>,
+    /// What [`ledger_log::log::open`] said of it.
+    pub log: LogInfo,
+    /// The process's data folder: `ids/` and `snapshots/` are made in it.
+    pub folder: PathBuf,
+    /// The wall clock, in nanoseconds since the Unix epoch.
+    pub clock: fn() -> Timestamp,
+    /// 16 fresh random bytes.
+    pub entropy: fn() -> [u8; 16],
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+/// Why the write path did not start, or did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A partition cannot be recovered.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// An id store cannot be opened.
+    #[error(transparent)]
+    Ids(#[from] IdStoreError),
+    /// The folder of the snapshots cannot be opened.
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotError),
+    /// The operating system starts no more threads.
+    #[error("THREAD: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A partition stopped before it was asked to.
+    #[error("partition {partition} stopped: {reason}")]
+    Stopped {
+        /// Which.
+        partition: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One partition, as the handle sees it.
+#[derive(Debug)]
+struct Door {
+    mailbox: Arc<Mailbox>,
+    status: watch::Receiver<Status>,
+}
+
+/// Asks the writers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    backend: Arc<dyn Backend>,
+    doors: Vec<Door>,
+    tokens: AtomicU64,
+    threads: Mutex<Vec<JoinHandle<Result<(), RunError>>>>,
+}
+
+/// Starts the writers and followers of all partitions. It returns before they are recovered: see
+/// [`Handle::ready`].
+///
+/// # Errors
+/// [`RunError`] of the first partition whose stores cannot be opened or are not of this log.
+pub fn start(environment: &Environment, config: Config) -> Result<Handle, RunError> {
+    let id_stores = IdStores::new(&environment.folder.join("ids"));
+    let mut partitions = Vec::new();
+    for partition in 0..environment.log.partition_count {
+        let ids: Arc<dyn IdStore> = Arc::new(id_stores.open(partition)?);
+        partitions.push(open(environment, config, partition, ids)?);
+    }
+    let (mut doors, mut threads) = (Vec::new(), Vec::new());
+    for (partition, door) in (0..).zip(partitions) {
+        let (door, thread) = threads::start(environment, partition, door)?;
+        doors.push(door);
+        threads.push(thread);
+    }
+    let backend = environment.backend.clone();
+    let (tokens, threads) = (AtomicU64::new(0), Mutex::new(threads));
+    Ok(Handle { inner: Arc::new(Inner { backend, doors, tokens, threads }) })
+}
+
+/// A partition that is open but not running.
+#[derive(Debug)]
+struct Opened {
+    writer: Writer,
+    follower: Follower,
+    link: Arc<Link>,
+    mailbox: Arc<Mailbox>,
+}
+
+fn open(
+    environment: &Environment,
+    config: Config,
+    partition: u32,
+    ids: Arc<dyn IdStore>,
+) -> Result<Opened, RunError> {
+    let Environment { backend, log, folder, entropy, .. } = environment;
+    let link = Arc::new(Link::default());
+    let follower = Follower::open(FollowerParts {
+        backend: backend.clone(),
+        log_id: log.id,
+        partition,
+        ids: ids.clone(),
+        snapshots: Box::new(FileSnapshots::open(&snapshots_folder(folder, partition))?),
+        policy: config.snapshots,
+        link: link.clone(),
+    })?;
+    let limits = config.writer;
+    let mailbox = Arc::new(Mailbox::new(limits.queue_commands_max, limits.queue_transfers_max));
+    let reports_to = mailbox.clone();
+    let parts = WriterParts {
+        backend: backend.clone(),
+        log_id: log.id,
+        partition,
+        ids,
+        link: link.clone(),
+        entropy: Box::new(*entropy),
+        sinks: Box::new(move || {
+            let mailbox = reports_to.clone();
+            Box::new(move |report| mailbox.report(report))
+        }),
+    };
+    let writer = Writer::new(parts, limits);
+    Ok(Opened { writer, follower, link, mailbox })
+}
+
+fn snapshots_folder(folder: &Path, partition: u32) -> PathBuf {
+    folder.join("snapshots").join(partition.to_string())
+}
+
+impl Handle {
+    /// How many partitions there are.
+    #[must_use]
+    pub fn partition_count(&self) -> u32 {
+        u32::try_from(self.inner.doors.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Asks the writer of the command's ledger, and waits for its reply.
+    pub async fn submit(&self, command: Command, how: Submission) -> Reply {
+        let partition = partition_of(command.ledger.as_str(), self.partition_count());
+        let Some(door) = usize::try_from(partition).ok().and_then(|p| self.inner.doors.get(p))
+        else {
+            return Reply::NotRecorded { reason: format!("no partition {partition}") };
+        };
+        let Submission { validate_only, actor, traceparent } = how;
+        let token = self.inner.tokens.fetch_add(1, Ordering::Relaxed);
+        let request = Request { token, command, validate_only, actor, traceparent };
+        let (reply_to, reply) = oneshot::channel();
+        match door.mailbox.send(Letter { request, reply_to }) {
+            Ok(()) => {}
+            Err(Refused::Full) => return Reply::Overloaded { retry_after_ms: RETRY_AFTER_MS },
+            Err(Refused::Closed) => return Reply::NotRecorded { reason: door.why_closed() },
+        }
+        match reply.await {
+            Ok(replied) => self.complete(replied).await,
+            Err(_) => Reply::Unknown { reason: door.why_closed() },
+        }
+    }
+
+    /// Reads back from the log what is missing, on a thread that may block.
+    async fn complete(&self, replied: Replied) -> Reply {
+        if replied.lookups.is_empty() {
+            return replied.reply;
+        }
+        let backend = self.inner.backend.clone();
+        let bare = replied.reply.clone();
+        let completed =
+            tokio::task::spawn_blocking(move || readback::complete(&*backend, replied)).await;
+        match completed {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a first outcome cannot be read back");
+                bare
+            }
+            Err(error) => {
+                tracing::error!(%error, "a first outcome was not read back");
+                bare
+            }
+        }
+    }
+
+    /// How each partition is.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<Status> {
+        self.inner.doors.iter().map(|door| door.status.borrow().clone()).collect()
+    }
+
+    /// Returns once every partition serves.
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`] for the first that stopped instead.
+    pub async fn ready(&self) -> Result<(), RunError> {
+        for (partition, door) in (0..).zip(&self.inner.doors) {
+            let mut status = door.status.clone();
+            let settled = |status: &Status| {
+                matches!(status, Status::Serving { .. } | Status::Stopped { .. })
+            };
+            let stopped = match status.wait_for(settled).await {
+                Ok(status) => match &*status {
+                    Status::Stopped { reason } => Some(reason.clone()),
+                    _ => None,
+                },
+                Err(_) => Some(door.why_closed()),
+            };
+            if let Some(reason) = stopped {
+                return Err(RunError::Stopped { partition, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes nothing more in, answers what was taken, makes snapshots and the id stores durable. Blocks
+    /// until all threads have ended; the second caller returns at once.
+    ///
+    /// # Errors
+    /// [`RunError`] of the first partition that had not stopped cleanly.
+    pub fn stop(&self) -> Result<(), RunError> {
+        for door in &self.inner.doors {
+            door.mailbox.close();
+        }
+        let mut threads = self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended: Vec<_> = threads.drain(..).map(JoinHandle::join).collect();
+        for (partition, ended) in (0..).zip(ended) {
+            ended.unwrap_or_else(|_| {
+                Err(RunError::Stopped { partition, reason: "its thread panicked".into() })
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// How a command is submitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// Answer what would happen and write nothing.
+    pub validate_only: bool,
+    /// The authenticated principal; empty without authentication.
+    pub actor: String,
+    /// W3C traceparent; empty when there was none.
+    pub traceparent: String,
+}
+
+impl Door {
+    fn why_closed(&self) -> String {
+        match &*self.status.borrow() {
+            Status::Stopped { reason } => reason.clone(),
+            _ => "the server is stopping".into(),
+        }
+    }
+}
+

@@ -1,0 +1,200 @@
+//! The two threads of a partition. The writer's owns the follower's: it ends it after itself.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ledger_domain::Timestamp;
+use ledger_log::Backend;
+use ledger_runtime::spawn;
+use tokio::sync::{oneshot, watch};
+
+use super::mailbox::{Letter, Mail, Mailbox};
+use super::{Door, Environment, Opened, RunError};
+use crate::follower::{FollowError, Follower};
+use crate::link::{Fingerprint, Link};
+use crate::reply::Replied;
+use crate::writer::{Status, Writer};
+
+/// How long a follower sleeps at most before it looks whether it shall end.
+const FOLLOWER_NAP: Duration = Duration::from_millis(500);
+/// How long a stopping writer waits for what is in flight.
+const DRAIN_NS_MAX: i64 = 10_000_000_000;
+
+/// Sequence up to which a follower goes on before it ends; `u64::MAX` while it shall not.
+#[derive(Debug)]
+struct EndAfter(AtomicU64);
+
+/// Starts both threads; the handle is the writer's.
+pub(super) fn start(
+    environment: &Environment,
+    partition: u32,
+    opened: Opened,
+) -> Result<(Door, JoinHandle<Result<(), RunError>>), RunError> {
+    let Opened { writer, follower, link, mailbox } = opened;
+    let end_after = Arc::new(EndAfter(AtomicU64::new(u64::MAX)));
+    let following = Following {
+        backend: environment.backend.clone(),
+        partition,
+        follower,
+        link,
+        mailbox: mailbox.clone(),
+        end_after: end_after.clone(),
+    };
+    let follower_thread =
+        spawn::thread(&format!("follower-{partition}"), move || following.run())?;
+    let (status_to, status) = watch::channel(writer.status());
+    let door = Door { mailbox: mailbox.clone(), status };
+    let mut writing = Writing {
+        writer,
+        mailbox: mailbox.clone(),
+        clock: environment.clock,
+        status: status_to,
+        waiters: HashMap::new(),
+    };
+    let thread = spawn::thread(&format!("writer-{partition}"), move || {
+        let ended = catch_unwind(AssertUnwindSafe(|| writing.run()));
+        if ended.is_err() {
+            // Whoever waits hears that nobody knows; the next are refused.
+            let reason = "a defect: the writer's thread panicked".to_owned();
+            mailbox.stop(reason.clone());
+            mailbox.take(Some(Duration::ZERO));
+            writing.status.send_replace(Status::Stopped { reason });
+            writing.waiters.clear();
+        }
+        let live = writing.writer.fingerprint();
+        let stopped = match &*writing.status.borrow() {
+            Status::Stopped { reason } => Some(reason.clone()),
+            Status::Starting { .. } | Status::Serving { .. } | Status::ClockBehind { .. } => None,
+        };
+        let clean = stopped.is_none() && writing.writer.is_serving();
+        end_after.0.store(if clean { live.sequence } else { 0 }, Ordering::Release);
+        let replayed = follower_thread.join();
+        if let Some(reason) = stopped {
+            return Err(RunError::Stopped { partition, reason });
+        }
+        compare(partition, clean.then_some(live), replayed.unwrap_or(Ok(None))?)
+    })?;
+    Ok((door, thread))
+}
+
+/// At a clean stop replay and live state are at the same commit: they must be the same (LD-5).
+fn compare(
+    partition: u32,
+    live: Option<Fingerprint>,
+    replayed: Option<Fingerprint>,
+) -> Result<(), RunError> {
+    match (live, replayed) {
+        (Some(live), Some(replayed)) if live != replayed => {
+            Err(FollowError::Differs { partition, sequence: live.sequence }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Writing {
+    writer: Writer,
+    mailbox: Arc<Mailbox>,
+    clock: fn() -> Timestamp,
+    status: watch::Sender<Status>,
+    waiters: HashMap<u64, oneshot::Sender<Replied>>,
+}
+
+impl Writing {
+    fn run(&mut self) {
+        let mut wake = self.step();
+        let mut drain_until = None;
+        loop {
+            let now = (self.clock)();
+            let until = |at: Timestamp| {
+                Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0))
+            };
+            let Mail { letters, reports, stop, closing } = self.mailbox.take(wake.map(until));
+            for report in reports {
+                self.writer.report(report);
+            }
+            if let Some(reason) = stop {
+                self.writer.stop(reason);
+            }
+            for Letter { request, reply_to } in letters {
+                self.waiters.insert(request.token, reply_to);
+                self.writer.offer(request);
+            }
+            wake = self.step();
+            if closing {
+                let now = (self.clock)();
+                let until = *drain_until.get_or_insert(now.saturating_add(DRAIN_NS_MAX));
+                if self.writer.is_idle() {
+                    return;
+                }
+                if now >= until {
+                    self.writer.stop("the server stopped before the log answered".into());
+                    self.step();
+                    return;
+                }
+                wake = Some(wake.map_or(until, |at| at.min(until)));
+            }
+        }
+    }
+
+    fn step(&mut self) -> Option<Timestamp> {
+        let wake = self.writer.step((self.clock)());
+        for (token, replied) in self.writer.take_replies() {
+            if let Some(reply_to) = self.waiters.remove(&token) {
+                // A client that is gone hears nothing.
+                let _ = reply_to.send(replied);
+            }
+        }
+        let status = self.writer.status();
+        self.status.send_if_modified(|old| {
+            let changed = *old != status;
+            *old = status;
+            changed
+        });
+        wake
+    }
+}
+
+struct Following {
+    backend: Arc<dyn Backend>,
+    partition: u32,
+    follower: Follower,
+    link: Arc<Link>,
+    mailbox: Arc<Mailbox>,
+    end_after: Arc<EndAfter>,
+}
+
+impl Following {
+    /// Follows until it shall end; the hash of its state there.
+    fn run(mut self) -> Result<Option<Fingerprint>, FollowError> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.follow()));
+        let ended = ended.unwrap_or_else(|_| {
+            self.mailbox.stop("a defect: the follower's thread panicked".into());
+            Ok(None)
+        });
+        if let Err(error) = &ended {
+            tracing::error!(partition = self.partition, %error, "follower stopped");
+            self.mailbox.stop(error.to_string());
+        }
+        ended
+    }
+
+    fn follow(&mut self) -> Result<Option<Fingerprint>, FollowError> {
+        loop {
+            if self.follower.step()? > 0 {
+                if self.link.wakes_writer() {
+                    self.mailbox.nudge();
+                }
+                continue;
+            }
+            if self.follower.cursor().sequence >= self.end_after.0.load(Ordering::Acquire) {
+                self.follower.finish()?;
+                return Ok(Some(self.follower.fingerprint()));
+            }
+            self.backend.wait(self.partition, self.follower.cursor().next, FOLLOWER_NAP);
+        }
+    }
+}

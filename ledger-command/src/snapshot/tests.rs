@@ -1,0 +1,109 @@
+//! Snapshots read back whole or not at all; their bytes are fixed by the schema that they name.
+
+use ledger_domain::{
+    AccountHandle, AccountName, AccountRules, AccountType, AssetCode, AssetHandle, Event, Id,
+    LedgerHandle, LedgerName, PostedTransfer, TransferBatch, apply,
+};
+use ledger_log::LogId;
+
+use super::*;
+
+fn sample() -> Snapshot {
+    let mut state = State::default();
+    let (ledger, asset) = (LedgerHandle(0), AssetHandle(0));
+    let open = |account, name: &str, may_go_negative| Event::AccountOpened {
+        ledger,
+        account: AccountHandle(account),
+        name: AccountName::parse(name).unwrap(),
+        account_type: AccountType::Liability,
+        rules: AccountRules { may_go_negative },
+    };
+    let posted = PostedTransfer {
+        id: Id::parse("t").unwrap(),
+        debit_account: AccountHandle(0),
+        credit_account: AccountHandle(1),
+        asset,
+        amount: 1234,
+        reference: "".into(),
+        effective_at: None,
+    };
+    let events = [
+        Event::LedgerCreated { ledger, name: LedgerName::parse("bank").unwrap() },
+        Event::AssetCreated { ledger, asset, code: AssetCode::parse("USD").unwrap(), scale: 2 },
+        open(0, "world", true),
+        open(1, "a", false),
+        Event::TransferBatch(TransferBatch { ledger, posted: vec![posted], refused: Vec::new() }),
+    ];
+    events.iter().for_each(|event| apply(&mut state, event));
+    state.record(1_000);
+    let cursor = Cursor { next: 9, sequence: 5, ..Cursor::start(LogId([1; 16]), 3) };
+    Snapshot { cursor, state }
+}
+
+fn encoded() -> Vec<u8> {
+    let Snapshot { cursor, state } = sample();
+    codec::encode(&cursor, &state).unwrap()
+}
+
+#[test]
+fn reads_back_with_its_indices() {
+    let snapshot = codec::decode(&encoded()).unwrap();
+    assert_eq!(snapshot, sample());
+    let ledger = snapshot.state.ledger_by_name(&LedgerName::parse("bank").unwrap()).unwrap();
+    let book = snapshot.state.ledger(ledger).unwrap();
+    assert_eq!(book.account_by_name(&AccountName::parse("a").unwrap()), Some(AccountHandle(1)));
+}
+
+#[test]
+fn the_state_has_the_bytes_of_its_schema() {
+    let bytes = codec::state_bytes(&sample().state);
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hex,
+        concat!(
+            "010462616e6b01035553440002", // one ledger, one asset
+        ),
+        "a type of the state changed: change SCHEMA with it"
+    );
+}
+
+#[test]
+fn any_flipped_bit_and_any_cut_is_seen() {
+    let bytes = encoded();
+    for place in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[place] ^= 1 << (place % 8);
+        assert!(codec::decode(&flipped).is_err(), "byte {place}");
+        assert!(codec::decode(&bytes[..place]).is_err(), "cut at {place}");
+    }
+}
+
+#[test]
+fn files_keep_the_newest_two_and_drop_half_written_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = FileSnapshots::open(folder.path()).unwrap();
+    for next in [3, 20, 100] {
+        store.save(next, &next.to_le_bytes()).unwrap();
+    }
+    assert_eq!(store.list().unwrap(), [100, 20]);
+    assert_eq!(store.load(100).unwrap(), 100u64.to_le_bytes());
+    std::fs::write(folder.path().join("next.partial"), b"half").unwrap();
+    let store = FileSnapshots::open(folder.path()).unwrap();
+    assert_eq!(store.list().unwrap(), [100, 20]);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn the_newest_sound_one_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = FileSnapshots::open(folder.path()).unwrap();
+    assert_eq!(newest(&store).unwrap(), None);
+    let Snapshot { cursor, state } = sample();
+    save(&mut store, &cursor, &state).unwrap();
+    store.save(50, b"damaged").unwrap();
+    assert_eq!(newest(&store).unwrap(), Some(sample()));
+    // Sound bytes under another name are of another position.
+    let bytes = store.load(9).unwrap();
+    store.save(60, &bytes).unwrap();
+    assert_eq!(newest(&store).unwrap(), None);
+}
