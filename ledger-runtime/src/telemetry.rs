@@ -1,5 +1,7 @@
 //! Log lines: on standard error, for a person or as JSON.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// Form of the log lines.
@@ -21,7 +23,9 @@ pub enum Format {
 pub fn start(filter: &str, format: Format) -> Result<(), String> {
     let filter = std::env::var("LEDGER_LOG").unwrap_or_else(|_| filter.to_owned());
     let parsed = EnvFilter::try_new(&filter).map_err(|error| format!("{filter:?}: {error}"))?;
+    let ansi = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let lines = lines.with_ansi(ansi);
     // Already started, in a test: the first wins.
     let _ = match format {
         Format::Text => lines.with_target(false).try_init(),
