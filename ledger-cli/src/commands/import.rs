@@ -185,14 +185,13 @@ impl Import<'_> {
     /// order.
     async fn post(&mut self, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         self.prepared.accounts(rows.iter().map(|row| row.account.as_str())).await?;
-        let transfers = rows.iter_mut().map(|row| std::mem::take(&mut row.transfer)).collect();
-        let request = v1::PostTransfersRequest {
+        let make = || v1::PostTransfersRequest {
             parent: ledger_resource(&self.args.ledger),
-            transfers,
+            transfers: rows.iter().map(|row| row.transfer.clone()).collect(),
             request_id: String::new(),
             validate_only: false,
         };
-        let answer = self.client.post_transfers(&request).await;
+        let answer = self.client.post_transfers(make).await;
         let results = answer.map_err(|status| self.client.explain(status))?.results;
         ensure!(
             results.len() == rows.len(),
