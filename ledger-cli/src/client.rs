@@ -134,8 +134,8 @@ fn explain(server: &str, timeout: Duration, status: &Status) -> anyhow::Error {
     }
     let message = status.message();
     if let Some(info) = status.get_details_error_info() {
-        let mut facts: Vec<String> =
-            info.metadata.iter().map(|(k, v)| format!("{k} {v}")).collect();
+        let untold = info.metadata.iter().filter(|(_, fact)| !message.contains(fact.as_str()));
+        let mut facts: Vec<String> = untold.map(|(k, fact)| format!("{k} {fact}")).collect();
         facts.sort();
         let facts =
             if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
@@ -210,6 +210,10 @@ mod tests {
         let info = ErrorDetails::with_error_info("HISTORY_TRIMMED", "ledger.v1", facts);
         let status = Status::with_error_details(Code::OutOfRange, "it is gone", info);
         assert_eq!(sentence(&status), "HISTORY_TRIMMED: it is gone (asked 0@3, horizon 0@9)");
+        let asked = [("asked".to_owned(), "0@9".to_owned())];
+        let info = ErrorDetails::with_error_info("FUTURE_POSITION", "ledger.v1", asked);
+        let status = Status::with_error_details(Code::OutOfRange, "0@9 is a future position", info);
+        assert_eq!(sentence(&status), "FUTURE_POSITION: 0@9 is a future position");
         let check = |status: Status, part: &str| {
             let text = sentence(&status);
             assert!(text.contains(part), "{text:?} should say {part:?}");
