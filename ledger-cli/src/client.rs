@@ -10,7 +10,7 @@ use ledger_proto::v1::ledger_command_service_client::LedgerCommandServiceClient;
 use ledger_proto::v1::ledger_query_service_client::LedgerQueryServiceClient;
 use ledger_proto::v1::{self, PostTransfersRequest, PostTransfersResponse};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,26 +72,16 @@ impl Client {
         request
     }
 
-    /// Posts a batch; asks again while the server is overloaded, which ids make safe.
+    /// Posts a batch, which `make` makes for each attempt: asks again while the server is overloaded.
     pub(crate) async fn post_transfers(
         &self,
-        batch: &PostTransfersRequest,
+        mut make: impl FnMut() -> PostTransfersRequest,
     ) -> Result<PostTransfersResponse, Status> {
-        let mut wait = OVERLOAD_WAIT;
-        let mut retries = 0;
-        loop {
-            let answer = self.commands().post_transfers(self.request(batch.clone())).await;
-            match answer {
-                Ok(response) => return Ok(response.into_inner()),
-                Err(status) if is_overload(&status) && retries < OVERLOAD_RETRIES_MAX => {
-                    let hint = status.get_details_retry_info().and_then(|info| info.retry_delay);
-                    tokio::time::sleep(hint.unwrap_or(wait)).await;
-                    wait *= 2;
-                    retries += 1;
-                }
-                Err(status) => return Err(status),
-            }
-        }
+        patiently(|| {
+            let (mut commands, request) = (self.commands(), self.request(make()));
+            async move { commands.post_transfers(request).await.map(Response::into_inner) }
+        })
+        .await
     }
 
     /// What a failed call means, in one sentence.
@@ -99,6 +89,25 @@ impl Client {
     pub(crate) fn explain(&self, status: Status) -> anyhow::Error {
         explain(&self.server, self.timeout, &status)
     }
+}
+
+/// Calls again while the server is overloaded, which the ids of what is posted make safe.
+pub(crate) async fn patiently<T, Call>(mut call: impl FnMut() -> Call) -> Result<T, Status>
+where
+    Call: Future<Output = Result<T, Status>>,
+{
+    let mut wait = OVERLOAD_WAIT;
+    for _ in 0..OVERLOAD_RETRIES_MAX {
+        match call().await {
+            Err(status) if is_overload(&status) => {
+                let hint = status.get_details_retry_info().and_then(|info| info.retry_delay);
+                tokio::time::sleep(hint.unwrap_or(wait)).await;
+                wait *= 2;
+            }
+            answer => return answer,
+        }
+    }
+    call().await
 }
 
 /// Whether the server had no room for the call: `RESOURCE_EXHAUSTED` without a refusal of the domain.
@@ -125,8 +134,8 @@ fn explain(server: &str, timeout: Duration, status: &Status) -> anyhow::Error {
     }
     let message = status.message();
     if let Some(info) = status.get_details_error_info() {
-        let mut facts: Vec<String> =
-            info.metadata.iter().map(|(k, v)| format!("{k} {v}")).collect();
+        let untold = info.metadata.iter().filter(|(_, fact)| !message.contains(fact.as_str()));
+        let mut facts: Vec<String> = untold.map(|(k, fact)| format!("{k} {fact}")).collect();
         facts.sort();
         let facts =
             if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
@@ -201,6 +210,10 @@ mod tests {
         let info = ErrorDetails::with_error_info("HISTORY_TRIMMED", "ledger.v1", facts);
         let status = Status::with_error_details(Code::OutOfRange, "it is gone", info);
         assert_eq!(sentence(&status), "HISTORY_TRIMMED: it is gone (asked 0@3, horizon 0@9)");
+        let asked = [("asked".to_owned(), "0@9".to_owned())];
+        let info = ErrorDetails::with_error_info("FUTURE_POSITION", "ledger.v1", asked);
+        let status = Status::with_error_details(Code::OutOfRange, "0@9 is a future position", info);
+        assert_eq!(sentence(&status), "FUTURE_POSITION: 0@9 is a future position");
         let check = |status: Status, part: &str| {
             let text = sentence(&status);
             assert!(text.contains(part), "{text:?} should say {part:?}");

@@ -115,6 +115,16 @@ impl Partition {
         (decision, at)
     }
 
+    fn make_room(&mut self) -> Result<(), Status> {
+        match self.faults.overloads.checked_sub(1) {
+            None => Ok(()),
+            Some(left) => {
+                self.faults.overloads = left;
+                Err(Status::resource_exhausted("the queue is full"))
+            }
+        }
+    }
+
     fn transfers(&mut self, command: &Command) -> Vec<v1::TransferResult> {
         let CommandBody::PostTransfers { transfers } = &command.body else { return Vec::new() };
         let known: Vec<Seen> = (0..transfers.len()).map(|n| self.known(transfers, n)).collect();
@@ -216,7 +226,9 @@ impl LedgerCommandService for Server {
     ) -> Result<Response<v1::PostTransferResponse>, Status> {
         let command = request::post_transfer(&request.into_inner())
             .map_err(|rejection| answer::status(&rejection, None, false))?;
-        let result = self.lock().transfers(&command).pop();
+        let mut partition = self.lock();
+        partition.make_room()?;
+        let result = partition.transfers(&command).pop();
         match result.and_then(|result| result.outcome) {
             Some(transfer_result::Outcome::Acknowledgement(acknowledgement)) => {
                 let acknowledgement = Some(acknowledgement);
@@ -235,10 +247,7 @@ impl LedgerCommandService for Server {
             .map_err(|rejection| answer::status(&rejection, None, false))?;
         assert_eq!(batch.malformed, [], "the client checks shape first");
         let mut partition = self.lock();
-        if partition.faults.overloads > 0 {
-            partition.faults.overloads -= 1;
-            return Err(Status::resource_exhausted("the queue is full"));
-        }
+        partition.make_room()?;
         let results = partition.transfers(&batch.command);
         let number = partition.batches;
         partition.batches += 1;

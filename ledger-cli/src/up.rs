@@ -30,11 +30,8 @@ use config::Config;
 use views::Views;
 
 /// Services whose health is told, beside the whole server's under the empty name.
-const SERVICES: [&str; 3] = [
-    "ledger.v1.LedgerCommandService",
-    "ledger.v1.LedgerQueryService",
-    "ledger.v1.AuditService",
-];
+const SERVICES: [&str; 3] =
+    ["ledger.v1.LedgerCommandService", "ledger.v1.LedgerQueryService", "ledger.v1.AuditService"];
 
 /// Flags of `ledger up`. A flag wins over the configuration file.
 #[derive(Debug, clap::Args)]

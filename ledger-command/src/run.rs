@@ -238,9 +238,8 @@ impl Handle {
     pub async fn ready(&self) -> Result<(), RunError> {
         for (partition, door) in (0..).zip(&self.inner.doors) {
             let mut status = door.status.clone();
-            let settled = |status: &Status| {
-                matches!(status, Status::Serving { .. } | Status::Stopped { .. })
-            };
+            let settled =
+                |status: &Status| matches!(status, Status::Serving { .. } | Status::Stopped { .. });
             let stopped = match status.wait_for(settled).await {
                 Ok(status) => match &*status {
                     Status::Stopped { reason } => Some(reason.clone()),
@@ -294,4 +293,3 @@ impl Door {
         }
     }
 }
-

@@ -54,8 +54,7 @@ impl LedgerCommandService for CommandService {
     ) -> Served<v1::CreateAssetResponse> {
         let how = submission(&call, call.get_ref().validate_only);
         let command = request::create_asset(call.get_ref()).map_err(malformed)?;
-        let name =
-            resource::asset_resource(command.ledger.as_str(), &call.get_ref().asset_id);
+        let name = resource::asset_resource(command.ledger.as_str(), &call.get_ref().asset_id);
         let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
         Ok(Response::new(v1::CreateAssetResponse { name, acknowledgement }))
     }
@@ -66,8 +65,7 @@ impl LedgerCommandService for CommandService {
     ) -> Served<v1::OpenAccountResponse> {
         let how = submission(&call, call.get_ref().validate_only);
         let command = request::open_account(call.get_ref()).map_err(malformed)?;
-        let name =
-            resource::account_resource(command.ledger.as_str(), &call.get_ref().account_id);
+        let name = resource::account_resource(command.ledger.as_str(), &call.get_ref().account_id);
         let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
         Ok(Response::new(v1::OpenAccountResponse { name, acknowledgement }))
     }
@@ -204,4 +202,3 @@ fn refused(reply: Reply) -> Status {
         }
     }
 }
-

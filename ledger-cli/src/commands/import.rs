@@ -145,12 +145,14 @@ pub(super) async fn run(context: &Context, command: ImportCommand) -> anyhow::Re
     let bar = progress(lines.bytes_total(), Unit::Bytes);
     let mut import = Import { client, args: &args, mapping, prepared, report, bar };
     let outcome = import.all(&mut lines).await;
+    let readable = if outcome.is_ok() { import.wait_for_view().await } else { Ok(()) };
     import.bar.finish_and_clear();
     import.report.flush()?;
     outcome.with_context(|| {
         format!("stopped after {}; run the same command again to go on", import.report.counts())
     })?;
     import.report.print(&context.output, &args)?;
+    readable.context("all rows are recorded, but cannot be read yet")?;
     Ok(if import.report.is_clean() { Outcome::Clean } else { Outcome::Findings })
 }
 
@@ -181,18 +183,29 @@ impl Import<'_> {
         if rows.is_empty() { Ok(()) } else { self.post(&mut rows).await }
     }
 
+    /// Waits until the view holds the last row, so that every position that is printed can be read.
+    async fn wait_for_view(&self) -> anyhow::Result<()> {
+        let Some(position) = self.report.last_position() else { return Ok(()) };
+        let level = v1::consistency::Level::AtLeast(position.to_owned());
+        let request = v1::GetLedgerRequest {
+            name: ledger_resource(&self.args.ledger),
+            consistency: Some(v1::Consistency { level: Some(level) }),
+        };
+        let answer = self.client.queries().get_ledger(self.client.request(request)).await;
+        answer.map(drop).map_err(|status| self.client.explain(status))
+    }
+
     /// Posts the rows as one batch and empties it. One call at a time, so that the log has the file's
     /// order.
     async fn post(&mut self, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         self.prepared.accounts(rows.iter().map(|row| row.account.as_str())).await?;
-        let transfers = rows.iter_mut().map(|row| std::mem::take(&mut row.transfer)).collect();
-        let request = v1::PostTransfersRequest {
+        let make = || v1::PostTransfersRequest {
             parent: ledger_resource(&self.args.ledger),
-            transfers,
+            transfers: rows.iter().map(|row| row.transfer.clone()).collect(),
             request_id: String::new(),
             validate_only: false,
         };
-        let answer = self.client.post_transfers(&request).await;
+        let answer = self.client.post_transfers(make).await;
         let results = answer.map_err(|status| self.client.explain(status))?.results;
         ensure!(
             results.len() == rows.len(),

@@ -121,9 +121,17 @@ mod tests {
             .collect();
         let all: Config = toml::from_str(&in_force).unwrap();
         assert_eq!(all, Config::default());
-        for key in ["data", "listen", "partitions", "disk_reserve_bytes", "cache_bytes",
-            "write_buffer_bytes", "filter", "format", "commits_in_flight_max"]
-        {
+        for key in [
+            "data",
+            "listen",
+            "partitions",
+            "disk_reserve_bytes",
+            "cache_bytes",
+            "write_buffer_bytes",
+            "filter",
+            "format",
+            "commits_in_flight_max",
+        ] {
             assert!(in_force.lines().any(|line| line.starts_with(key)), "{key} is missing");
         }
     }

@@ -133,7 +133,7 @@ async fn check(server: &Server, known: &Known) {
         let balance = client.balance("bank", &account, &last.position).await;
         assert_eq!(balance.debits_posted, format!("{count}.00"), "{account}: exactly once");
     }
-    println!(
+    eprintln!(
         "{KILLS} kills: {acknowledged} acknowledged, {found_unknown} unanswered but recorded, \
          {lost} unanswered and not recorded"
     );

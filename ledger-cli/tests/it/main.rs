@@ -1,6 +1,15 @@
 //! The real binary, driven from outside: `ledger up` on a folder of the test's own.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod client;
 mod server;
 
+mod bank;
 mod crash;
 mod refusals;
+
+mod audits;
+mod errors;
+mod imports;
+mod kills;
+mod reads;

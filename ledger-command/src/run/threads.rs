@@ -44,8 +44,7 @@ pub(super) fn start(
         mailbox: mailbox.clone(),
         end_after: end_after.clone(),
     };
-    let follower_thread =
-        spawn::thread(&format!("follower-{partition}"), move || following.run())?;
+    let follower_thread = spawn::thread(&format!("follower-{partition}"), move || following.run())?;
     let (status_to, status) = watch::channel(writer.status());
     let door = Door { mailbox: mailbox.clone(), status };
     let mut writing = Writing {

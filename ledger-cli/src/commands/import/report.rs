@@ -28,6 +28,7 @@ pub(super) struct Report {
     delimiter: u8,
     /// Position of the last recorded row of each date, by date.
     dates: BTreeMap<String, String>,
+    last_position: Option<String>,
     problems: Vec<Value>,
     bad_lines: Option<csv::Writer<File>>,
     positions: Option<csv::Writer<File>>,
@@ -51,6 +52,7 @@ impl Report {
             bad: 0,
             delimiter,
             dates: BTreeMap::new(),
+            last_position: None,
             problems: Vec::new(),
             bad_lines: create(bad_lines, &titles)?,
             positions: create(positions, &["id", "date", "account", "position"])?,
@@ -99,6 +101,11 @@ impl Report {
         self.bad == 0 && self.refused == 0
     }
 
+    /// Of the last recorded row.
+    pub(super) fn last_position(&self) -> Option<&str> {
+        self.last_position.as_deref()
+    }
+
     /// "23012 new, 0 replayed, 0 refused, 0 bad".
     pub(super) fn counts(&self) -> String {
         let Report { new, replayed, refused, bad, .. } = self;
@@ -139,6 +146,7 @@ impl Report {
     }
 
     fn recorded(&mut self, row: &Row, position: &str) -> anyhow::Result<()> {
+        self.last_position = Some(position.to_owned());
         // An RFC 3339 instant begins with its date.
         let date = row.date.get(..10).unwrap_or(&row.date);
         match self.dates.get_mut(date) {

@@ -12,7 +12,7 @@ use ledger_proto::v1::{self, transfer_result};
 use tokio::task::JoinSet;
 
 use super::plan::Plan;
-use crate::client::Client;
+use crate::client::{Client, patiently};
 
 /// Latencies are kept to three digits, up to an hour.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
@@ -116,7 +116,8 @@ impl Load {
                 tokio::time::sleep_until(intended.into()).await;
             }
             // A task of its own, so that making the next request does not count as latency.
-            let in_flight = tokio::spawn(timed(client.clone(), request, intended));
+            let in_flight =
+                tokio::spawn(self.clone().timed(client.clone(), number, request, intended));
             upcoming = self.take();
             match in_flight.await? {
                 Ok((answer, latency)) => {
@@ -138,6 +139,33 @@ impl Load {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.plan.requests()).then(|| (number, self.plan.request(number)))
     }
+
+    /// Sends request `number`; its latency counts from `intended`, or from now.
+    async fn timed(
+        self,
+        client: Client,
+        number: u64,
+        request: v1::PostTransfersRequest,
+        intended: Option<Instant>,
+    ) -> anyhow::Result<(Answer, Duration)> {
+        let start = intended.unwrap_or_else(Instant::now);
+        let transfers = request.transfers.len();
+        let mut first = Some(request);
+        // Made anew only where the server was overloaded: a copy kept for that would cost each request.
+        let make = || first.take().unwrap_or_else(|| self.plan.request(number));
+        let results = if transfers == 1 {
+            single(&client, make).await?
+        } else {
+            batch(&client, make).await?
+        };
+        let latency = start.elapsed();
+        ensure!(
+            results.len() == transfers,
+            "the server answered {} results for {transfers} transfers",
+            results.len()
+        );
+        Ok((count(results), latency))
+    }
 }
 
 /// When request `number` is due after the start, at `rate` transfers a second.
@@ -147,30 +175,23 @@ fn offset(number: u64, batch: u64, rate: u64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
 }
 
-/// Sends one request; its latency counts from `intended`, or from now.
-async fn timed(
-    client: Client,
-    request: v1::PostTransfersRequest,
-    intended: Option<Instant>,
-) -> anyhow::Result<(Answer, Duration)> {
-    let start = intended.unwrap_or_else(Instant::now);
-    let transfers = request.transfers.len();
-    let answer = if transfers == 1 {
-        single(&client, request).await?
-    } else {
-        batch(&client, &request).await?
-    };
-    Ok((answer, start.elapsed()))
-}
-
-async fn single(client: &Client, batch: v1::PostTransfersRequest) -> anyhow::Result<Answer> {
-    let request = v1::PostTransferRequest {
-        parent: batch.parent,
-        transfer: batch.transfers.into_iter().next(),
-        request_id: String::new(),
-        validate_only: false,
-    };
-    let result = match client.commands().post_transfer(client.request(request)).await {
+async fn single(
+    client: &Client,
+    mut make: impl FnMut() -> v1::PostTransfersRequest,
+) -> anyhow::Result<Vec<v1::TransferResult>> {
+    let answer = patiently(|| {
+        let batch = make();
+        let request = client.request(v1::PostTransferRequest {
+            parent: batch.parent,
+            transfer: batch.transfers.into_iter().next(),
+            request_id: String::new(),
+            validate_only: false,
+        });
+        let mut commands = client.commands();
+        async move { commands.post_transfer(request).await }
+    })
+    .await;
+    let outcome = match answer {
         Ok(response) => {
             let acknowledgement = response.into_inner().acknowledgement;
             acknowledgement.map(transfer_result::Outcome::Acknowledgement)
@@ -180,22 +201,18 @@ async fn single(client: &Client, batch: v1::PostTransfersRequest) -> anyhow::Res
             None => return Err(client.explain(status)),
         },
     };
-    Ok(count([v1::TransferResult { outcome: result }]))
+    Ok(vec![v1::TransferResult { outcome }])
 }
 
-async fn batch(client: &Client, request: &v1::PostTransfersRequest) -> anyhow::Result<Answer> {
-    let answer = client.post_transfers(request).await;
-    let results = answer.map_err(|status| client.explain(status))?.results;
-    ensure!(
-        results.len() == request.transfers.len(),
-        "the server answered {} results for {} transfers",
-        results.len(),
-        request.transfers.len()
-    );
-    Ok(count(results))
+async fn batch(
+    client: &Client,
+    make: impl FnMut() -> v1::PostTransfersRequest,
+) -> anyhow::Result<Vec<v1::TransferResult>> {
+    let answer = client.post_transfers(make).await;
+    Ok(answer.map_err(|status| client.explain(status))?.results)
 }
 
-fn count(results: impl IntoIterator<Item = v1::TransferResult>) -> Answer {
+fn count(results: Vec<v1::TransferResult>) -> Answer {
     let mut answer = Answer::default();
     for result in results {
         match result.outcome {
@@ -230,7 +247,7 @@ mod tests {
         };
         let outcome = Some(transfer_result::Outcome::Refusal(v1::Refusal::default()));
         let refusal = v1::TransferResult { outcome };
-        let answer = count([acknowledgement(false), acknowledgement(true), refusal]);
+        let answer = count(vec![acknowledgement(false), acknowledgement(true), refusal]);
         assert_eq!(answer, Answer { acknowledged: 2, replayed: 1, refused: 1 });
     }
 

@@ -4,12 +4,12 @@ use crate::testing::{Faults, Server};
 
 #[tokio::test]
 async fn every_transfer_of_every_client_is_acknowledged_once() {
-    let server = Server::start(Faults { overloads: 3, ..Default::default() }).await;
     for flags in [
         &["--transfers=1005", "--batch=100", "--clients=3", "--ledgers=2"][..],
         &["--transfers=1005", "--batch=100", "--clients=2", "--ids=random", "--rate=100000"],
         &["--transfers=50", "--batch=1", "--clients=4"],
     ] {
+        let server = Server::start(Faults { overloads: 3, ..Default::default() }).await;
         let words: Vec<&str> = ["load", "--accounts=20"].iter().chain(flags).copied().collect();
         let (_, report) = server.ledger(&words).await.unwrap();
         assert_eq!(report["acknowledged"], report["transfers"], "{report}");
