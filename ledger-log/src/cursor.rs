@@ -126,24 +126,4 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_back() {
-        let cursor = Cursor {
-            log_id: LogId([1; 16]),
-            partition: 2,
-            next: 3,
-            term: 4,
-            sequence: 5,
-            recorded_at: 6,
-            chain: Chain([7; 32]),
-            counted: 8,
-            chain_before: Chain([9; 32]),
-        };
-        let bytes = cursor.encode();
-        assert_eq!(Cursor::decode(&bytes), Some(cursor));
-        assert_eq!(Cursor::decode(&bytes[1..]), None);
-    }
-}
+mod tests;

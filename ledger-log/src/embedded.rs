@@ -10,14 +10,15 @@
 //!   DIR/store  the records            DIR/HEAD   durable end of each partition, as acknowledged
 //! ```
 //!
-//! RocksDB's checksums find a flipped bit in a record. They do not find a log that lost its tail: a
-//! flip in a length field of the last block of a write-ahead log looks like a torn tail. `HEAD` does,
-//! and a count of all entries finds a hole before the tail.
+//! RocksDB's checksums find a flipped bit in a table or blob file; `fragments` finds one in a
+//! write-ahead log or manifest. Neither finds a log that lost its tail, for a flip in the last length
+//! field looks like a torn tail: `HEAD` does, and a count of all entries finds a hole before the tail.
 //!
 //! **Invariant**: nothing is acknowledged that a returned sync does not cover, and nothing at all after
 //! a sync that failed.
 
 mod flusher;
+mod fragments;
 mod head;
 mod queue;
 mod shape;
@@ -130,6 +131,7 @@ impl Embedded {
         std::fs::create_dir_all(dir).map_err(|error| unavailable(dir, &error))?;
         let lock = lock(dir)?;
         let known = shape::read(dir, options.partition_count)?;
+        fragments::check(&dir.join("store"))?;
         let store = Store::open(&dir.join("store"), &options, !known)?;
         let head = if known {
             Head::open(dir, options.partition_count)?

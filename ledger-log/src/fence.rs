@@ -10,3 +10,6 @@ mod reader;
 
 pub use acks::{AckStep, Acks, Retake};
 pub use reader::{Decision, Reader, Skip, Stop};
+
+#[cfg(test)]
+mod tests;

@@ -219,34 +219,4 @@ mod wire {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOG: LogId = LogId([7; 16]);
-
-    #[test]
-    fn every_kind_reads_back() {
-        let records = [
-            Record::LogCreated { format: 1, partition: 3, partition_count: 8, hash: HASH.into() },
-            Record::TermStarted(Incarnation([9; 16])),
-            Record::Commit(Commit {
-                term: 1,
-                sequence: 2,
-                recorded_at: 3,
-                prev_hash: Chain([4; 32]),
-                commands: vec![vec![1, 2, 3], vec![]],
-            }),
-        ];
-        for record in records {
-            let bytes = record.clone().encode(LOG);
-            assert_eq!(Record::decode(&bytes), Ok((LOG, record)));
-        }
-    }
-
-    #[test]
-    fn other_bytes_are_foreign() {
-        for bytes in [&b""[..], b"{\"json\":true}", b"\xff\xff", &[0x0d, 0, 0, 0, 0]] {
-            assert_eq!(Record::decode(bytes), Err(Foreign), "{bytes:?}");
-        }
-    }
-}
+mod tests;

@@ -29,13 +29,13 @@ impl Head {
     /// For a new log. A `HEAD` of a creation that was cut short says nothing yet, and is replaced.
     pub(super) fn create(dir: &Path, partition_count: u32) -> Result<Head, LogError> {
         let path = dir.join("HEAD");
-        if path.exists() {
-            let head = Head::open(dir, partition_count)?;
-            if head.ends.iter().any(|end| *end > 0) {
-                let what =
-                    format!("{}: records were written, but SHAPE is missing", path.display());
-                return Err(LogError::DamagedStore { what });
-            }
+        let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+        let partitions_then = u32::try_from(bytes / PARTITION_BYTES as u64).unwrap_or(0);
+        if let Ok(head) = Head::open(dir, partitions_then)
+            && head.ends.iter().any(|end| *end > 0)
+        {
+            let what = format!("{}: records were written, but SHAPE is missing", path.display());
+            return Err(LogError::DamagedStore { what });
         }
         let bytes: Vec<u8> = (0..partition_count)
             .flat_map(|partition| [slot(partition, 0), slot(partition, 0)].concat())
