@@ -11,12 +11,15 @@
 
 pub mod replay;
 pub mod report;
+pub mod service;
 
+mod compare;
 mod fit;
 mod ids;
 
-pub use replay::{Target, Until, replay};
+pub use replay::{Progress, Target, Until, replay};
 pub use report::{AuditError, Finding, Report, Skips};
+pub use service::AuditServer;
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,15 @@
 //! Replays one partition from its first record.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use ledger_domain::{Event, Position, State, Timestamp, event::Row, invariants};
 use ledger_log::record::{Commit, LogId, MAGIC, Record};
-use ledger_log::{Backend, Decision, LogError, LogInfo, RawRecord, Reader, Skip};
+use ledger_log::{Backend, Cursor, Decision, LogError, LogInfo, RawRecord, Reader, Skip};
 use ledger_proto::logged::{self, LoggedCommand};
+use ledger_views::{ViewReader, ViewRecord, ViewRecordKind};
 
+use crate::compare::Compare;
 use crate::fit::{self, Misfit};
 use crate::ids::{Ids, Kind};
 use crate::report::{AuditError, Report};
@@ -17,6 +20,9 @@ const READ_BYTES_MAX: usize = 4 << 20;
 const COMMITS_IN_FLIGHT_MAX: u64 = 64;
 /// A record that is foreign, but whose head differs from ours by no more bits, was ours.
 const DAMAGED_BITS_MAX: u32 = 16;
+
+/// Hears how many records were read, of how many; may end the replay.
+pub type Progress<'a> = dyn FnMut(u64, u64) -> ControlFlow<()> + 'a;
 
 /// Where a replay ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +44,7 @@ pub struct Target {
     pub until: Until,
 }
 
-/// Replays a partition and compares. `progress` hears how many records were read, of how many.
+/// Replays a partition and compares it with a view of it, as far as that is.
 ///
 /// # Errors
 /// [`AuditError`] when the log or the views cannot be read, or do not reach so far. What is wrong with
@@ -47,27 +53,23 @@ pub fn replay(
     backend: &dyn Backend,
     log: LogInfo,
     target: Target,
-    progress: &mut dyn FnMut(u64, u64),
+    view: Option<&ViewReader>,
+    progress: &mut Progress<'_>,
 ) -> Result<Report, AuditError> {
     let end = end_of(backend, log, target)?;
-    let mut replay = Replay::new(log.id, target);
-    loop {
-        let next = replay.reader.cursor().next;
-        progress(next, end);
-        if next >= end || replay.done {
-            break;
-        }
-        match backend.read(target.partition, next, READ_BYTES_MAX) {
-            Ok(records) if records.is_empty() => {
-                let what = format!("there is no record, and the log held {end}");
-                replay.stop("LG-1", next, &what);
-            }
-            Ok(records) => replay.records(records.into_iter().take_while(|r| r.offset < end)),
-            Err(LogError::Damaged { offset, what, .. }) => replay.stop("LG-1", offset, &what),
-            Err(error) => return Err(error.into()),
+    let compare = view.map(|view| Compare::new(view, log, target.partition)).transpose()?;
+    let mut replay = Replay::new(log.id, target, compare);
+    replay.read(backend, end, progress)?;
+    let (mut report, surplus) = replay.finish()?;
+    if let Some(surplus) = surplus {
+        let end = surplus.end();
+        let mut again = Replay::new(log.id, target, Some(surplus));
+        again.read(backend, end, progress)?;
+        if let Some(compare) = again.compare {
+            compare.find_surplus(&mut report)?;
         }
     }
-    Ok(replay.finish())
+    Ok(report)
 }
 
 /// Offset after the last record to read.
@@ -89,13 +91,14 @@ fn end_of(backend: &dyn Backend, log: LogInfo, target: Target) -> Result<u64, Au
 }
 
 #[derive(Debug)]
-struct Replay {
+struct Replay<'a> {
     log_id: LogId,
     target: Target,
     reader: Reader,
     state: State,
     ids: Ids,
     report: Report,
+    compare: Option<Compare<'a>>,
     done: bool,
     /// Offset of the last record that was ours before it was changed, in this term.
     damaged: Option<u64>,
@@ -105,8 +108,8 @@ struct Replay {
     terms: BTreeSet<u64>,
 }
 
-impl Replay {
-    fn new(log_id: LogId, target: Target) -> Self {
+impl<'a> Replay<'a> {
+    fn new(log_id: LogId, target: Target, compare: Option<Compare<'a>>) -> Self {
         Replay {
             log_id,
             target,
@@ -114,6 +117,7 @@ impl Replay {
             state: State::default(),
             ids: Ids::default(),
             report: Report::new(target.partition),
+            compare,
             done: false,
             damaged: None,
             holes: 0,
@@ -135,16 +139,40 @@ impl Replay {
         self.done = true;
     }
 
-    fn records(&mut self, records: impl Iterator<Item = RawRecord>) {
-        for record in records {
-            if self.done {
-                return;
+    fn read(
+        &mut self,
+        backend: &dyn Backend,
+        end: u64,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), AuditError> {
+        loop {
+            let next = self.reader.cursor().next;
+            if progress(next, end).is_break() {
+                return Err(AuditError::Cancelled);
             }
-            self.record(&record);
+            if next >= end || self.done {
+                return Ok(());
+            }
+            match backend.read(self.target.partition, next, READ_BYTES_MAX) {
+                Ok(records) if records.is_empty() => {
+                    let what = format!("there is no record, and the log held {end}");
+                    self.stop("LG-1", next, &what);
+                }
+                Ok(records) => {
+                    for record in records.iter().take_while(|record| record.offset < end) {
+                        if self.done {
+                            break;
+                        }
+                        self.record(record)?;
+                    }
+                }
+                Err(LogError::Damaged { offset, what, .. }) => self.stop("LG-1", offset, &what),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
-    fn record(&mut self, record: &RawRecord) {
+    fn record(&mut self, record: &RawRecord) -> Result<(), AuditError> {
         let offset = record.offset;
         let before = self.reader.clone();
         let decision = match self.reader.step(offset, &record.bytes) {
@@ -153,30 +181,48 @@ impl Replay {
                 let counted = before.cursor().counted;
                 let invariant = if offset == before.cursor().next { "LG-4" } else { "LG-2" };
                 let what = format!("{error} (the last record that counts is at offset {counted})");
-                return self.stop(invariant, offset, &what);
+                self.stop(invariant, offset, &what);
+                return Ok(());
             }
         };
         if offset == 0 && decision != Decision::Created {
-            return self.stop("LG-1", 0, "the log does not begin with LogCreated");
+            self.stop("LG-1", 0, "the log does not begin with LogCreated");
+            return Ok(());
         }
         if let Decision::Accepted(commit) = &decision
             && self.is_past(commit)
         {
             self.reader = before;
             self.done = true;
-            return;
+            return Ok(());
         }
         self.report.records += 1;
         self.report.position = Some(self.at(offset));
-        match decision {
-            Decision::Created => {}
+        let kind = match decision {
+            Decision::Created => ViewRecordKind::Created,
             Decision::NewTerm(_) => {
                 self.terms.insert(offset);
                 (self.damaged, self.holes) = (None, 0);
+                ViewRecordKind::TermStarted
             }
-            Decision::Accepted(commit) => self.commit(offset, before.cursor().recorded_at, &commit),
-            Decision::Skipped(skip) => self.skipped(record, skip),
-        }
+            Decision::Accepted(commit) => {
+                let events = self.commit(offset, before.cursor().recorded_at, &commit);
+                ViewRecordKind::Commit(events)
+            }
+            Decision::Skipped(skip) => {
+                self.skipped(record, skip);
+                ViewRecordKind::Skipped(skip.name())
+            }
+        };
+        if self.done { Ok(()) } else { self.compare(offset, kind) }
+    }
+
+    fn compare(&mut self, offset: u64, kind: ViewRecordKind) -> Result<(), AuditError> {
+        let Some(compare) = &mut self.compare else { return Ok(()) };
+        let Cursor { term, sequence, recorded_at, .. } = *self.reader.cursor();
+        let recorded_at = Timestamp::try_from(recorded_at).unwrap_or(Timestamp::MAX);
+        let record = ViewRecord { offset, kind, term, sequence, recorded_at };
+        compare.record(&record, self.reader.cursor(), &mut self.report)
     }
 
     fn is_past(&self, commit: &Commit) -> bool {
@@ -220,30 +266,37 @@ impl Replay {
         }
     }
 
-    fn commit(&mut self, offset: u64, last_recorded_at: u64, commit: &Commit) {
+    /// Applies a commit; its events.
+    fn commit(&mut self, offset: u64, last_recorded_at: u64, commit: &Commit) -> Vec<Event> {
         self.report.commits += 1;
         if commit.recorded_at <= last_recorded_at {
             let at = commit.recorded_at;
             let what = format!("recorded at {at} ns, the commit before it at {last_recorded_at}");
             self.find("LG-5", offset, what);
         }
+        let mut events = Vec::new();
         let Ok(recorded_at) = Timestamp::try_from(commit.recorded_at) else {
-            return self.stop("LG-5", offset, "recorded at an instant behind the year 2262");
+            self.stop("LG-5", offset, "recorded at an instant behind the year 2262");
+            return events;
         };
         let mut index = 0;
         for bytes in &commit.commands {
             match logged::decode(bytes) {
-                Ok(command) => self.command(offset, &mut index, &command),
+                Ok(command) => {
+                    self.command(offset, &mut index, &command);
+                    events.extend(command.events);
+                }
                 Err(error) => {
                     let what = format!("the command at index {index} cannot be decoded: {error}");
-                    return self.stop("LG-1", offset, &what);
+                    self.stop("LG-1", offset, &what);
                 }
             }
             if self.done {
-                return;
+                return events;
             }
         }
         self.state.record(recorded_at);
+        events
     }
 
     fn command(&mut self, offset: u64, index: &mut u32, command: &LoggedCommand) {
@@ -313,14 +366,19 @@ impl Replay {
         }
     }
 
-    fn finish(mut self) -> Report {
+    /// The report, and what is to be replayed again to find the rows that no record made.
+    fn finish(mut self) -> Result<(Report, Option<Compare<'a>>), AuditError> {
         let end = self.report.position.unwrap_or_else(|| self.at(0));
         for broken in invariants::check(&self.state) {
             self.report.find(broken.invariant, end, broken.what);
         }
         self.report.chain = self.reader.cursor().chain;
         self.report.state_hash = state_hash(&self.state);
-        self.report
+        let surplus = match self.compare {
+            Some(compare) => compare.finish(&mut self.report)?,
+            None => None,
+        };
+        Ok((self.report, surplus))
     }
 }
 

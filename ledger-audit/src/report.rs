@@ -29,7 +29,9 @@ pub struct Report {
     pub chain: Chain,
     /// BLAKE3 over the canonical form of the state.
     pub state_hash: [u8; 32],
-    /// Rows of the views that were compared.
+    /// Last record that the view held and was compared up to; `None` without a view.
+    pub view_position: Option<Position>,
+    /// Rows of the view that were compared.
     pub rows_compared: u64,
     /// What is wrong; empty when all is well.
     pub findings: Vec<Finding>,
@@ -52,6 +54,7 @@ impl Report {
             accounts: 0,
             chain: Chain::START,
             state_hash: [0; 32],
+            view_position: None,
             rows_compared: 0,
             findings: Vec::new(),
             findings_left_out: 0,
@@ -130,6 +133,9 @@ pub enum AuditError {
     /// The views cannot be read.
     #[error("VIEWS_UNAVAILABLE: {0}")]
     Views(String),
+    /// Who asked does not listen any more.
+    #[error("the replay was cancelled")]
+    Cancelled,
     /// The position is of another partition, or there is no such partition.
     #[error("partition {partition} has no position {position}")]
     OtherPartition {

@@ -1,6 +1,7 @@
 //! A good log is clean; every kind of damage is found, and at its place.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use ledger_domain::{
@@ -199,7 +200,7 @@ fn moved(id: &str, debit: u64, credit: u64, amount: u128) -> Event {
 
 fn audit(log: &Stored, until: Until) -> Report {
     let target = Target { partition: 0, until };
-    replay(log, LOG, target, &mut |_, _| {}).unwrap()
+    replay(log, LOG, target, None, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
 /// The findings, as (invariant, position).
@@ -212,13 +213,19 @@ fn one(invariant: &'static str, position: &str) -> Vec<(&'static str, String)> {
     vec![(invariant, position.to_owned())]
 }
 
+mod service;
+mod views;
+
 #[test]
 fn a_good_log_is_clean_and_the_replay_is_what_happened() {
     let author = Author::bank();
     let mut heard = Vec::new();
     let target = Target { partition: 0, until: Until::End };
-    let report =
-        replay(&author.log, LOG, target, &mut |read, total| heard.push((read, total))).unwrap();
+    let report = replay(&author.log, LOG, target, None, &mut |read, total| {
+        heard.push((read, total));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert_eq!(report.findings, []);
     assert!(report.is_clean());
     assert_eq!(report.position.unwrap().to_string(), "0@10");
@@ -244,10 +251,12 @@ fn stops_where_it_is_told() {
     let report = audit(&author.log, Until::Timestamp(1_060));
     assert_eq!(report.position.unwrap().to_string(), "0@7");
     let future = Target { partition: 0, until: Until::Position("0@11".parse().unwrap()) };
-    let error = replay(&author.log, LOG, future, &mut |_, _| {}).unwrap_err();
+    let error =
+        replay(&author.log, LOG, future, None, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, AuditError::Future { end: 11, .. }), "{error}");
     let other = Target { partition: 0, until: Until::Position("1@1".parse().unwrap()) };
-    let error = replay(&author.log, LOG, other, &mut |_, _| {}).unwrap_err();
+    let error =
+        replay(&author.log, LOG, other, None, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, AuditError::OtherPartition { .. }), "{error}");
 }
 

@@ -1,0 +1,371 @@
+//! PR-2: the rows that the log makes are the rows that the view has, each of them and no others.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
+
+use ledger_domain::{AccountHandle, AssetHandle, Balance, Position};
+use ledger_log::{Cursor, LogInfo};
+use ledger_views::key::{self, Place};
+use ledger_views::row::AppliedRow;
+use ledger_views::{
+    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, LatestRow,
+    LedgerNameRow, LedgerRow, ProjectError, Projection, Row, Rows, StoreError, Table, TimeRow,
+    TransferRow, ViewLog, ViewReader, ViewRecord, project_record,
+};
+
+use crate::report::{AuditError, Report};
+
+/// Compares record by record, while the view may go on.
+#[derive(Debug)]
+pub(crate) struct Compare<'a> {
+    view: &'a ViewReader,
+    partition: u32,
+    /// Last record that the view held when the comparison began.
+    until: Option<u64>,
+    /// Last record that was compared.
+    last: Option<u64>,
+    projection: Projection<Running>,
+    rows: Rows,
+    /// How many rows each table must have up to `last`.
+    expected: BTreeMap<Table, u64>,
+    surplus: Option<Surplus>,
+    failed: bool,
+}
+
+/// All keys of the tables that have more rows than the log made.
+#[derive(Debug)]
+struct Surplus {
+    tables: BTreeSet<Table>,
+    keys: HashSet<[u8; 16]>,
+}
+
+/// Balances in memory, with the place that changed each last.
+#[derive(Debug, Default)]
+struct Running(BTreeMap<(AccountHandle, AssetHandle), (Balance, Place)>);
+
+impl Balances for Running {
+    fn balance(
+        &mut self,
+        account: AccountHandle,
+        asset: AssetHandle,
+    ) -> Result<Balance, StoreError> {
+        Ok(self.0.get(&(account, asset)).map(|(balance, _)| *balance).unwrap_or_default())
+    }
+
+    fn set(&mut self, account: AccountHandle, asset: AssetHandle, balance: Balance, place: Place) {
+        self.0.insert((account, asset), (balance, place));
+    }
+}
+
+impl<'a> Compare<'a> {
+    /// With a view of this log.
+    pub(crate) fn new(
+        view: &'a ViewReader,
+        log: LogInfo,
+        partition: u32,
+    ) -> Result<Self, AuditError> {
+        let LogInfo { id, partition_count } = log;
+        let expected = ViewLog { log_id: id.0, partition, partition_count };
+        if view.log() != expected {
+            return Err(AuditError::Views(format!("a view of {}, not {expected}", view.log())));
+        }
+        let until = view.state().applied.map(|applied| applied.offset);
+        Ok(Self::until(view, partition, until))
+    }
+
+    fn until(view: &'a ViewReader, partition: u32, until: Option<u64>) -> Self {
+        Compare {
+            view,
+            partition,
+            until,
+            last: None,
+            projection: Projection::default(),
+            rows: Rows::default(),
+            expected: BTreeMap::new(),
+            surplus: None,
+            failed: false,
+        }
+    }
+
+    /// Offset after the last record to compare.
+    pub(crate) fn end(&self) -> u64 {
+        self.until.map_or(0, |until| until + 1)
+    }
+
+    /// Compares the rows of the next record. `cursor` is the reader's after it.
+    pub(crate) fn record(
+        &mut self,
+        record: &ViewRecord,
+        cursor: &Cursor,
+        report: &mut Report,
+    ) -> Result<(), AuditError> {
+        if self.failed || self.until.is_none_or(|until| until < record.offset) {
+            return Ok(());
+        }
+        self.last = Some(record.offset);
+        self.rows.clear();
+        match project_record(&mut self.projection, record, &mut self.rows) {
+            Ok(()) => {}
+            Err(ProjectError::Poison { place, what }) => {
+                report.find("PR-2", place.position(self.partition), what);
+                self.failed = true;
+                return Ok(());
+            }
+            Err(ProjectError::Store(error)) => return Err(views(&error)),
+        }
+        if let Some(surplus) = &mut self.surplus {
+            let kept = self.rows.iter().filter(|(table, ..)| surplus.tables.contains(table));
+            surplus.keys.extend(kept.map(|(table, key, _)| digest(table, key)));
+            return Ok(());
+        }
+        for (table, key, value) in self.rows.iter() {
+            *self.expected.entry(table).or_default() += 1;
+            let found = stored(self.view, table, key)?;
+            if let Some(what) = difference(table, found.as_deref(), value) {
+                let at = place_of_key(table, key).unwrap_or(Place::end_of(record.offset));
+                report.find("PR-2", at.position(self.partition), what);
+            }
+        }
+        report.rows_compared += self.rows.len() as u64;
+        if self.until == Some(record.offset) {
+            self.compare_cursor(record.offset, cursor, report)?;
+        }
+        Ok(())
+    }
+
+    /// The view was made from these bytes, if it did not go on since.
+    fn compare_cursor(
+        &self,
+        offset: u64,
+        cursor: &Cursor,
+        report: &mut Report,
+    ) -> Result<(), AuditError> {
+        let row = stored(self.view, Table::Meta, b"applied")?;
+        let Some(applied) = row.and_then(|bytes| AppliedRow::decode(&bytes)) else {
+            let what = "the view's row of how far it came is damaged or missing";
+            report.find("PR-1", Position::commit(self.partition, offset), what.into());
+            return Ok(());
+        };
+        if applied.offset == offset && applied.cursor != cursor.encode() {
+            let what = "the view was made from other bytes than the log holds now";
+            let counted = Position::commit(self.partition, cursor.counted);
+            report.find("LG-4", counted, what.into());
+        }
+        Ok(())
+    }
+
+    /// Compares what is one row for many records, and the number of rows. What is to be replayed again
+    /// to find the rows that no record made.
+    pub(crate) fn finish(self, report: &mut Report) -> Result<Option<Self>, AuditError> {
+        if let Some(parked) = self.view.state().parked {
+            let at = Position::commit(self.partition, parked.offset);
+            report.find("PR-2", at, format!("the view is parked: {}", parked.what));
+        }
+        let Some(last) = self.last else { return Ok(None) };
+        report.view_position = Some(Position::commit(self.partition, last));
+        if self.failed {
+            return Ok(None);
+        }
+        self.compare_latest(last, report)?;
+        let mut tables = BTreeSet::new();
+        for table in Table::ALL {
+            if matches!(table, Table::Meta | Table::Latest) {
+                continue;
+            }
+            let mut found = 0;
+            let newest = self.each(table, last, |_, _| found += 1)?;
+            self.check_applied(table, newest, report)?;
+            // Those that are missing were found before.
+            let expected = self.expected.get(&table).copied().unwrap_or(0);
+            if found != expected {
+                tables.insert(table);
+            }
+        }
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        let surplus = Some(Surplus { tables, keys: HashSet::new() });
+        Ok(Some(Compare { surplus, ..Self::until(self.view, self.partition, self.last) }))
+    }
+
+    fn compare_latest(&self, last: u64, report: &mut Report) -> Result<(), AuditError> {
+        let running = &self.projection.balances.0;
+        for ((account, asset), (balance, place)) in running {
+            let key = key::balance(*account, *asset);
+            let found = stored(self.view, Table::Latest, &key)?;
+            // Of a view that went on, the history was compared.
+            let newer = |bytes: &Vec<u8>| {
+                LatestRow::decode(bytes).is_some_and(|row| row.place.offset > last)
+            };
+            if found.as_ref().is_some_and(newer) {
+                continue;
+            }
+            let mut expected = Vec::new();
+            LatestRow { place: *place, balance: *balance }.encode(&mut expected);
+            report.rows_compared += 1;
+            if let Some(what) = difference(Table::Latest, found.as_deref(), &expected) {
+                report.find("PR-2", place.position(self.partition), what);
+            }
+        }
+        let mut surplus = Vec::new();
+        let newest = self.each(Table::Latest, last, |key, place| {
+            if key::read_balance(key).is_none_or(|key| !running.contains_key(&key)) {
+                surplus.push((place, surplus_row(Table::Latest, key)));
+            }
+        })?;
+        self.report_surplus(surplus, report);
+        self.check_applied(Table::Latest, newest, report)
+    }
+
+    /// PR-1: no row is of a record that the view does not have. Read behind the rows, for both are
+    /// written together.
+    fn check_applied(
+        &self,
+        table: Table,
+        newest: Option<Place>,
+        report: &mut Report,
+    ) -> Result<(), AuditError> {
+        let row = stored(self.view, Table::Meta, b"applied")?;
+        let applied = row.and_then(|bytes| AppliedRow::decode(&bytes)).map(|row| row.offset);
+        if let Some(place) = newest.filter(|place| applied < Some(place.offset)) {
+            let what = format!("{}: a row is of a record behind the view's position", table.name());
+            report.find("PR-1", place.position(self.partition), what);
+        }
+        Ok(())
+    }
+
+    /// Finds the rows whose keys were not collected.
+    pub(crate) fn find_surplus(&self, report: &mut Report) -> Result<(), AuditError> {
+        let (Some(surplus), Some(last)) = (&self.surplus, self.last) else { return Ok(()) };
+        for &table in &surplus.tables {
+            let mut found = Vec::new();
+            self.each(table, last, |key, place| {
+                if !surplus.keys.contains(&digest(table, key)) {
+                    found.push((place, surplus_row(table, key)));
+                }
+            })?;
+            self.report_surplus(found, report);
+        }
+        Ok(())
+    }
+
+    fn report_surplus(&self, found: Vec<(Option<Place>, String)>, report: &mut Report) {
+        for (place, what) in found {
+            let at = place.map(|place| place.position(self.partition));
+            let at = at.unwrap_or(Position::commit(self.partition, 0));
+            report.find("PR-2", at, what);
+        }
+    }
+
+    /// Visits the rows of a table that were made up to `last`, each with its place if it tells one; the
+    /// newest place of the others.
+    fn each(
+        &self,
+        table: Table,
+        last: u64,
+        mut visit: impl FnMut(&[u8], Option<Place>),
+    ) -> Result<Option<Place>, AuditError> {
+        let (mut failure, mut newest) = (None, None);
+        let scanned = self.view.rows(table, &mut |key, value| {
+            match place_of(self.view, table, key, value) {
+                Ok(place) if place.is_none_or(|place| place.offset <= last) => {
+                    visit(key, place);
+                }
+                Ok(place) => newest = newest.max(place),
+                Err(error) => {
+                    failure = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        scanned.map_err(|error| views(&error))?;
+        failure.map_or(Ok(newest), Err)
+    }
+}
+
+fn views(error: &StoreError) -> AuditError {
+    AuditError::Views(error.to_string())
+}
+
+fn stored(view: &ViewReader, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, AuditError> {
+    view.row(table, key).map_err(|error| views(&error))
+}
+
+fn difference(table: Table, found: Option<&[u8]>, expected: &[u8]) -> Option<String> {
+    let name = table.name();
+    match found {
+        None => Some(format!("{name}: the row is missing")),
+        Some(found) if found != expected => Some(format!("{name}: the row differs from the log")),
+        Some(_) => None,
+    }
+}
+
+fn surplus_row(table: Table, key: &[u8]) -> String {
+    let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}: row {key} was made by no record", table.name())
+}
+
+fn digest(table: Table, key: &[u8]) -> [u8; 16] {
+    let mut digest = [0; 16];
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(table.name().as_bytes()).update(&[0]).update(key);
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    digest
+}
+
+/// The event that a row's key names.
+fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
+    match table {
+        Table::History => key::read_history(key).map(|(_, _, place)| place),
+        _ => None,
+    }
+}
+
+/// What made a row; `None` when the row does not tell, which no row of the log's does.
+fn place_of(
+    view: &ViewReader,
+    table: Table,
+    key: &[u8],
+    value: &[u8],
+) -> Result<Option<Place>, AuditError> {
+    let at = Place::end_of(u64::MAX);
+    let place = match table {
+        Table::Meta => None,
+        Table::Latest => LatestRow::decode(value).map(|row| row.place),
+        Table::History => place_of_key(table, key),
+        Table::Transfers => TransferRow::decode(value).map(|row| row.place),
+        Table::Ledgers => LedgerRow::decode(value).map(|row| row.place),
+        Table::Assets => AssetRow::decode(value).map(|row| row.place),
+        Table::Accounts => AccountRow::decode(value).map(|row| row.place),
+        Table::Commits => {
+            let offset = key.try_into().ok().map(u64::from_be_bytes);
+            CommitRow::decode(value).and(offset).map(Place::end_of)
+        }
+        Table::Times => TimeRow::decode(value).map(|row| Place::end_of(row.offset)),
+        Table::LedgerNames => match LedgerNameRow::decode(value) {
+            Some(LedgerNameRow(name)) => {
+                let row = view.ledger(at, name.as_str()).map_err(|error| views(&error))?;
+                row.map(|row| row.place)
+            }
+            None => None,
+        },
+        Table::AssetCodes => match (key.get(..4), AssetCodeRow::decode(value)) {
+            (Some(ledger), Some(row)) => {
+                let key = [ledger, row.code.as_str().as_bytes()].concat();
+                let row = stored(view, Table::Assets, &key)?;
+                row.and_then(|bytes| AssetRow::decode(&bytes)).map(|row| row.place)
+            }
+            _ => None,
+        },
+        Table::AccountNames => match AccountNameRow::decode(value) {
+            Some(AccountNameRow { ledger, name }) => {
+                let key = key::named(ledger, name.as_str());
+                let row = stored(view, Table::Accounts, &key)?;
+                row.and_then(|bytes| AccountRow::decode(&bytes)).map(|row| row.place)
+            }
+            None => None,
+        },
+    };
+    Ok(place)
+}
