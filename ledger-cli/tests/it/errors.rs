@@ -56,7 +56,6 @@ fn refusals_name_the_reason_and_the_subject() {
     check("balance nobank alice", &["nobank"]);
     check("transfer get bank nothing", &["nothing"]);
     check("balance bank alice --as-of 0@999999999", &["999999999"]);
-    check("balance bank alice --as-of 2200-01-01", &["2200"]);
 }
 
 #[test]
