@@ -2,7 +2,7 @@
 
 mod account;
 mod asset;
-mod audit;
+pub(crate) mod audit;
 mod balance;
 mod import;
 mod ledger;

@@ -14,10 +14,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use ledger_audit::AuditServer;
 use ledger_command::{Environment, Handle};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::{Backend, LogId, LogInfo};
 use ledger_proto::FILE_DESCRIPTOR_SET;
+use ledger_proto::v1::audit_service_server::AuditServiceServer;
 use ledger_query::{LedgerQuery, Query};
 use ledger_runtime::{clock, health, random, shutdown, telemetry};
 use tokio::net::TcpListener;
@@ -25,6 +27,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use crate::commands::audit;
 use crate::output;
 use config::Config;
 use views::Views;
@@ -67,9 +70,12 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let command = start_command(&config, backend.clone(), log).await?;
     let views = Views::open(&config, &backend, log)?;
     let query = Query::new(views.readers())?;
+    let audited = views.readers().into_iter().map(Some).collect();
+    let audit = AuditServer::new(backend, log, audit::views_of(audited), audit::spawner());
 
     let routes = Routes::new(ledger_command::service::server(command.clone()))
-        .add_service(LedgerQuery::new(query).into_service());
+        .add_service(LedgerQuery::new(query).into_service())
+        .add_service(AuditServiceServer::new(audit));
     let (routes, reporter) = health::with_health_and_reflection(routes, FILE_DESCRIPTOR_SET)?;
     for service in SERVICES {
         health::report(&reporter, service, true).await;

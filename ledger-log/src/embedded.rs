@@ -118,6 +118,14 @@ pub struct Embedded {
 }
 
 impl Embedded {
+    /// How many partitions the log in a folder has; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`LogError::DamagedStore`] when what pins it is damaged.
+    pub fn partition_count_of(dir: &Path) -> Result<Option<u32>, LogError> {
+        shape::count(dir)
+    }
+
     /// Opens the log in a folder, creating it where there is none, and checks that every record that
     /// was ever acknowledged has its place in it.
     ///

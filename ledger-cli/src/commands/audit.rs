@@ -2,6 +2,8 @@
 
 mod offline;
 
+pub(crate) use offline::{spawner, views_of};
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -20,25 +20,34 @@ fn line(partition_count: u32) -> String {
 /// # Errors
 /// [`LogError::Mismatch`], naming both counts, when it has another partition count.
 pub(super) fn read(dir: &Path, partition_count: u32) -> Result<bool, LogError> {
-    let path = dir.join(NAME);
-    let found = match std::fs::read(&path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(unavailable(&path, &error)),
-    };
-    if found == line(partition_count).as_bytes() {
-        return Ok(true);
-    }
-    let count = String::from_utf8(found.clone())
-        .ok()
-        .and_then(|text| text.split("partitions ").nth(1)?.split(',').next()?.parse::<u32>().ok());
-    match count {
-        Some(count) if found == line(count).as_bytes() => Err(LogError::Mismatch {
+    match count(dir)? {
+        None => Ok(false),
+        Some(count) if count == partition_count => Ok(true),
+        Some(count) => Err(LogError::Mismatch {
             what: format!(
                 "{} has {count} partitions, {partition_count} were asked for",
                 dir.display()
             ),
         }),
+    }
+}
+
+/// How many partitions the folder's log has; `None` where there is no log.
+///
+/// # Errors
+/// [`LogError::DamagedStore`] when the file is not what was written.
+pub(super) fn count(dir: &Path) -> Result<Option<u32>, LogError> {
+    let path = dir.join(NAME);
+    let found = match std::fs::read(&path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unavailable(&path, &error)),
+    };
+    let count = String::from_utf8(found.clone())
+        .ok()
+        .and_then(|text| text.split("partitions ").nth(1)?.split(',').next()?.parse::<u32>().ok());
+    match count {
+        Some(count) if found == line(count).as_bytes() => Ok(Some(count)),
         _ => Err(LogError::DamagedStore {
             what: format!("{}: not what was written", path.display()),
         }),

@@ -1,8 +1,17 @@
 //! An audit of a data folder that no server has open.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use ledger_proto::v1::{ReplayReport, replay_request};
+use anyhow::{Context as _, ensure};
+use ledger_audit::AuditServer;
+use ledger_log::embedded::{Embedded, EmbeddedOptions};
+use ledger_log::{Backend, LogId, LogInfo};
+use ledger_proto::v1::audit_service_server::AuditService as _;
+use ledger_proto::v1::{ReplayReport, ReplayRequest, replay_request, replay_response};
+use ledger_runtime::spawn;
+use ledger_views::{RocksShared, ViewLog, ViewReader, ViewWriter, open_view};
+use tokio_stream::StreamExt as _;
 
 use super::Bars;
 
@@ -12,8 +21,56 @@ use super::Bars;
 /// A folder that is no data folder, is open in a server, or cannot be read.
 pub(super) async fn offline(
     data: &Path,
-    _until: Option<replay_request::Until>,
-    _bars: &mut Bars,
+    until: Option<replay_request::Until>,
+    bars: &mut Bars,
 ) -> anyhow::Result<Vec<ReplayReport>> {
-    anyhow::bail!("{} cannot be audited offline in this build", data.display())
+    let folder = data.join("log");
+    let partition_count = Embedded::partition_count_of(&folder)?
+        .with_context(|| format!("{} is no data folder: it has no log", data.display()))?;
+    let options = EmbeddedOptions { partition_count, ..EmbeddedOptions::default() };
+    let backend: Arc<dyn Backend> = Embedded::open(&folder, options)?;
+    let log = ledger_log::log::open(&*backend, LogId([0; 16]))?;
+    let views = (0..partition_count).map(|partition| open(data, log, partition));
+    let views = views.collect::<anyhow::Result<Vec<_>>>()?;
+
+    // The same service that a server has, asked without a network.
+    let server = AuditServer::new(backend, log, views_of(views), spawner());
+    let answer = server.replay(tonic::Request::new(ReplayRequest { until })).await?;
+    let mut stream = answer.into_inner();
+    let mut reports = Vec::new();
+    while let Some(response) = stream.next().await {
+        match response?.step {
+            Some(replay_response::Step::Progress(progress)) => bars.show(&progress),
+            Some(replay_response::Step::Report(report)) => reports.push(report),
+            None => {}
+        }
+    }
+    ensure!(!reports.is_empty(), "the replay ended without a report");
+    Ok(reports)
+}
+
+/// The view of one partition, where there is one.
+fn open(data: &Path, log: LogInfo, partition: u32) -> anyhow::Result<Option<ViewReader>> {
+    let folder = data.join("views").join(partition.to_string());
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let store = Arc::new(open_view(&folder, &RocksShared::new(256 << 20, 64 << 20))?);
+    let LogInfo { id, partition_count } = log;
+    let of = ViewLog { log_id: id.0, partition, partition_count };
+    Ok(Some(ViewWriter::open(store, of)?.reader()))
+}
+
+/// Views by partition, as the audit asks for them.
+pub(crate) fn views_of(views: Vec<Option<ViewReader>>) -> ledger_audit::service::Views {
+    Arc::new(move |partition| views.get(usize::try_from(partition).ok()?).cloned().flatten())
+}
+
+/// A thread of its own for each replay.
+pub(crate) fn spawner() -> ledger_audit::service::Spawn {
+    Arc::new(|job| {
+        if let Err(error) = spawn::thread("audit", job) {
+            tracing::error!(%error, "no thread for a replay");
+        }
+    })
 }
