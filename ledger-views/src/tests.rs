@@ -1,6 +1,8 @@
 //! Random logs, projected with restarts and crashes in between, and read at every place: each answer
 //! is that of a naive model (QY-1), and a rebuild has the same rows (PR-2).
 
+mod faults;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
