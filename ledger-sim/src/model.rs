@@ -105,9 +105,14 @@ impl Model {
         if let (false, Some((asked, first))) =
             (request.request_id.is_empty(), self.requests.get(&key))
         {
-            let same = same_ask(&asked.ask, &request.ask);
-            let verdict = if same { Verdict::Before(first.clone()) } else { Verdict::Reused };
-            return Verdicts::Whole(verdict);
+            if !same_ask(&asked.ask, &request.ask) {
+                return Verdicts::Whole(Verdict::Reused);
+            }
+            // The transfers of a batch answer by their own ids.
+            let by_items = matches!(request.ask, Ask::Post { .. }) && first.refused.is_none();
+            if !by_items {
+                return Verdicts::Whole(Verdict::Before(first.clone()));
+            }
         }
         let book = self.books.get(&request.ledger);
         let whole =

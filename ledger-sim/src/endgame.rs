@@ -1,0 +1,149 @@
+//! The end of a simulation: faults cease, everything comes to rest, and all that is kept is compared.
+
+use std::ops::ControlFlow;
+
+use ledger_audit::{Report, Target, Until, replay};
+use ledger_log::Backend;
+use ledger_log::simulated::Faults;
+use ledger_views::{Table, ViewReader};
+
+use crate::node::{Disk, Node};
+use crate::oracle::Told;
+use crate::reads::Level;
+use crate::world::{PARTITIONS, World};
+
+/// Rounds in which everything must come to rest.
+const ROUNDS_MAX: usize = 10_000;
+/// Reads of each partition at the end.
+const READS: usize = 12;
+
+/// A row of a view.
+type Stored = (Table, Vec<u8>, Vec<u8>);
+
+impl World {
+    pub(crate) fn end(&mut self) -> Result<(), String> {
+        self.log.set_faults(Faults::default());
+        self.log.set_full(false);
+        if self.nodes[1].is_some() {
+            self.rival_goes();
+        }
+        self.rest()?;
+        for partition in 0..PARTITIONS {
+            self.oracles[partition as usize].walk(&self.log)?;
+            self.oracles[partition as usize].finish()?;
+            self.compare(partition)?;
+            for _ in 0..READS {
+                let commits = &self.oracles[partition as usize].commits;
+                let level = Level::random(&mut self.rng, partition, commits);
+                self.read_at(0, partition, level)?;
+            }
+        }
+        if self.told(Told::Answer) == 0 {
+            return Err("no client was ever answered".into());
+        }
+        Ok(())
+    }
+
+    /// Lets the one process that is left come to the end of the log, with nothing on its way.
+    fn rest(&mut self) -> Result<(), String> {
+        for _ in 0..ROUNDS_MAX {
+            let mut busy = false;
+            for partition in 0..PARTITIONS {
+                while self.log.land(partition).is_some() {
+                    busy = true;
+                }
+                if let Some(wake) = self.write_at(0, partition)? {
+                    self.now = self.now.max(wake);
+                    busy = true;
+                }
+                busy |= self.log.pending(partition) > 0;
+                self.log.flush(partition);
+                let Some(node) = &mut self.nodes[0] else { return Err("nobody runs".into()) };
+                let part = &mut node.parts[partition as usize];
+                busy |= part.follow()? > 0;
+                busy |= part.project(1 << 20)? > 0;
+                busy |= !part.writer.is_idle();
+            }
+            self.now += 1_000;
+            if !busy {
+                return self.all_answered();
+            }
+        }
+        Err("does not come to rest".into())
+    }
+
+    fn all_answered(&self) -> Result<(), String> {
+        let open = self.open_attempts();
+        if open > 0 {
+            return Err(format!("{open} attempts are never answered"));
+        }
+        Ok(())
+    }
+
+    /// The writer, the follower, a cold replay, a rebuilt view and the audit: all are of one mind.
+    fn compare(&mut self, partition: u32) -> Result<(), String> {
+        let Some(node) = &self.nodes[0] else { return Err("nobody runs".into()) };
+        let part = &node.parts[partition as usize];
+        let live = part.follower.fingerprint();
+        if serves(&part.writer) && part.writer.fingerprint() != live {
+            return Err("LD-5: the writer's state differs from the follower's".into());
+        }
+        let fresh: Vec<Disk> = (0..PARTITIONS).map(|_| Disk::default()).collect();
+        let mut cold = Node::start(&self.log, self.info, &fresh, &mut self.rng)?;
+        let cold = &mut cold.parts[partition as usize];
+        while cold.follow()? > 0 {}
+        while cold.project(1 << 20)? > 0 {}
+        if cold.follower.fingerprint() != live {
+            return Err("LD-5: a cold replay comes to another state".into());
+        }
+        let (kept, rebuilt) = (part.projector.view(), cold.projector.view());
+        if rows(&kept)? != rows(&rebuilt)? {
+            return Err("PR-2: the view differs from a rebuilt one".into());
+        }
+        let report = self.audit(partition, &kept)?;
+        if let Some(finding) = report.findings.first() {
+            return Err(format!("the audit finds {} things: {finding}", report.findings.len()));
+        }
+        if report.state_hash != live.hash {
+            return Err("LD-5: the audit comes to another state".into());
+        }
+        let oracle = &self.oracles[partition as usize];
+        if report.commits != oracle.commits.len() as u64 || report.skips.total() != oracle.skipped {
+            return Err(format!("the audit counts otherwise: {report:?}"));
+        }
+        let skips = report.skips;
+        for (name, count) in [
+            ("skipped.foreign", skips.foreign),
+            ("skipped.zombie", skips.zombie),
+            ("skipped.duplicate", skips.duplicate),
+            ("skipped.hole", skips.hole),
+        ] {
+            *self.summary.counts.entry(name.into()).or_default() += count;
+        }
+        self.note("audit.clean", &report.chain.to_string());
+        Ok(())
+    }
+
+    fn audit(&self, partition: u32, view: &ViewReader) -> Result<Report, String> {
+        let backend: &dyn Backend = &*self.log;
+        let target = Target { partition, until: Until::End };
+        let progress = &mut |_, _| ControlFlow::Continue(());
+        replay(backend, self.info, target, Some(view), progress).map_err(|error| error.to_string())
+    }
+}
+
+fn serves(writer: &ledger_command::Writer) -> bool {
+    matches!(writer.status(), ledger_command::Status::Serving { .. })
+}
+
+fn rows(view: &ViewReader) -> Result<Vec<Stored>, String> {
+    let mut rows = Vec::new();
+    for table in Table::ALL {
+        view.rows(table, &mut |key, value| {
+            rows.push((table, key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        })
+        .map_err(|error| error.to_string())?;
+    }
+    Ok(rows)
+}

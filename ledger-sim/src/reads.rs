@@ -1,0 +1,340 @@
+//! What queries answer against the model, at the position that the answer states.
+
+use fastrand::Rng;
+use ledger_domain::Position;
+use ledger_proto::{time, v1};
+use ledger_query::{Query, QueryError};
+
+use crate::model::{Account, Book, Counters, Place, Version};
+use crate::oracle::{Commit, Oracle};
+use crate::summary::Summary;
+
+/// A state that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Level {
+    Latest,
+    AtLeast(Position),
+    AsOf(Position),
+    AsOfTime(i64),
+}
+
+impl Level {
+    /// At random; positions and instants are of commits that the oracle knows.
+    pub(crate) fn random(rng: &mut Rng, partition: u32, commits: &[Commit]) -> Self {
+        if commits.is_empty() {
+            return Level::Latest;
+        }
+        let commit = commits[rng.usize(0..commits.len())];
+        let whole = Position::commit(partition, commit.offset);
+        match rng.u32(0..10) {
+            0..2 => Level::Latest,
+            2 => Level::AtLeast(whole),
+            3..5 => Level::AsOf(whole),
+            5..7 => {
+                let index = rng.u32(0..commit.width);
+                Level::AsOf(Position::event(partition, commit.offset, index))
+            }
+            // Any record of the past, counted or not.
+            7 => Level::AsOf(Position::commit(partition, rng.u64(0..=commit.offset))),
+            _ => Level::AsOfTime(commit.recorded_at + rng.i64(-1..=1)),
+        }
+    }
+
+    fn wire(self) -> v1::Consistency {
+        use v1::as_of::When;
+        use v1::consistency::Level as Wire;
+        let as_of = |when| Wire::AsOf(v1::AsOf { when: Some(when) });
+        let level = match self {
+            Level::Latest => Wire::Latest(()),
+            Level::AtLeast(at) => Wire::AtLeast(at.to_string()),
+            Level::AsOf(at) => as_of(When::Position(at.to_string())),
+            Level::AsOfTime(at) => as_of(When::Timestamp(time::to_wire(at))),
+        };
+        v1::Consistency { level: Some(level) }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Level::Latest => "read.latest",
+            Level::AtLeast(_) => "read.at_least",
+            Level::AsOf(_) => "read.as_of_position",
+            Level::AsOfTime(_) => "read.as_of_instant",
+        }
+    }
+}
+
+/// Reads one partition through one process, and compares.
+#[derive(Debug)]
+pub(crate) struct Reads<'a> {
+    pub(crate) query: &'a Query,
+    pub(crate) oracle: &'a Oracle,
+    /// Offset of the last record that the view has.
+    pub(crate) applied: u64,
+}
+
+impl Reads<'_> {
+    /// Some read of a random thing at this level; what was read, for the record.
+    pub(crate) fn random(
+        &self,
+        rng: &mut Rng,
+        level: Level,
+        summary: &mut Summary,
+    ) -> Result<String, String> {
+        let ids = self.oracle.transfer_ids();
+        let names: Vec<(&String, &Book)> = self.oracle.model.books.iter().collect();
+        if names.is_empty() {
+            return Ok("nothing to read".into());
+        }
+        let (ledger, book) = names[rng.usize(0..names.len())];
+        let accounts: Vec<&String> = book.accounts.keys().collect();
+        let read = match rng.u32(0..10) {
+            0..2 if !ids.is_empty() => {
+                let (ledger, id) = &ids[rng.usize(0..ids.len())];
+                self.transfer(ledger, id, level)
+            }
+            2..4 => self.accounts(ledger, book, level, rng.i32(1..5)),
+            4..7 if !book.balances.is_empty() => {
+                let keys: Vec<_> = book.balances.keys().collect();
+                let (account, asset) = keys[rng.usize(0..keys.len())];
+                self.entries(ledger, book, (account, asset), level, rng.i32(1..6))
+            }
+            _ if !accounts.is_empty() => {
+                let account = accounts[rng.usize(0..accounts.len())];
+                self.balance(ledger, book, account, level)
+            }
+            _ => return Ok("nothing to read".into()),
+        };
+        match read {
+            Ok(what) => {
+                summary.note(level.name());
+                Ok(what)
+            }
+            Err(what) => Err(format!("a read at {level:?} of {ledger}: {what}")),
+        }
+    }
+
+    /// Compares the state that an answer states with the one that was asked for; its bound.
+    fn read_at(&self, level: Level, read_at: Option<&v1::ReadAt>) -> Result<Place, String> {
+        let read_at = read_at.ok_or("an answer without a position")?;
+        let position: Position =
+            read_at.position.parse().map_err(|_| format!("read_at {read_at:?}"))?;
+        let bound = position.bound();
+        let end = (self.applied, u32::MAX);
+        let of_time = |instant| {
+            let commits = &self.oracle.commits;
+            let seen = |c: &&Commit| c.recorded_at <= instant && c.offset <= self.applied;
+            commits.iter().rev().find(seen).map_or((0, u32::MAX), |c| (c.offset, u32::MAX))
+        };
+        let right = match level {
+            Level::Latest => bound == end,
+            Level::AtLeast(asked) => bound == end && bound >= asked.bound(),
+            Level::AsOf(asked) => bound == asked.bound(),
+            Level::AsOfTime(instant) => bound == of_time(instant),
+        };
+        if !right {
+            return Err(format!("read at {position}, the view has {}", self.applied));
+        }
+        if let (Level::AsOfTime(instant), true) = (level, read_at.r#final) {
+            let later = |c: &Commit| c.recorded_at > instant && c.offset <= self.applied;
+            if !self.oracle.commits.iter().any(later) {
+                return Err(format!("final at {position}, but no later commit is applied"));
+            }
+        }
+        Ok(bound)
+    }
+
+    /// An answer that there is no such thing, where the model has none at that state either.
+    fn nothing(&self, level: Level, error: &QueryError, made: Place) -> Result<String, String> {
+        let future = match level {
+            Level::AtLeast(at) | Level::AsOf(at) => at.offset > self.applied,
+            Level::Latest | Level::AsOfTime(_) => false,
+        };
+        match error {
+            QueryError::Behind { .. } | QueryError::Future { .. } if future => {
+                Ok(format!("the view has {} only", self.applied))
+            }
+            QueryError::NotFound { at, .. } if at.bound() < made => Ok("not there yet".into()),
+            error => Err(format!("{error} (it was made at {made:?})")),
+        }
+    }
+
+    fn balance(
+        &self,
+        ledger: &str,
+        book: &Book,
+        name: &str,
+        level: Level,
+    ) -> Result<String, String> {
+        let account = &book.accounts[name];
+        let request = v1::GetBalanceRequest {
+            name: format!("ledgers/{ledger}/accounts/{name}"),
+            consistency: Some(level.wire()),
+        };
+        let response = match self.query.get_balance(&request) {
+            Ok(response) => response,
+            Err(error) => return self.nothing(level, &error, account.opened),
+        };
+        let bound = self.read_at(level, response.read_at.as_ref())?;
+        let mut due = Vec::new();
+        for ((_, asset), versions) in book.balances.iter().filter(|((of, _), _)| of == name) {
+            if let Some(version) = versions.iter().rev().find(|version| version.place <= bound) {
+                due.push(self.wire_balance(book, asset, account, version));
+            }
+        }
+        if response.balances != due {
+            return Err(format!("{name} has {due:?}, read {:?}", response.balances));
+        }
+        Ok(format!("balance of {name} at {bound:?}"))
+    }
+
+    fn wire_balance(&self, book: &Book, asset: &str, of: &Account, at: &Version) -> v1::Balance {
+        let scale = book.assets[asset].0;
+        let Counters { debits, credits } = at.counters;
+        let debit_normal = of.kind == 1 || of.kind == 5;
+        let (plus, minus) = if debit_normal { (debits, credits) } else { (credits, debits) };
+        let sign = if minus > plus { "-" } else { "" };
+        let Version { place: (offset, index), .. } = *at;
+        v1::Balance {
+            asset: asset.to_owned(),
+            debits_posted: decimal_string(debits, scale),
+            credits_posted: decimal_string(credits, scale),
+            debits_pending: decimal_string(0, scale),
+            credits_pending: decimal_string(0, scale),
+            balance: format!("{sign}{}", decimal_string(plus.abs_diff(minus), scale)),
+            position: Position::event(self.oracle.partition(), offset, index).to_string(),
+        }
+    }
+
+    /// All pages of a statement: each entry and the balance after it, newest first.
+    fn entries(
+        &self,
+        ledger: &str,
+        book: &Book,
+        (name, asset): (&str, &str),
+        level: Level,
+        page_size: i32,
+    ) -> Result<String, String> {
+        let account = &book.accounts[name];
+        let mut request = v1::ListEntriesRequest {
+            parent: format!("ledgers/{ledger}/accounts/{name}"),
+            asset: asset.to_owned(),
+            consistency: Some(level.wire()),
+            page_size,
+            page_token: String::new(),
+        };
+        let mut read = Vec::new();
+        let bound = loop {
+            let made = account.opened.max(book.assets[asset].1);
+            let response = match self.query.list_entries(&request) {
+                Ok(response) => response,
+                Err(error) => return self.nothing(level, &error, made),
+            };
+            let bound = self.read_at(level, response.read_at.as_ref())?;
+            for entry in response.entries {
+                read.push((entry.position, entry.transfer, entry.balance));
+            }
+            if response.next_page_token.is_empty() {
+                break bound;
+            }
+            request.page_token = response.next_page_token;
+        };
+        let versions = &book.balances[&(name.to_owned(), asset.to_owned())];
+        let seen = versions.iter().rev().filter(|version| version.place <= bound);
+        let due: Vec<_> = seen
+            .map(|version| {
+                let (offset, index) = version.place;
+                let position = Position::event(self.oracle.partition(), offset, index);
+                let transfer = format!("ledgers/{ledger}/transfers/{}", version.transfer);
+                let balance = self.wire_balance(book, asset, account, version);
+                (position.to_string(), transfer, Some(balance))
+            })
+            .collect();
+        if read != due {
+            return Err(format!("entries of {name} {asset}: due {due:?}, read {read:?}"));
+        }
+        Ok(format!("{} entries of {name} {asset} at {bound:?}", due.len()))
+    }
+
+    fn accounts(
+        &self,
+        ledger: &str,
+        book: &Book,
+        level: Level,
+        page_size: i32,
+    ) -> Result<String, String> {
+        let mut request = v1::ListAccountsRequest {
+            parent: format!("ledgers/{ledger}"),
+            consistency: Some(level.wire()),
+            page_size,
+            page_token: String::new(),
+        };
+        let mut read = Vec::new();
+        let bound = loop {
+            let response = match self.query.list_accounts(&request) {
+                Ok(response) => response,
+                Err(error) => return self.nothing(level, &error, book.created),
+            };
+            let bound = self.read_at(level, response.read_at.as_ref())?;
+            read.extend(response.accounts.into_iter().map(|a| (a.name, a.r#type, a.position)));
+            if response.next_page_token.is_empty() {
+                break bound;
+            }
+            request.page_token = response.next_page_token;
+        };
+        let seen = book.accounts.iter().filter(|(_, account)| account.opened <= bound);
+        let due: Vec<_> = seen
+            .map(|(name, account)| {
+                let (offset, index) = account.opened;
+                let position = Position::event(self.oracle.partition(), offset, index);
+                let name = format!("ledgers/{ledger}/accounts/{name}");
+                (name, account.kind, position.to_string())
+            })
+            .collect();
+        if read != due {
+            return Err(format!("accounts: due {due:?}, read {read:?}"));
+        }
+        Ok(format!("{} accounts of {ledger} at {bound:?}", due.len()))
+    }
+
+    fn transfer(&self, ledger: &str, id: &str, level: Level) -> Result<String, String> {
+        let decided = &self.oracle.model.books[ledger].transfers[id];
+        let request = v1::GetTransferRequest {
+            name: format!("ledgers/{ledger}/transfers/{id}"),
+            consistency: Some(level.wire()),
+        };
+        let response = match self.query.get_transfer(&request) {
+            Ok(response) => response,
+            Err(error) => return self.nothing(level, &error, decided.first.place),
+        };
+        let bound = self.read_at(level, response.read_at.as_ref())?;
+        let (offset, index) = decided.first.place;
+        let position = Position::event(self.oracle.partition(), offset, index).to_string();
+        let refused = response.refusal.as_ref().map(|refusal| refusal.code);
+        let asked = &decided.asked;
+        let found = response.transfer.unwrap_or_default();
+        let same = decided.first.place <= bound
+            && response.position == position
+            && refused == decided.first.refused
+            && found.debit_account == asked.debit
+            && found.credit_account == asked.credit
+            && found.reference == asked.reference
+            && crate::model::decimal(&found.amount) == crate::model::decimal(&asked.amount);
+        if same {
+            Ok(format!("transfer {id}"))
+        } else {
+            Err(format!("{decided:?}, read {found:?}"))
+        }
+    }
+}
+
+/// Minor units with all digits of the scale.
+fn decimal_string(minor: u128, scale: u32) -> String {
+    let mut digits = minor.to_string();
+    while digits.len() <= scale as usize {
+        digits.insert(0, '0');
+    }
+    if scale > 0 {
+        digits.insert(digits.len() - scale as usize, '.');
+    }
+    digits
+}

@@ -1,0 +1,69 @@
+//! The simulator itself: it finds nothing, exercises everything, and does the same again for a seed.
+
+use ledger_domain::Code;
+
+use crate::{Options, run, run_many};
+
+/// What needs ten thousand assets to come about: a test of the domain.
+const NOT_SIMULATED: [Code; 1] = [Code::TooMany];
+
+#[test]
+fn two_hundred_seeds_find_nothing_and_exercise_everything() {
+    let summary = match run_many(200, 1, &mut |_, _| {}) {
+        Ok(summary) => summary,
+        Err(failure) => panic!("{failure}"),
+    };
+    println!("{summary}");
+    let refusals = Code::ALL.iter().filter(|code| !NOT_SIMULATED.contains(code));
+    let refusals = refusals.map(|code| format!("refused.{}", code.name()));
+    let others = [
+        "answer.accepted",
+        "answer.replayed",
+        "answer.dry",
+        "answer.overloaded",
+        "answer.not_recorded",
+        "answer.none",
+        "read.latest",
+        "read.at_least",
+        "read.as_of_position",
+        "read.as_of_instant",
+        "read.own_write",
+        "crash.drop",
+        "crash.keep_prefix",
+        "crash.in_flight",
+        "fault.ids_lost",
+        "fault.view_lost",
+        "fault.snapshot_damaged",
+        "fault.snapshot_lost",
+        "fault.late_record",
+        "fault.foreign_bytes",
+        "fault.other_log",
+        "fault.silent_writer",
+        "fault.disk_full",
+        "rival.comes",
+        "rival.goes",
+        "clock.forward",
+        "clock.back",
+        "clock.far_back",
+        "skipped.foreign",
+        "skipped.zombie",
+        "skipped.duplicate",
+        "skipped.hole",
+        "audit.clean",
+    ];
+    let missing: Vec<String> = others
+        .into_iter()
+        .map(str::to_owned)
+        .chain(refusals)
+        .filter(|name| summary.count(name) == 0)
+        .collect();
+    assert_eq!(missing, [""; 0], "never happened");
+}
+
+#[test]
+fn one_seed_makes_one_history() {
+    let history = |seed| run(Options { seed, steps: 400 }).map(|summary| summary.history);
+    let first = history(7).expect("nothing is found");
+    assert_eq!(history(7), Ok(first));
+    assert_ne!(history(8), Ok(first));
+}

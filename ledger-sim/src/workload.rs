@@ -1,0 +1,177 @@
+//! What clients ask: mostly sound, often not.
+
+use fastrand::Rng;
+
+use crate::request::{Ask, Request, Transfer};
+
+pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
+const ACCOUNTS: [&str; 7] = ["cash", "alice", "bob", "fees", "till", "world", "users:carol:wallet"];
+const ASSETS: [(&str, u32); 3] = [("USD", 2), ("JPY", 0), ("DEEP", 30)];
+const AMOUNTS: [&str; 12] = [
+    "1",
+    "2.50",
+    "2.5",
+    "0.01",
+    "10",
+    "99.99",
+    "0.001",
+    "1000000",
+    "340282366920938463463374607431768211455",
+    "170141183460469231731687303715884105728",
+    "340282366920938463463374607431768211456",
+    "0",
+];
+const MALFORMED_AMOUNTS: [&str; 6] = ["", "01", "1.", "1e3", "-1", "0.00"];
+/// Past asks that are drawn from again.
+const REMEMBERED_MAX: usize = 64;
+
+/// Makes requests.
+#[derive(Debug, Default)]
+pub(crate) struct Workload {
+    made: u64,
+    past: Vec<Request>,
+}
+
+impl Workload {
+    pub(crate) fn next(&mut self, rng: &mut Rng) -> Request {
+        self.made += 1;
+        let request = match rng.u32(0..100) {
+            0..15 if !self.past.is_empty() => self.again(rng),
+            _ => self.fresh(rng),
+        };
+        if self.past.len() < REMEMBERED_MAX {
+            self.past.push(request.clone());
+        } else {
+            let at = rng.usize(0..REMEMBERED_MAX);
+            self.past[at] = request.clone();
+        }
+        request
+    }
+
+    /// A request of the past: the same, or its id with other content.
+    fn again(&mut self, rng: &mut Rng) -> Request {
+        let first = self.past[rng.usize(0..self.past.len())].clone();
+        if rng.u32(0..4) > 0 {
+            return Request { validate_only: rng.u32(0..8) == 0, ..first };
+        }
+        let fresh = self.fresh(rng);
+        Request { request_id: first.request_id, ledger: first.ledger, ..fresh }
+    }
+
+    fn fresh(&mut self, rng: &mut Rng) -> Request {
+        // Set up first, for the most part.
+        let set_up = if self.made < 40 { 60 } else { 8 };
+        let ask = if rng.u32(0..100) < set_up { set_up_ask(rng) } else { self.post(rng) };
+        let mut request_id = String::new();
+        if rng.bool() {
+            request_id = format!("r-{}", self.made);
+        }
+        let mut ledger = LEDGERS[rng.usize(0..LEDGERS.len())].to_owned();
+        match rng.u32(0..200) {
+            0..3 => "ghost".clone_into(&mut ledger),
+            3 => "no/name".clone_into(&mut ledger),
+            4 => "~r".clone_into(&mut request_id),
+            _ => {}
+        }
+        Request { request_id, ledger, ask, validate_only: rng.u32(0..20) == 0 }
+    }
+
+    fn post(&mut self, rng: &mut Rng) -> Ask {
+        let count = match rng.u32(0..40) {
+            0 => 0,
+            1..20 => 1,
+            20..38 => rng.usize(2..8),
+            _ => rng.usize(8..60),
+        };
+        let mut transfers: Vec<Transfer> = Vec::new();
+        for row in 0..count {
+            let transfer = match rng.u32(0..20) {
+                0 if !transfers.is_empty() => transfers[rng.usize(0..transfers.len())].clone(),
+                1 => self.past_transfer(rng),
+                _ => self.transfer(rng, row),
+            };
+            transfers.push(transfer);
+        }
+        Ask::Post { transfers }
+    }
+
+    /// A transfer of the past, as it was, written otherwise, or changed.
+    fn past_transfer(&self, rng: &mut Rng) -> Transfer {
+        let posts: Vec<&Transfer> = self
+            .past
+            .iter()
+            .filter_map(|request| match &request.ask {
+                Ask::Post { transfers } => transfers.first(),
+                Ask::CreateLedger | Ask::CreateAsset { .. } | Ask::OpenAccount { .. } => None,
+            })
+            .collect();
+        if posts.is_empty() {
+            return self.transfer(rng, 0);
+        }
+        let mut transfer = posts[rng.usize(0..posts.len())].clone();
+        match rng.u32(0..6) {
+            0 => transfer.amount = "7".into(),
+            1 => transfer.reference = "other".into(),
+            2 => transfer.effective_at = Some(1),
+            3 => transfer.id = transfer.id.to_uppercase(),
+            4 if transfer.amount.contains('.') => transfer.amount.push('0'),
+            _ => {}
+        }
+        transfer
+    }
+
+    fn transfer(&self, rng: &mut Rng, row: usize) -> Transfer {
+        let made = self.made;
+        let id = match rng.u32(0..60) {
+            0 => "no id".to_owned(),
+            1..30 => format!("0198c0de-{:04x}-7abc-8def-{made:08x}{row:04x}", rng.u16(..)),
+            _ => format!("t-{made}-{row}"),
+        };
+        let mut account = || match rng.u32(0..80) {
+            0 => "nobody".to_owned(),
+            1 => "no body".to_owned(),
+            _ => ACCOUNTS[rng.usize(0..ACCOUNTS.len())].to_owned(),
+        };
+        let (debit, mut credit) = (account(), account());
+        if debit == credit && rng.u32(0..8) > 0 {
+            "world".clone_into(&mut credit);
+        }
+        let asset = match rng.u32(0..60) {
+            0 => "NONE",
+            1..40 => "USD",
+            _ => ASSETS[rng.usize(0..ASSETS.len())].0,
+        };
+        let amount = match rng.u32(0..30) {
+            0 => MALFORMED_AMOUNTS[rng.usize(0..MALFORMED_AMOUNTS.len())].to_owned(),
+            1..6 => AMOUNTS[rng.usize(0..AMOUNTS.len())].to_owned(),
+            _ => rng.u32(1..200).to_string(),
+        };
+        let reference = match rng.u32(0..40) {
+            0 => "x".repeat(257),
+            1..10 => format!("invoice {}", rng.u16(..)),
+            _ => String::new(),
+        };
+        let effective_at = (rng.u32(0..10) == 0).then(|| rng.i64(-1_000_000..1_000_000_000));
+        Transfer { id, debit, credit, asset: asset.into(), amount, reference, effective_at }
+    }
+}
+
+fn set_up_ask(rng: &mut Rng) -> Ask {
+    match rng.u32(0..10) {
+        0..2 => Ask::CreateLedger,
+        2..4 => {
+            let (code, scale) = ASSETS[rng.usize(0..ASSETS.len())];
+            match rng.u32(0..20) {
+                0 => Ask::CreateAsset { code: "DEEPER".into(), scale: 31 },
+                1 => Ask::CreateAsset { code: String::new(), scale: 2 },
+                _ => Ask::CreateAsset { code: code.into(), scale },
+            }
+        }
+        _ => {
+            let name = ACCOUNTS[rng.usize(0..ACCOUNTS.len())];
+            let kind = if rng.u32(0..60) == 0 { 0 } else { rng.i32(1..6) };
+            let may_go_negative = name == "world" || name == "cash" || rng.u32(0..8) == 0;
+            Ask::OpenAccount { name: name.into(), kind, may_go_negative }
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! All that there is: the log, two processes, their disks, the clock, clients and faults.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use fastrand::Rng;
+use ledger_command::{Reply, Request as Offer, readback};
+use ledger_domain::partition::partition_of;
+use ledger_domain::{Command, CommandBody, Position};
+use ledger_log::record::{Incarnation, LogId, Record};
+use ledger_log::simulated::{Crash, Faults, Simulated};
+use ledger_log::{LogInfo, log};
+
+use crate::model;
+use crate::node::{Disk, Node};
+use crate::oracle::{Oracle, Told};
+use crate::reads::{Level, Reads};
+use crate::request::{Ask, Request, Transfer};
+use crate::summary::{Failure, Summary};
+use crate::workload::Workload;
+
+/// What is kept of what happened last.
+const RECENT_MAX: usize = 40;
+/// Characters of each that are kept.
+const SHOWN_CHARACTERS_MAX: usize = 500;
+/// When a simulation begins.
+const START_NS: i64 = 1_700_000_000_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
+pub(crate) const PARTITIONS: u32 = 2;
+/// Processes that may run side by side: one that serves, and one that comes and takes over.
+const NODES: usize = 2;
+
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) rng: Rng,
+    pub(crate) log: Arc<Simulated>,
+    pub(crate) info: LogInfo,
+    pub(crate) disks: Vec<Vec<Disk>>,
+    pub(crate) nodes: Vec<Option<Node>>,
+    pub(crate) oracles: Vec<Oracle>,
+    workload: Workload,
+    pub(crate) now: i64,
+    /// How far the clock was set back; somebody sets it right some time.
+    clock_behind: i64,
+    step: u32,
+    attempts: u64,
+    /// By attempt: on which process and partition it was asked.
+    open: BTreeMap<u64, (usize, u32)>,
+    pub(crate) summary: Summary,
+    history: blake3::Hasher,
+    recent: VecDeque<String>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let log = Arc::new(Simulated::new(PARTITIONS, rng.u64(..)));
+        let id = LogId(rng.u128(..).to_le_bytes());
+        let oracles = (0..PARTITIONS).map(|partition| Oracle::new(id, partition)).collect();
+        let disks = || (0..PARTITIONS).map(|_| Disk::default()).collect::<Vec<_>>();
+        World {
+            rng,
+            log,
+            info: LogInfo { id, partition_count: PARTITIONS },
+            disks: (0..NODES).map(|_| disks()).collect(),
+            nodes: (0..NODES).map(|_| None).collect(),
+            oracles,
+            workload: Workload::default(),
+            now: START_NS,
+            clock_behind: 0,
+            step: 0,
+            attempts: 0,
+            open: BTreeMap::new(),
+            summary: Summary { runs: 1, ..Summary::default() },
+            history: blake3::Hasher::new(),
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// One step, at random.
+    pub(crate) fn step(&mut self) -> Result<(), String> {
+        if self.step == 0 {
+            self.begin()?;
+        }
+        self.step += 1;
+        self.now += self.rng.i64(1..5_000_000);
+        if self.clock_behind > 0 && self.rng.u32(0..15) == 0 {
+            self.now += std::mem::take(&mut self.clock_behind);
+        }
+        match self.rng.u32(0..1000) {
+            0..260 => self.ask(),
+            260..480 => self.write(),
+            480..640 => {
+                self.log.tick();
+                Ok(())
+            }
+            640..740 => self.follow(),
+            740..860 => self.project(),
+            860..940 => self.read(),
+            940..948 => self.crash(),
+            948..956 => self.rival(),
+            956..966 => self.land(),
+            966..976 => self.inject(),
+            976..984 => self.jump(),
+            984..990 => {
+                let full = self.rng.u32(0..3) == 0;
+                self.log.set_full(full);
+                self.note(if full { "fault.disk_full" } else { "disk.free" }, "");
+                Ok(())
+            }
+            _ => self.flush_view(),
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), String> {
+        let opened = log::open(&*self.log, self.info.id).map_err(|error| error.to_string())?;
+        assert_eq!(opened, self.info, "the log is created with the id that is handed in");
+        let mut chance = |most: u32| if self.rng.bool() { self.rng.u32(0..most) } else { 0 };
+        let faults = Faults {
+            without_offset: chance(300),
+            ack_lost: chance(60),
+            lost: chance(60),
+            late: chance(60),
+            doubled: chance(60),
+            failed: chance(60),
+            foreign: chance(60),
+            lands: chance(200),
+        };
+        self.log.set_faults(faults);
+        self.start(0)
+    }
+
+    /// Notes that something happened: for the counts, the history and whoever reads a failure.
+    pub(crate) fn note(&mut self, name: &str, detail: &str) {
+        self.summary.note(name);
+        self.trace(format!("{name} {detail}"));
+    }
+
+    pub(crate) fn trace(&mut self, what: String) {
+        self.history.update(what.as_bytes()).update(&[0]).update(&self.now.to_le_bytes());
+        if self.recent.len() == RECENT_MAX {
+            self.recent.pop_front();
+        }
+        let shown: String = what.chars().take(SHOWN_CHARACTERS_MAX).collect();
+        self.recent.push_back(format!("step {}: {shown}", self.step));
+    }
+
+    pub(crate) fn start(&mut self, node: usize) -> Result<(), String> {
+        let started = Node::start(&self.log, self.info, &self.disks[node], &mut self.rng)?;
+        self.nodes[node] = Some(started);
+        Ok(())
+    }
+
+    /// Which running process is next.
+    fn some_node(&mut self) -> usize {
+        let other = self.nodes[1].is_some() && self.rng.u32(0..3) == 0;
+        usize::from(other)
+    }
+
+    fn ask(&mut self) -> Result<(), String> {
+        let request = self.workload.next(&mut self.rng);
+        self.attempts += 1;
+        let number = self.attempts;
+        let parts = model::shape(&request);
+        let (command, malformed) = match (request.read(), &parts) {
+            (Ok(read), Ok(_)) => read,
+            (Err(rejection), Err(code)) if rejection.code.number() == *code => {
+                let name = format!("refused.{}", rejection.code.name());
+                self.note(&name, &format!("{number}"));
+                return Ok(());
+            }
+            (read, due) => return Err(format!("{request:?} is read as {read:?}, due is {due:?}")),
+        };
+        let parts = parts.unwrap_or_default();
+        let due: Vec<_> = (0..).zip(&parts).filter_map(|(at, code)| Some((at, (*code)?))).collect();
+        let found: Vec<_> =
+            malformed.iter().map(|(at, rejection)| (*at, rejection.code.number())).collect();
+        if due != found {
+            return Err(format!("{request:?}: malformed are {found:?}, due is {due:?}"));
+        }
+        for (_, rejection) in &malformed {
+            self.summary.note(&format!("refused.{}", rejection.code.name()));
+        }
+        let transfers = well_formed(&request, &parts);
+        if matches!(request.ask, Ask::Post { .. }) && transfers.is_empty() {
+            return Ok(());
+        }
+        self.offer(number, request, command, transfers)
+    }
+
+    fn offer(
+        &mut self,
+        number: u64,
+        request: Request,
+        command: Command,
+        transfers: Vec<Transfer>,
+    ) -> Result<(), String> {
+        if let CommandBody::PostTransfers { transfers: read } = &command.body {
+            assert_eq!(read.len(), transfers.len(), "both read the same batch");
+        }
+        let partition = partition_of(&request.ledger, PARTITIONS);
+        let node = self.some_node();
+        let validate_only = request.validate_only;
+        self.trace(format!("attempt {number} at {node} of partition {partition}: {request:?}"));
+        let oracle = &mut self.oracles[partition as usize];
+        oracle.walk(&self.log)?;
+        oracle.sent(number, request, transfers);
+        self.open.insert(number, (node, partition));
+        if let Some(running) = &mut self.nodes[node] {
+            running.parts[partition as usize].writer.offer(Offer {
+                token: number,
+                command,
+                validate_only,
+                actor: String::new(),
+                traceparent: number.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), String> {
+        let (node, partition) = (self.some_node(), self.rng.u32(0..PARTITIONS));
+        self.write_at(node, partition).map(drop)
+    }
+
+    /// Lets one writer step, and judges what it says; when it wants to be called again.
+    pub(crate) fn write_at(&mut self, node: usize, partition: u32) -> Result<Option<i64>, String> {
+        let Some(running) = &mut self.nodes[node] else { return Ok(None) };
+        let part = &mut running.parts[partition as usize];
+        let (replies, wake) = part.write(self.now)?;
+        for (number, replied) in replies {
+            let reply = readback::complete(&*self.log, replied).map_err(|e| e.to_string())?;
+            self.answered(node, partition, number, &reply)?;
+        }
+        Ok(wake)
+    }
+
+    fn answered(
+        &mut self,
+        node: usize,
+        partition: u32,
+        number: u64,
+        reply: &Reply,
+    ) -> Result<(), String> {
+        self.trace(format!("attempt {number} is told {reply:?}"));
+        if self.open.remove(&number) != Some((node, partition)) {
+            return Err(format!("attempt {number} was not asked there, or is answered twice"));
+        }
+        let oracle = &mut self.oracles[partition as usize];
+        oracle.walk(&self.log)?;
+        oracle.answered(number, reply, &mut self.summary).map_err(|what| {
+            format!("attempt {number}: {what}\n  {:?}", oracle.attempts[&number].request)
+        })?;
+        let position = match reply {
+            Reply::One(answer) => answer.receipt().and_then(|receipt| receipt.position),
+            Reply::Items(items) => items.iter().find_map(|answer| answer.receipt()?.position),
+            Reply::NotRecorded { .. } | Reply::Overloaded { .. } | Reply::Unknown { .. } => None,
+        };
+        match position {
+            Some(position) if self.rng.u32(0..6) == 0 => self.read_own_write(node, position),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was acknowledged is shown once the view has its position.
+    fn read_own_write(&mut self, node: usize, position: Position) -> Result<(), String> {
+        let Some(running) = &mut self.nodes[node] else { return Ok(()) };
+        let part = &mut running.parts[position.partition as usize];
+        let has = |part: &crate::node::Part| {
+            let applied = part.projector.view().state().applied;
+            applied.is_some_and(|applied| applied.offset >= position.offset)
+        };
+        while !has(part) {
+            if part.project(self.rng.usize(1..4_000))? == 0 {
+                return Err(format!("{position} was acknowledged and is not in the log"));
+            }
+        }
+        self.summary.note("read.own_write");
+        self.read_at(node, position.partition, Level::AtLeast(position))
+    }
+
+    fn read(&mut self) -> Result<(), String> {
+        let (node, partition) = (self.some_node(), self.rng.u32(0..PARTITIONS));
+        let commits = &self.oracles[partition as usize].commits;
+        let level = Level::random(&mut self.rng, partition, commits);
+        self.read_at(node, partition, level)
+    }
+
+    pub(crate) fn read_at(
+        &mut self,
+        node: usize,
+        partition: u32,
+        level: Level,
+    ) -> Result<(), String> {
+        let oracle = &mut self.oracles[partition as usize];
+        oracle.walk(&self.log)?;
+        let Some(running) = &self.nodes[node] else { return Ok(()) };
+        let applied = running.parts[partition as usize].projector.view().state().applied;
+        let Some(applied) = applied.map(|applied| applied.offset) else { return Ok(()) };
+        let reads = Reads { query: &running.query, oracle, applied };
+        let what = reads.random(&mut self.rng, level, &mut self.summary)?;
+        self.trace(format!("read {what} of partition {partition} at {node}"));
+        Ok(())
+    }
+
+    fn follow(&mut self) -> Result<(), String> {
+        let (node, partition) = (self.some_node(), self.rng.usize(0..PARTITIONS as usize));
+        let Some(running) = &mut self.nodes[node] else { return Ok(()) };
+        running.parts[partition].follow().map(drop)
+    }
+
+    fn project(&mut self) -> Result<(), String> {
+        let (node, partition) = (self.some_node(), self.rng.usize(0..PARTITIONS as usize));
+        let Some(running) = &mut self.nodes[node] else { return Ok(()) };
+        running.parts[partition].project(self.rng.usize(1..6_000)).map(drop)
+    }
+
+    fn flush_view(&mut self) -> Result<(), String> {
+        let (node, partition) = (self.some_node(), self.rng.usize(0..PARTITIONS as usize));
+        let Some(running) = &mut self.nodes[node] else { return Ok(()) };
+        running.parts[partition].projector.flush().map_err(|error| error.to_string())
+    }
+
+    /// Every process dies and the first starts again.
+    fn crash(&mut self) -> Result<(), String> {
+        let (crash, name) = match self.rng.u32(0..3) {
+            0 => (Crash::Drop, "crash.drop"),
+            1 => (Crash::KeepPrefix, "crash.keep_prefix"),
+            _ => (Crash::InFlight, "crash.in_flight"),
+        };
+        self.note(name, "");
+        self.log.crash(crash);
+        self.log.set_full(false);
+        self.nodes.iter_mut().for_each(|node| *node = None);
+        let unanswered = std::mem::take(&mut self.open);
+        *self.summary.counts.entry("answer.none".into()).or_default() += unanswered.len() as u64;
+        for node in 0..NODES {
+            for partition in 0..PARTITIONS as usize {
+                self.damage(node, partition);
+            }
+        }
+        self.start(0)
+    }
+
+    /// What a crash does to what a process keeps of a partition.
+    fn damage(&mut self, node: usize, partition: usize) {
+        let disk = self.disks[node][partition].clone();
+        if self.rng.u32(0..4) > 0 {
+            disk.ids.crash();
+            disk.view.crash();
+        }
+        match self.rng.u32(0..24) {
+            0 => {
+                disk.ids.lose();
+                self.note("fault.ids_lost", "");
+            }
+            1 => {
+                self.disks[node][partition].view = Arc::default();
+                self.note("fault.view_lost", "");
+            }
+            2..6 => {
+                let damaged = match disk.snapshots.kept().values_mut().next_back() {
+                    Some(bytes) => {
+                        let at = self.rng.usize(0..bytes.len());
+                        bytes[at] ^= 1 << self.rng.u32(0..8);
+                        true
+                    }
+                    None => false,
+                };
+                if damaged {
+                    self.note("fault.snapshot_damaged", "");
+                }
+            }
+            6 => {
+                let kept = self.rng.usize(0..2);
+                let mut snapshots = disk.snapshots.kept();
+                while snapshots.len() > kept {
+                    snapshots.pop_last();
+                }
+                drop(snapshots);
+                self.note("fault.snapshot_lost", "");
+            }
+            _ => {}
+        }
+    }
+
+    /// Another process comes and takes the partitions, or goes without a word.
+    fn rival(&mut self) -> Result<(), String> {
+        if self.nodes[1].is_none() {
+            self.note("rival.comes", "");
+            return self.start(1);
+        }
+        self.rival_goes();
+        Ok(())
+    }
+
+    /// A record of the past lands at last: of a writer that may be dead.
+    fn land(&mut self) -> Result<(), String> {
+        let partition = self.rng.u32(0..PARTITIONS);
+        if let Some(offset) = self.log.land(partition) {
+            self.note("fault.late_record", &format!("{partition}@{offset}"));
+        }
+        Ok(())
+    }
+
+    /// Records of somebody else.
+    fn inject(&mut self) -> Result<(), String> {
+        let partition = self.rng.u32(0..PARTITIONS);
+        let (bytes, name) = match self.rng.u32(0..3) {
+            0 => {
+                let length = self.rng.usize(0..60);
+                let bytes = std::iter::repeat_with(|| self.rng.u8(..)).take(length).collect();
+                (bytes, "fault.foreign_bytes")
+            }
+            1 => {
+                let other = LogId(self.rng.u128(..).to_le_bytes());
+                let incarnation = Incarnation(self.rng.u128(..).to_le_bytes());
+                (Record::TermStarted(incarnation).encode(other), "fault.other_log")
+            }
+            // A writer that took the partition and was never heard of again.
+            _ => {
+                let incarnation = Incarnation(self.rng.u128(..).to_le_bytes());
+                (Record::TermStarted(incarnation).encode(self.info.id), "fault.silent_writer")
+            }
+        };
+        let offset = self.log.inject(partition, bytes);
+        self.note(name, &format!("{partition}@{offset}"));
+        Ok(())
+    }
+
+    fn jump(&mut self) -> Result<(), String> {
+        let (by, name) = match self.rng.u32(0..4) {
+            0 => (self.rng.i64(1..100) * SECOND_NS, "clock.forward"),
+            1 => (-self.rng.i64(2..20) * SECOND_NS, "clock.far_back"),
+            _ => (-self.rng.i64(1..SECOND_NS / 2), "clock.back"),
+        };
+        self.now += by;
+        self.clock_behind = (self.clock_behind - by).max(0);
+        self.note(name, &by.to_string());
+        Ok(())
+    }
+
+    /// The other process ends without a word: nobody answers what it was asked.
+    pub(crate) fn rival_goes(&mut self) {
+        self.note("rival.goes", "");
+        self.nodes[1] = None;
+        self.open.retain(|_, (node, _)| *node != 1);
+    }
+
+    pub(crate) fn open_attempts(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn told(&self, told: Told) -> usize {
+        let attempts = self.oracles.iter().flat_map(|oracle| oracle.attempts.values());
+        attempts.filter(|attempt| attempt.told == told).count()
+    }
+
+    pub(crate) fn into_summary(mut self) -> Summary {
+        let skipped: u64 = self.oracles.iter().map(|oracle| oracle.skipped).sum();
+        let commits: usize = self.oracles.iter().map(|oracle| oracle.commits.len()).sum();
+        self.summary.counts.insert("log.skipped".into(), skipped);
+        self.summary.counts.insert("log.commits".into(), commits as u64);
+        self.summary.history = self.history.finalize().into();
+        self.summary
+    }
+
+    pub(crate) fn into_failure(self, seed: u64, what: String) -> Failure {
+        Failure { seed, step: self.step, what, recent: self.recent.into() }
+    }
+}
+
+/// The transfers of a batch whose shape is right.
+fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
+    match &request.ask {
+        Ask::Post { transfers } => {
+            let sound = transfers.iter().zip(parts).filter(|(_, code)| code.is_none());
+            sound.map(|(transfer, _)| transfer.clone()).collect()
+        }
+        Ask::CreateLedger | Ask::CreateAsset { .. } | Ask::OpenAccount { .. } => Vec::new(),
+    }
+}
