@@ -74,7 +74,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     tracing::info!(%log, data = %config.data.display(), "opened");
     let command = start_command(&config, backend.clone(), log).await?;
     let views = Views::open(&config, &backend, log)?;
-    let query = Query::new(views.readers())?;
+    let query = Query::new(views.readers())?.with_clock(clock::now);
     let audited = views.readers().into_iter().map(Some).collect();
     let audit = AuditServer::new(backend, log, audit::views_of(audited), audit::spawner());
 

@@ -124,6 +124,16 @@ fn a_future_position_and_one_of_another_partition_are_refused() {
         let other = (partition.parse::<u32>().unwrap() + 1) % 8;
         assert_eq!(read(format!("{other}@1")).await.code(), Code::InvalidArgument);
         assert_eq!(read("yesterday".into()).await.code(), Code::InvalidArgument);
+
+        let at = |seconds| {
+            let at = prost_types::Timestamp { seconds, nanos: 0 };
+            let when = Some(v1::as_of::When::Timestamp(at));
+            let level = v1::consistency::Level::AsOf(v1::AsOf { when });
+            Some(v1::Consistency { level: Some(level) })
+        };
+        let status = client.balance_with("bank", "bob", at(7_000_000_000)).await.unwrap_err();
+        assert_eq!(status.code(), Code::OutOfRange, "{status}");
+        assert!(status.message().contains("future"), "{status}");
     });
 }
 
