@@ -1,7 +1,8 @@
 //! What the writer and the follower of one partition tell each other.
 //!
-//! The writer asks for the state as the log has it at the beginning of its term, and learns how far the
-//! id store is; the follower learns what hash the writer's state has, to compare it with its own.
+//! The writer asks for the state as the log has it at the beginning of its term, and learns how
+//! far the id store is; the follower learns what hash the writer's state has, to compare it with
+//! its own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,8 +59,9 @@ impl Link {
         self.followed.store(sequence, Ordering::SeqCst);
     }
 
-    /// The writer has no room for more ids until the follower is further on. It says so before it looks
-    /// again how far that is, and the follower the other way round: so one of them sees the other.
+    /// The writer has no room for more ids until the follower is further on. It says so before it
+    /// looks again how far that is, and the follower the other way round: so one of them sees the
+    /// other.
     pub(crate) fn set_writer_waits(&self, waits: bool) {
         self.writer_waits.store(waits, Ordering::SeqCst);
     }
@@ -94,8 +96,8 @@ impl Link {
         self.slot().handover.take()
     }
 
-    /// The writer's state has this hash; to be compared when the follower comes there. Must be claimed
-    /// before the commit is sent.
+    /// The writer's state has this hash; to be compared when the follower comes there. Must be
+    /// claimed before the commit is sent.
     pub(crate) fn claim(&self, claim: Fingerprint) {
         self.slot().claim = Some(claim);
     }
