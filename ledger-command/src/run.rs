@@ -225,6 +225,12 @@ impl Handle {
         }
     }
 
+    /// The log that the writers write.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.inner.backend
+    }
+
     /// How each partition is.
     #[must_use]
     pub fn statuses(&self) -> Vec<Status> {
@@ -293,3 +299,6 @@ impl Door {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,3 +202,6 @@ fn refused(reply: Reply) -> Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

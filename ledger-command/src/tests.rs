@@ -3,5 +3,5 @@
 mod idempotency;
 mod property;
 mod recovery;
-mod rig;
+pub(crate) mod rig;
 mod terms;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use ledger_domain::{Position, State, Timestamp};
 use ledger_log::record::{Chain, LogId};
-use ledger_log::{AckStep, Backend, Cursor, Report, ReportSink};
+use ledger_log::{AckStep, Backend, Cursor, Outcome, Report, ReportSink};
 
 use crate::ids::IdStore;
 use crate::link::{Fingerprint, Link};
@@ -181,6 +181,8 @@ pub struct Writer {
     /// The last record of its own that counts, once a term was taken.
     settled: Option<Cursor>,
     next_ticket: u64,
+    /// Reports since the last that had an offset.
+    without_offset: usize,
     /// Reports below are of producers that are gone.
     first_ticket: u64,
     failures: u32,
@@ -207,6 +209,7 @@ impl Writer {
             waiting: VecDeque::new(),
             settled: None,
             next_ticket: 0,
+            without_offset: 0,
             first_ticket: 0,
             failures: 0,
             last_error: String::new(),
@@ -247,7 +250,10 @@ impl Writer {
                 taking.report(report);
                 AckStep::Wait
             }
-            Phase::Serving(serving) => serving.acks.report(report),
+            Phase::Serving(serving) => {
+                self.without_offset += usize::from(report.outcome == Outcome::Durable(None));
+                serving.acks.report(report)
+            }
         };
         match step {
             AckStep::Wait => {}
@@ -274,9 +280,14 @@ impl Writer {
                 return Some(self.speculation.recorded_at - CLOCK_BEHIND_MAX_NS);
             }
             self.drain(now);
+            self.settle_without_offset();
         }
         self.release();
-        wake
+        match self.phase {
+            // The term ended in this step: its pause begins now.
+            Phase::Resting { until: None } => Some(now),
+            _ => wake,
+        }
     }
 
     /// Replies that may leave, by token, in the order in which they may.
@@ -340,6 +351,15 @@ impl Writer {
         self.phase = Phase::Stopped { reason };
     }
 
+    /// When all in flight was reported without an offset and nothing more comes whose offset would
+    /// settle it, the log is read: by a new term, as after every doubt.
+    fn settle_without_offset(&mut self) {
+        let all = self.without_offset > 0 && self.without_offset == self.in_flight.len();
+        if all && self.queue.is_empty() && self.is_serving() {
+            self.retake("the log did not say where its last records are".into());
+        }
+    }
+
     fn refuse_queued(&mut self, reply: &Reply) {
         self.queued_transfers = 0;
         for request in self.queue.drain(..) {
@@ -350,6 +370,7 @@ impl Writer {
     fn counted(&mut self, count: usize, offset: u64) {
         assert!(count <= self.in_flight.len(), "what counts was sent");
         self.failures = 0;
+        self.without_offset = 0;
         let behind = u64::try_from(count).unwrap_or(u64::MAX);
         for (commit, place) in self.in_flight.drain(..count).zip(offset + 1 - behind..) {
             self.offsets.push(commit.sequence, place);

@@ -61,7 +61,10 @@ fn the_state_has_the_bytes_of_its_schema() {
     assert_eq!(
         hex,
         concat!(
-            "010462616e6b01035553440002", // one ledger, one asset
+            "010462616e6b010355534402",             // one ledger, its one asset
+            "020005776f726c6401010100fbd204000000", // two accounts, the first with its balance
+            "0001610100010000fbd2040000",           // the second
+            "fbd007",                               // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"
     );

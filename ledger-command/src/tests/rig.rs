@@ -132,7 +132,7 @@ impl Rig {
                 return;
             }
         }
-        panic!("does not come to rest: {:?}", self.writer);
+        panic!("does not come to rest: {:?}", self.writer.status());
     }
 
     pub(crate) fn reply(&mut self, token: u64) -> Reply {

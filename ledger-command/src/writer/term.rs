@@ -87,6 +87,7 @@ impl Writer {
         tracing::warn!(partition = self.parts.partition, why, "taking the partition again");
         self.failures = self.failures.saturating_add(1);
         self.last_error = why;
+        self.without_offset = 0;
         self.phase = Phase::Resting { until: None };
         self.first_ticket = self.next_ticket;
     }
