@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ledger_domain::State;
-use ledger_log::{Cursor, Incarnation};
+use ledger_log::{Chain, Cursor, Incarnation};
 
 /// The state at a `TermStarted`, read from the log's bytes.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct Link {
 struct Slot {
     wanted: Option<Incarnation>,
     handover: Option<Handover>,
-    claim: Option<Fingerprint>,
+    claim: Option<(Fingerprint, Chain)>,
 }
 
 impl Link {
@@ -94,18 +94,17 @@ impl Link {
         self.slot().handover.take()
     }
 
-    /// The writer's state has this hash; to be compared when the follower comes there. Must be claimed
-    /// before the commit is sent.
-    pub(crate) fn claim(&self, claim: Fingerprint) {
-        self.slot().claim = Some(claim);
+    /// The writer's state has this hash after its commit that makes this chain; to be compared when the
+    /// follower comes there. Must be claimed before the commit is sent.
+    pub(crate) fn claim(&self, claim: Fingerprint, chain: Chain) {
+        self.slot().claim = Some((claim, chain));
     }
 
-    /// The claim on the state after this commit, if there is one.
-    pub(crate) fn claim_at(&self, sequence: u64) -> Option<Fingerprint> {
+    /// The claim on the state after this commit, if there is one. Another writer's commit of the same
+    /// sequence makes another chain: the claimed one has failed.
+    pub(crate) fn claim_at(&self, sequence: u64, chain: Chain) -> Option<Fingerprint> {
         let mut slot = self.slot();
-        if slot.claim.is_some_and(|claim| claim.sequence < sequence) {
-            slot.claim = None;
-        }
-        slot.claim.take_if(|claim| claim.sequence == sequence)
+        let (claim, claimed) = slot.claim.take_if(|(claim, _)| claim.sequence <= sequence)?;
+        (claim.sequence == sequence && claimed == chain).then_some(claim)
     }
 }

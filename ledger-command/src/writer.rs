@@ -454,6 +454,8 @@ impl Offsets {
 impl Writer {
     /// Claims another hash for the last commit decided than it has.
     pub(crate) fn claim_for_test(&self, hash: [u8; 32]) {
-        self.parts.link.claim(Fingerprint { sequence: self.speculation.sequence, hash });
+        let Speculation { sequence, chain, .. } = self.speculation;
+        let chain = chain.unwrap_or(Chain::START);
+        self.parts.link.claim(Fingerprint { sequence, hash }, chain);
     }
 }

@@ -110,7 +110,10 @@ async fn a_transfer_is_acknowledged_replayed_and_refused() {
         let status = server.client.post_transfer(spend).await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::FailedPrecondition);
         let refusal = answer::refusal_of(&status).unwrap();
-        assert_eq!((refusal.reason.as_str(), refusal.subject.as_str()), ("INSUFFICIENT_FUNDS", "a"));
+        assert_eq!(
+            (refusal.reason.as_str(), refusal.subject.as_str()),
+            ("INSUFFICIENT_FUNDS", "a")
+        );
         assert_eq!(refusal.replayed, replayed);
     }
     let other = post(transfer("t1", "world", "a", "10.51"));
@@ -135,10 +138,11 @@ async fn a_batch_answers_in_order_with_the_malformed_ones_at_their_places() {
     let request = v1::PostTransfersRequest { parent, transfers, ..Default::default() };
     let answered = server.client.post_transfers(request.clone()).await.unwrap().into_inner();
     let said = |answered: &v1::PostTransfersResponse| -> Vec<String> {
-        let outcomes = answered.results.iter().map(|result| match result.outcome.as_ref().unwrap() {
-            WireOutcome::Acknowledgement(_) => "OK".to_owned(),
-            WireOutcome::Refusal(refusal) => refusal.reason.clone(),
-        });
+        let outcomes =
+            answered.results.iter().map(|result| match result.outcome.as_ref().unwrap() {
+                WireOutcome::Acknowledgement(_) => "OK".to_owned(),
+                WireOutcome::Refusal(refusal) => refusal.reason.clone(),
+            });
         outcomes.collect()
     };
     let expected =
@@ -186,8 +190,7 @@ async fn a_dry_run_writes_nothing_and_the_traceparent_reaches_the_log() {
     let mut call = Request::new(fund);
     call.metadata_mut().insert("traceparent", traceparent.parse().unwrap());
     let answered = server.client.post_transfer(call).await.unwrap().into_inner();
-    let at: ledger_domain::Position =
-        answered.acknowledgement.unwrap().position.parse().unwrap();
+    let at: ledger_domain::Position = answered.acknowledgement.unwrap().position.parse().unwrap();
     let records = server.handle.backend().read(0, at.offset, 1).unwrap();
     let (_, record) = ledger_log::record::Record::decode(&records[0].bytes).unwrap();
     let ledger_log::record::Record::Commit(commit) = record else { panic!("a commit") };
