@@ -238,7 +238,7 @@ impl Follower {
     }
 
     fn compare_claim(&self, sequence: u64) -> Result<(), FollowError> {
-        match self.parts.link.claim_at(sequence) {
+        match self.parts.link.claim_at(sequence, self.cursor().chain) {
             Some(claim) if claim.hash != state_hash(&self.state) => {
                 Err(FollowError::Differs { partition: self.parts.partition, sequence })
             }

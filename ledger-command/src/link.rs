@@ -1,14 +1,13 @@
 //! What the writer and the follower of one partition tell each other.
 //!
-//! The writer asks for the state as the log has it at the beginning of its term, and learns how
-//! far the id store is; the follower learns what hash the writer's state has, to compare it with
-//! its own.
+//! The writer asks for the state as the log has it at the beginning of its term, and learns how far the
+//! id store is; the follower learns what hash the writer's state has, to compare it with its own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ledger_domain::State;
-use ledger_log::{Cursor, Incarnation};
+use ledger_log::{Chain, Cursor, Incarnation};
 
 /// The state at a `TermStarted`, read from the log's bytes.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ pub struct Link {
 struct Slot {
     wanted: Option<Incarnation>,
     handover: Option<Handover>,
-    claim: Option<Fingerprint>,
+    claim: Option<(Fingerprint, Chain)>,
 }
 
 impl Link {
@@ -59,9 +58,8 @@ impl Link {
         self.followed.store(sequence, Ordering::SeqCst);
     }
 
-    /// The writer has no room for more ids until the follower is further on. It says so before it
-    /// looks again how far that is, and the follower the other way round: so one of them sees the
-    /// other.
+    /// The writer has no room for more ids until the follower is further on. It says so before it looks
+    /// again how far that is, and the follower the other way round: so one of them sees the other.
     pub(crate) fn set_writer_waits(&self, waits: bool) {
         self.writer_waits.store(waits, Ordering::SeqCst);
     }
@@ -96,18 +94,17 @@ impl Link {
         self.slot().handover.take()
     }
 
-    /// The writer's state has this hash; to be compared when the follower comes there. Must be
-    /// claimed before the commit is sent.
-    pub(crate) fn claim(&self, claim: Fingerprint) {
-        self.slot().claim = Some(claim);
+    /// The writer's state has this hash after its commit that makes this chain; to be compared when the
+    /// follower comes there. Must be claimed before the commit is sent.
+    pub(crate) fn claim(&self, claim: Fingerprint, chain: Chain) {
+        self.slot().claim = Some((claim, chain));
     }
 
-    /// The claim on the state after this commit, if there is one.
-    pub(crate) fn claim_at(&self, sequence: u64) -> Option<Fingerprint> {
+    /// The claim on the state after this commit, if there is one. Another writer's commit of the same
+    /// sequence makes another chain: the claimed one has failed.
+    pub(crate) fn claim_at(&self, sequence: u64, chain: Chain) -> Option<Fingerprint> {
         let mut slot = self.slot();
-        if slot.claim.is_some_and(|claim| claim.sequence < sequence) {
-            slot.claim = None;
-        }
-        slot.claim.take_if(|claim| claim.sequence == sequence)
+        let (claim, claimed) = slot.claim.take_if(|(claim, _)| claim.sequence <= sequence)?;
+        (claim.sequence == sequence && claimed == chain).then_some(claim)
     }
 }

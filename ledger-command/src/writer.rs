@@ -351,11 +351,12 @@ impl Writer {
         self.phase = Phase::Stopped { reason };
     }
 
-    /// When all in flight was reported without an offset and nothing more comes whose offset would
-    /// settle it, the log is read: by a new term, as after every doubt.
+    /// When all in flight was reported without an offset and nothing more comes, or may be sent, whose
+    /// offset would settle it, the log is read: by a new term, as after every doubt.
     fn settle_without_offset(&mut self) {
         let all = self.without_offset > 0 && self.without_offset == self.in_flight.len();
-        if all && self.queue.is_empty() && self.is_serving() {
+        let full = self.in_flight.len() >= self.limits.commits_in_flight_max;
+        if all && (full || self.queue.is_empty()) && self.is_serving() {
             self.retake("the log did not say where its last records are".into());
         }
     }
@@ -454,6 +455,8 @@ impl Offsets {
 impl Writer {
     /// Claims another hash for the last commit decided than it has.
     pub(crate) fn claim_for_test(&self, hash: [u8; 32]) {
-        self.parts.link.claim(Fingerprint { sequence: self.speculation.sequence, hash });
+        let Speculation { sequence, chain, .. } = self.speculation;
+        let chain = chain.unwrap_or(Chain::START);
+        self.parts.link.claim(Fingerprint { sequence, hash }, chain);
     }
 }

@@ -69,7 +69,9 @@ impl World {
                 return self.all_answered();
             }
         }
-        Err("does not come to rest".into())
+        let writers = self.nodes[0].iter().flat_map(|node| &node.parts).map(|part| &part.writer);
+        let status: Vec<_> = writers.map(|w| (w.status(), w.is_idle())).collect();
+        Err(format!("does not come to rest: {status:?}"))
     }
 
     fn all_answered(&self) -> Result<(), String> {

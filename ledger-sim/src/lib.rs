@@ -42,7 +42,7 @@ impl Options {
     /// With the usual number of steps.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        Options { seed, steps: 600 }
+        Options { seed, steps: 2_000 }
     }
 }
 

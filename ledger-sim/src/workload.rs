@@ -22,6 +22,8 @@ const AMOUNTS: [&str; 12] = [
     "0",
 ];
 const MALFORMED_AMOUNTS: [&str; 6] = ["", "01", "1.", "1e3", "-1", "0.00"];
+/// How often each part of a ledger is asked for at first.
+const SET_UP_ROUNDS: usize = 2;
 /// Past asks that are drawn from again.
 const REMEMBERED_MAX: usize = 64;
 
@@ -29,6 +31,7 @@ const REMEMBERED_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Workload {
     made: u64,
+    set_up: usize,
     past: Vec<Request>,
 }
 
@@ -59,9 +62,13 @@ impl Workload {
     }
 
     fn fresh(&mut self, rng: &mut Rng) -> Request {
-        // Set up first, for the most part.
-        let set_up = if self.made < 40 { 60 } else { 8 };
-        let ask = if rng.u32(0..100) < set_up { set_up_ask(rng) } else { self.post(rng) };
+        if rng.u32(0..3) > 0
+            && let Some((ledger, ask)) = self.set_up(rng)
+        {
+            let (request_id, ledger) = (String::new(), ledger.to_owned());
+            return Request { request_id, ledger, ask, validate_only: false };
+        }
+        let ask = if rng.u32(0..100) < 8 { set_up_ask(rng) } else { self.post(rng) };
         let mut request_id = String::new();
         if rng.bool() {
             request_id = format!("r-{}", self.made);
@@ -74,6 +81,23 @@ impl Workload {
             _ => {}
         }
         Request { request_id, ledger, ask, validate_only: rng.u32(0..20) == 0 }
+    }
+
+    /// The next of all ledgers, assets and accounts, each a few times, for some answers are lost.
+    fn set_up(&mut self, rng: &mut Rng) -> Option<(&'static str, Ask)> {
+        let each = 1 + ASSETS.len() + ACCOUNTS.len();
+        let at = self.set_up / SET_UP_ROUNDS;
+        self.set_up += 1;
+        let ledger = LEDGERS.get(at / each)?;
+        let ask = match at % each {
+            0 => Ask::CreateLedger,
+            at if at <= ASSETS.len() => {
+                let (code, scale) = ASSETS[at - 1];
+                Ask::CreateAsset { code: code.into(), scale }
+            }
+            at => open_account(ACCOUNTS[at - 1 - ASSETS.len()], rng),
+        };
+        Some((ledger, ask))
     }
 
     fn post(&mut self, rng: &mut Rng) -> Ask {
@@ -167,11 +191,12 @@ fn set_up_ask(rng: &mut Rng) -> Ask {
                 _ => Ask::CreateAsset { code: code.into(), scale },
             }
         }
-        _ => {
-            let name = ACCOUNTS[rng.usize(0..ACCOUNTS.len())];
-            let kind = if rng.u32(0..60) == 0 { 0 } else { rng.i32(1..6) };
-            let may_go_negative = name == "world" || name == "cash" || rng.u32(0..8) == 0;
-            Ask::OpenAccount { name: name.into(), kind, may_go_negative }
-        }
+        _ => open_account(ACCOUNTS[rng.usize(0..ACCOUNTS.len())], rng),
     }
+}
+
+fn open_account(name: &str, rng: &mut Rng) -> Ask {
+    let kind = if rng.u32(0..60) == 0 { 0 } else { rng.i32(1..6) };
+    let may_go_negative = name == "world" || name == "cash" || rng.u32(0..8) == 0;
+    Ask::OpenAccount { name: name.into(), kind, may_go_negative }
 }

@@ -30,6 +30,16 @@ pub(crate) const PARTITIONS: u32 = 2;
 /// Processes that may run side by side: one that serves, and one that comes and takes over.
 const NODES: usize = 2;
 
+/// How often each fault of the machine comes, in thousandths of the steps. Some seeds are calm and come
+/// far, others are wild.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rates {
+    crash: u32,
+    rival: u32,
+    clock: u32,
+    disk: u32,
+}
+
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) rng: Rng,
@@ -42,6 +52,7 @@ pub(crate) struct World {
     pub(crate) now: i64,
     /// How far the clock was set back; somebody sets it right some time.
     clock_behind: i64,
+    rates: Rates,
     step: u32,
     attempts: u64,
     /// By attempt: on which process and partition it was asked.
@@ -68,6 +79,7 @@ impl World {
             workload: Workload::default(),
             now: START_NS,
             clock_behind: 0,
+            rates: Rates::default(),
             step: 0,
             attempts: 0,
             open: BTreeMap::new(),
@@ -87,29 +99,40 @@ impl World {
         if self.clock_behind > 0 && self.rng.u32(0..15) == 0 {
             self.now += std::mem::take(&mut self.clock_behind);
         }
-        match self.rng.u32(0..1000) {
-            0..260 => self.ask(),
-            260..480 => self.write(),
-            480..640 => {
+        let Rates { crash, rival, clock, disk } = self.rates;
+        let mut drawn = self.rng.u32(0..1000);
+        for (rate, fault) in [
+            (crash, Self::crash as fn(&mut Self) -> Result<(), String>),
+            (rival, Self::rival),
+            (clock, Self::jump),
+            (disk, Self::fill_disk),
+        ] {
+            if drawn < rate {
+                return fault(self);
+            }
+            drawn -= rate;
+        }
+        match self.rng.u32(0..100) {
+            0..24 => self.ask(),
+            24..48 => self.write(),
+            48..66 => {
                 self.log.tick();
                 Ok(())
             }
-            640..740 => self.follow(),
-            740..860 => self.project(),
-            860..940 => self.read(),
-            940..948 => self.crash(),
-            948..956 => self.rival(),
-            956..966 => self.land(),
-            966..976 => self.inject(),
-            976..984 => self.jump(),
-            984..990 => {
-                let full = self.rng.u32(0..3) == 0;
-                self.log.set_full(full);
-                self.note(if full { "fault.disk_full" } else { "disk.free" }, "");
-                Ok(())
-            }
+            66..77 => self.follow(),
+            77..88 => self.project(),
+            88..96 => self.read(),
+            96 => self.land(),
+            97 => self.inject(),
             _ => self.flush_view(),
         }
+    }
+
+    fn fill_disk(&mut self) -> Result<(), String> {
+        let full = self.rng.u32(0..3) == 0;
+        self.log.set_full(full);
+        self.note(if full { "fault.disk_full" } else { "disk.free" }, "");
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<(), String> {
@@ -127,6 +150,8 @@ impl World {
             lands: chance(200),
         };
         self.log.set_faults(faults);
+        self.rates =
+            Rates { crash: chance(6), rival: chance(8), clock: chance(12), disk: chance(10) };
         self.start(0)
     }
 

@@ -13,7 +13,7 @@ use ledger_proto::logged::{self, LoggedCommand};
 use super::answer::{self, Fresh};
 use super::draft::Draft;
 use super::recent::RecentEntry;
-use super::term::{Phase, is_final};
+use super::term::{Phase, Serving, is_final};
 use super::{InFlight, Place, Waiting, Writer};
 use crate::ids::{IdEntry, Keys, request_key, transfer_key};
 use crate::reply::{Answer, Replied, Reply, Request};
@@ -309,16 +309,16 @@ impl Writer {
         self.speculation.state.record(now);
         self.speculation.sequence = sequence;
         self.speculation.recorded_at = now;
-        let every = self.limits.compare_every_commits;
-        if every > 0 && sequence.is_multiple_of(every) {
-            self.parts.link.claim(self.fingerprint());
-        }
-        let Phase::Serving(serving) = &mut self.phase else { return false };
+        let Phase::Serving(Serving { term, .. }) = self.phase else { return false };
         let before = self.speculation.chain.unwrap_or(Chain::START);
-        let bytes = draft.seal(self.parts.log_id, serving.term, before);
+        let bytes = draft.seal(self.parts.log_id, term, before);
         let after = before.after(&bytes);
         self.speculation.chain = Some(after);
-        let term = serving.term;
+        let every = self.limits.compare_every_commits;
+        if every > 0 && sequence.is_multiple_of(every) {
+            self.parts.link.claim(self.fingerprint(), after);
+        }
+        let Phase::Serving(serving) = &mut self.phase else { return false };
         self.in_flight.push_back(InFlight { term, sequence, recorded_at: now, before, after });
         let ticket = self.next_ticket;
         self.next_ticket += 1;
