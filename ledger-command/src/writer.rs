@@ -68,7 +68,7 @@ impl Default for WriterLimits {
             commit_bytes_max: 1 << 20,
             commits_in_flight_max: 4,
             recent_ids_max: 1 << 20,
-            compare_every_commits: 0,
+            compare_every_commits: 65_536,
         }
     }
 }
