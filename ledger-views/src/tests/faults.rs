@@ -72,8 +72,11 @@ fn table_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Table, key and value.
+type AnyRow = (Table, Vec<u8>, Vec<u8>);
+
 /// All rows of the view in this folder, or the first error.
-fn read_all(folder: &Path) -> Result<Vec<(Table, Vec<u8>, Vec<u8>)>, StoreError> {
+fn read_all(folder: &Path) -> Result<Vec<AnyRow>, StoreError> {
     let store = open_view(folder, &RocksShared::new(8 << 20, 4 << 20))?;
     let mut rows = Vec::new();
     for table in Table::ALL {
@@ -128,6 +131,22 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
+/// This amount from account 0 to account 1.
+fn transfer_of(amount: u128) -> Event {
+    let posted = PostedTransfer {
+        id: Id::Uuid(amount.to_be_bytes()),
+        debit_account: AccountHandle(0),
+        credit_account: AccountHandle(1),
+        asset: AssetHandle(0),
+        amount,
+        reference: "".into(),
+        effective_at: None,
+    };
+    let ledger = ledger_domain::LedgerHandle(0);
+    let batch = ledger_domain::TransferBatch { ledger, posted: vec![posted], refused: vec![] };
+    Event::TransferBatch(batch)
+}
+
 /// Debits of one account are credits of the other in every state that a reader can see.
 #[test]
 fn readers_beside_the_writer_see_one_state_each() {
@@ -175,19 +194,7 @@ fn readers_beside_the_writer_see_one_state_each() {
         let ends = SetAtEnd(&done);
         for offset in 0..2_000u64 {
             if offset > 0 {
-                let id = Id::Uuid(u128::from(offset).to_be_bytes());
-                let posted = PostedTransfer {
-                    id,
-                    debit_account: AccountHandle(0),
-                    credit_account: AccountHandle(1),
-                    asset: AssetHandle(0),
-                    amount: u128::from(offset),
-                    reference: "".into(),
-                    effective_at: None,
-                };
-                let batch =
-                    ledger_domain::TransferBatch { ledger, posted: vec![posted], refused: vec![] };
-                events = vec![Event::TransferBatch(batch)];
+                events = vec![transfer_of(u128::from(offset))];
             }
             let kind = ViewRecordKind::Commit(std::mem::take(&mut events));
             let recorded_at = 1 + i64::try_from(offset).unwrap();
