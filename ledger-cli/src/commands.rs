@@ -88,7 +88,10 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
     let context = Context { server: cli.server, timeout, output: Output::new(cli.json, sink) };
     match cli.command {
         Command::Up(args) => Box::pin(up::run(args)).await?,
-        Command::Sim(args) => Box::pin(sim::run(args)).await?,
+        Command::Sim(args) => {
+            let summary = sim::run(&args)?;
+            context.output.value(&serde_json::json!(summary.counts), || summary.to_string())?;
+        }
         Command::Ledger(command) => ledger::run(&context, command).await?,
         Command::Asset(command) => asset::run(&context, command).await?,
         Command::Account(command) => account::run(&context, command).await?,

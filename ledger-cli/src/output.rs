@@ -143,6 +143,13 @@ pub(crate) enum Unit {
     Items,
 }
 
+/// One line on standard output, at once: for whoever waits for it.
+pub(crate) fn line(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,11 +181,4 @@ mod tests {
         let text = read_at(Some(&read));
         assert_eq!(text, "read at 0@9, recorded 1970-01-01T00:00:00.000000001Z, final\n");
     }
-}
-
-/// One line on standard output, at once: for whoever waits for it.
-pub(crate) fn line(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
 }

@@ -23,9 +23,9 @@ use ledger_proto::v1::audit_service_server::AuditServiceServer;
 use ledger_query::{LedgerQuery, Query};
 use ledger_runtime::{clock, health, random, shutdown, telemetry};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::commands::audit;
 use crate::output;
@@ -35,6 +35,11 @@ use views::Views;
 /// Services whose health is told, beside the whole server's under the empty name.
 const SERVICES: [&str; 3] =
     ["ledger.v1.LedgerCommandService", "ledger.v1.LedgerQueryService", "ledger.v1.AuditService"];
+
+/// What a client may send before it must wait: a batch of 8,190 transfers in one go, and several of them
+/// over one connection.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
 /// Flags of `ledger up`. A flag wins over the configuration file.
 #[derive(Debug, clap::Args)]
@@ -69,7 +74,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     tracing::info!(%log, data = %config.data.display(), "opened");
     let command = start_command(&config, backend.clone(), log).await?;
     let views = Views::open(&config, &backend, log)?;
-    let query = Query::new(views.readers())?;
+    let query = Query::new(views.readers())?.with_clock(clock::now);
     let audited = views.readers().into_iter().map(Some).collect();
     let audit = AuditServer::new(backend, log, audit::views_of(audited), audit::spawner());
 
@@ -87,9 +92,13 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
             health::report(&reporter, service, false).await;
         }
     };
+    // With Nagle's algorithm an answer of more than one segment waits 40 ms for a delayed ACK.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped)
+        .serve_with_incoming_shutdown(incoming, stopped)
         .await?;
 
     tokio::task::spawn_blocking(move || stop(&command, views)).await??;

@@ -5,8 +5,9 @@
 //!                           └──► apply ─► State ──► snapshots, state hash, handover to the writer
 //! ```
 //!
-//! Recovery is the same walk: it begins at the newest sound snapshot or where the id store is, whichever
-//! is earlier, and skips for each what it has already. A step machine: whoever runs it says when.
+//! Recovery is the same walk: it begins at the newest sound snapshot or where the id store is,
+//! whichever is earlier, and skips for each what it has already. A step machine: whoever runs it
+//! says when.
 
 mod entries;
 
@@ -102,9 +103,8 @@ pub struct Follower {
 impl Follower {
     /// Opens the snapshots and the id store and compares both with the log.
     ///
-    /// # Errors
-    /// [`LogError::Diverged`] when one of them was read from a log that is longer or another; what the
-    /// stores say when they cannot be read.
+    /// # Errors [`LogError::Diverged`] when one of them was read from a log that is longer or
+    /// another; what the stores say when they cannot be read.
     pub fn open(parts: FollowerParts) -> Result<Self, FollowError> {
         let start = || Cursor::start(parts.log_id, parts.partition);
         let Snapshot { cursor: state_cursor, state } = snapshot::newest(&*parts.snapshots)?

@@ -1,7 +1,9 @@
-//! The id store: which client-made ids were used before, where, and what came of them. Exact for ever.
+//! The id store: which client-made ids were used before, where, and what came of them. Exact for
+//! ever.
 //!
-//! The follower writes it from the log's bytes, with its applied position in the same batch; so it can
-//! be lost, or fall behind in a crash, and is made again from the log. The writer only looks up.
+//! The follower writes it from the log's bytes, with its applied position in the same batch; so it
+//! can be lost, or fall behind in a crash, and is made again from the log. The writer only looks
+//! up.
 
 mod keys;
 mod memory;
@@ -68,9 +70,7 @@ impl IdEntry {
 
 /// The id store failed. The text is for the person who has to act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "ID_STORE: {what}; it is rebuilt from the log when its folder is removed while the server is down"
-)]
+#[error("ID_STORE: {what}; removed while the server is down, it is rebuilt from the log")]
 pub struct IdStoreError {
     /// What failed.
     pub what: String,

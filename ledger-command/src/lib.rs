@@ -3,12 +3,12 @@
 //! ```text
 //!  gRPC ─► service ─► run::Handle ─► Writer ──► log ──► Follower ─► IdStore, snapshots, state hash
 //!             ▲            ▲           │  ▲              │
-//!             │            └─ replies ─┘  └─── Link ─────┘  (state at a new term; how far the ids are)
+//!             │            └─ replies ─┘  └─── Link ─────┘
 //!             └── readback: first outcomes, read from the log off the writer's thread
 //! ```
 //!
-//! [`Writer`] and [`Follower`] are step machines: time, randomness and storage are handed in, so that
-//! the simulator runs what a server runs. `run` gives each its thread.
+//! [`Writer`] and [`Follower`] are step machines: time, randomness and storage are handed in, so
+//! that the simulator runs what a server runs. `run` gives each its thread.
 
 pub mod reply;
 

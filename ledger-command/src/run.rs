@@ -204,6 +204,7 @@ impl Handle {
     }
 
     /// Reads back from the log what is missing, on a thread that may block.
+    #[expect(clippy::disallowed_methods, reason = "the log's reads block, off the writer's thread")]
     async fn complete(&self, replied: Replied) -> Reply {
         if replied.lookups.is_empty() {
             return replied.reply;
@@ -260,8 +261,8 @@ impl Handle {
         Ok(())
     }
 
-    /// Takes nothing more in, answers what was taken, makes snapshots and the id stores durable. Blocks
-    /// until all threads have ended; the second caller returns at once.
+    /// Takes nothing more in, answers what was taken, makes snapshots and the id stores durable.
+    /// Blocks until all threads have ended; the second caller returns at once.
     ///
     /// # Errors
     /// [`RunError`] of the first partition that had not stopped cleanly.

@@ -1,4 +1,5 @@
-//! `ledger.v1.LedgerCommandService`: shape checks, the partition's writer, and its reply as an answer.
+//! `ledger.v1.LedgerCommandService`: shape checks, the partition's writer, and its reply as an
+//! answer.
 
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ impl LedgerCommandService for CommandService {
         call: Request<v1::CreateLedgerRequest>,
     ) -> Served<v1::CreateLedgerResponse> {
         let how = submission(&call, call.get_ref().validate_only);
-        let command = request::create_ledger(call.get_ref()).map_err(malformed)?;
+        let command =
+            request::create_ledger(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
         let name = resource::ledger_resource(command.ledger.as_str());
         let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
         Ok(Response::new(v1::CreateLedgerResponse { name, acknowledgement }))
@@ -53,7 +55,8 @@ impl LedgerCommandService for CommandService {
         call: Request<v1::CreateAssetRequest>,
     ) -> Served<v1::CreateAssetResponse> {
         let how = submission(&call, call.get_ref().validate_only);
-        let command = request::create_asset(call.get_ref()).map_err(malformed)?;
+        let command =
+            request::create_asset(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
         let name = resource::asset_resource(command.ledger.as_str(), &call.get_ref().asset_id);
         let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
         Ok(Response::new(v1::CreateAssetResponse { name, acknowledgement }))
@@ -64,7 +67,8 @@ impl LedgerCommandService for CommandService {
         call: Request<v1::OpenAccountRequest>,
     ) -> Served<v1::OpenAccountResponse> {
         let how = submission(&call, call.get_ref().validate_only);
-        let command = request::open_account(call.get_ref()).map_err(malformed)?;
+        let command =
+            request::open_account(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
         let name = resource::account_resource(command.ledger.as_str(), &call.get_ref().account_id);
         let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
         Ok(Response::new(v1::OpenAccountResponse { name, acknowledgement }))
@@ -75,7 +79,8 @@ impl LedgerCommandService for CommandService {
         call: Request<v1::PostTransferRequest>,
     ) -> Served<v1::PostTransferResponse> {
         let how = submission(&call, call.get_ref().validate_only);
-        let command = request::post_transfer(call.get_ref()).map_err(malformed)?;
+        let command =
+            request::post_transfer(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
         let CommandBody::PostTransfers { transfers } = &command.body else {
             return Err(Status::internal("a transfer is a batch of one"));
         };
@@ -92,7 +97,8 @@ impl LedgerCommandService for CommandService {
         call: Request<v1::PostTransfersRequest>,
     ) -> Served<v1::PostTransfersResponse> {
         let how = submission(&call, call.get_ref().validate_only);
-        let batch = request::post_transfers(call.get_ref()).map_err(malformed)?;
+        let batch =
+            request::post_transfers(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
         drop(call);
         let request::Batch { command, malformed } = batch;
         let none_well_formed = matches!(
@@ -119,8 +125,8 @@ fn submission<T>(call: &Request<T>, validate_only: bool) -> Submission {
     Submission { validate_only, actor: String::new(), traceparent }
 }
 
-fn malformed(rejection: Rejection) -> Status {
-    answer::status(&rejection, None, false)
+fn malformed(rejection: &Rejection) -> Status {
+    answer::status(rejection, None, false)
 }
 
 /// The answer to a unary command: an acknowledgement, or a status.

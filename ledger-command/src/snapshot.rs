@@ -1,7 +1,7 @@
 //! Snapshots: the state of a partition at a position, so that recovery reads the log's tail only.
 //!
-//! They are caches. One of damaged bytes is discarded with a log line and the next older is used; one
-//! of another log is the sign of loss, and stops.
+//! They are caches. One of damaged bytes is discarded with a log line and the next older is used;
+//! one of another log is the sign of loss, and stops.
 
 mod codec;
 mod files;

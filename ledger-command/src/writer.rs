@@ -1,5 +1,5 @@
-//! The writer of one partition: a deterministic step machine with no clock, thread or randomness of its
-//! own.
+//! The writer of one partition: a deterministic step machine with no clock, thread or randomness
+//! of its own.
 //!
 //! ```text
 //!  offer ─► queue ─► look ids up ─► decide ─► apply (speculative) ─► seal ─► Producer
@@ -68,7 +68,7 @@ impl Default for WriterLimits {
             commit_bytes_max: 1 << 20,
             commits_in_flight_max: 4,
             recent_ids_max: 1 << 20,
-            compare_every_commits: 0,
+            compare_every_commits: 65_536,
         }
     }
 }
@@ -260,16 +260,16 @@ impl Writer {
             AckStep::Counted { count, offset } => self.counted(count, offset),
             AckStep::Retake(why) => self.retake(format!("{why:?} after ticket {}", report.ticket)),
             AckStep::Diverged { expected, reported } => self.stop(format!(
-                "LOG_DIVERGED partition {}: the log gave offset {reported}, at least {expected} was \
-                 expected: it lost records",
+                "LOG_DIVERGED partition {}: the log gave offset {reported} where {expected} is the \
+                 least possible: it lost records",
                 self.parts.partition
             )),
         }
         self.release();
     }
 
-    /// Does all that can be done now. Returns when it wants to be called again, at the latest; `None`
-    /// is when something comes in.
+    /// Does all that can be done now. Returns when it wants to be called again, at the latest;
+    /// `None` is when something comes in.
     pub fn step(&mut self, now: Timestamp) -> Option<Timestamp> {
         let wake = self.advance_term(now);
         if matches!(self.phase, Phase::Serving(_)) {

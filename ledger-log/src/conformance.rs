@@ -261,7 +261,7 @@ fn reopening_keeps_all(make: &mut Make<'_>) {
         let reports = Reports::default();
         let mut writer = producer(&*subject, 1, &reports);
         for ticket in 0..20u8 {
-            expected.push(vec![round, ticket].repeat(usize::from(ticket)));
+            expected.push([round, ticket].repeat(usize::from(ticket)));
             send(&mut *writer, ticket.into(), &expected[expected.len() - 1]);
         }
         await_end(&*subject, 1, expected.len() as u64, &reports, 20);

@@ -156,8 +156,14 @@ impl Embedded {
         }
         tracing::info!(dir = %dir.display(), ?ends, "opened the embedded log");
         let (store, queue) = (Arc::new(store), Arc::new(Queue::new(dir, &options)));
-        let flusher = Flusher::new(Arc::clone(&store), Arc::clone(&queue), head, ends, &options)
-            .map_err(|error| unavailable(dir, &error))?;
+        let flusher = Flusher::new(
+            Arc::clone(&store),
+            Arc::clone(&queue),
+            head,
+            ends,
+            options.on_write_failure,
+        )
+        .map_err(|error| unavailable(dir, &error))?;
         let ends = flusher.ends();
         let thread = spawn(flusher).map_err(|error| unavailable(dir, &error))?;
         Ok(Arc::new(Embedded {

@@ -1,6 +1,12 @@
 //! The embedded log and the life of processes: one at a time, killed under load, ended by a failed
 //! write. Each test runs this binary again as a child with a part to play.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed; a part speaks to the test that started it"
+)]
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -140,7 +146,7 @@ fn a_failed_write_ends_the_process() {
     let said: Vec<String> = lines(&mut child).collect();
     assert_eq!(child.wait().unwrap().signal(), Some(SIGABRT), "{said:?}");
     assert!(!said.iter().any(|line| line.starts_with("NO ")), "nothing is said after it");
-    let last = said.iter().filter_map(|line| acknowledged(line)).last().unwrap();
+    let last = said.iter().rev().find_map(|line| acknowledged(line)).unwrap();
     check(dir.path(), last + 1);
 }
 
@@ -159,6 +165,6 @@ fn nothing_is_acknowledged_after_a_failed_write() {
     assert!(said[first_no..].iter().all(|line| acknowledged(line).is_none()), "{said:?}");
     assert!(said.iter().any(|line| line.starts_with("REFUSED LOG_UNAVAILABLE")), "{said:?}");
     assert!(said.contains(&"DONE".to_owned()), "every send is answered");
-    let last = said.iter().filter_map(|line| acknowledged(line)).last().unwrap();
+    let last = said.iter().rev().find_map(|line| acknowledged(line)).unwrap();
     check(dir.path(), last + 1);
 }

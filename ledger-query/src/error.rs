@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger_domain::{Position, Rejection};
+use ledger_domain::{Position, Rejection, Timestamp};
 use ledger_proto::answer;
 use ledger_views::StoreError;
 use tonic::{Code, Status};
@@ -41,6 +41,18 @@ pub enum QueryError {
         asked: Position,
         /// How far the view is.
         applied: Option<Position>,
+    },
+    /// Nobody waits for an instant of the future.
+    #[error(
+        "{} is a future instant, it is {} now",
+        answer::timestamp(*asked),
+        answer::timestamp(*now)
+    )]
+    FutureInstant {
+        /// The instant that was asked for.
+        asked: Timestamp,
+        /// The server's clock, or the newest commit's instant where that is later.
+        now: Timestamp,
     },
     /// Nobody waits for a position of the future.
     #[error("{asked} is a future position, the view is {}", how_far(*applied))]
@@ -104,6 +116,7 @@ impl QueryError {
                 let about = vec![("asked", Some(*asked)), ("applied", *applied)];
                 (Code::OutOfRange, "FUTURE_POSITION", about)
             }
+            QueryError::FutureInstant { .. } => (Code::OutOfRange, "FUTURE_INSTANT", vec![]),
             QueryError::Parked { asked, stopped_at, .. } => {
                 let about = vec![("asked", Some(*asked)), ("stopped_at", Some(*stopped_at))];
                 (Code::Unavailable, "VIEW_PARKED", about)

@@ -17,7 +17,12 @@ use crate::level::Level;
 pub struct Query {
     views: Vec<ViewReader>,
     log_id: [u8; 16],
+    clock: Option<fn() -> Timestamp>,
 }
+
+/// How far a client's clock may be ahead of the server's before its instants are the future: a writer
+/// whose clock is further off is not ready either.
+const CLOCK_AHEAD_MAX_NS: i64 = 1_000_000_000;
 
 /// A state that was fixed: everything of one answer is read from it.
 #[derive(Debug)]
@@ -43,7 +48,13 @@ impl Query {
                 return Err(StoreError::OtherLog { what });
             }
         }
-        Ok(Query { views, log_id: first.log_id })
+        Ok(Query { views, log_id: first.log_id, clock: None })
+    }
+
+    /// Refuses instants of the future, by this clock.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
+        Query { clock: Some(clock), ..self }
     }
 
     /// The view of each partition, in order.
@@ -76,6 +87,14 @@ impl Query {
                 asked.partition
             );
             return Err(QueryError::invalid("WRONG_PARTITION", what));
+        }
+        if let (Level::AsOfTime(asked), Some(clock)) = (level, self.clock) {
+            // A commit may be recorded ahead of the clock: its instant is not the future.
+            let recorded = view.state().applied.map_or(i64::MIN, |applied| applied.recorded_at);
+            let now = clock().max(recorded);
+            if asked > now.saturating_add(CLOCK_AHEAD_MAX_NS) {
+                return Err(QueryError::FutureInstant { asked, now });
+            }
         }
         fix_in(view, level, pinned)
     }

@@ -10,6 +10,7 @@ mod refusals;
 
 mod audits;
 mod errors;
+mod grpcurl;
 mod imports;
 mod kills;
 mod reads;

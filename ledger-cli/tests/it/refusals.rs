@@ -124,6 +124,16 @@ fn a_future_position_and_one_of_another_partition_are_refused() {
         let other = (partition.parse::<u32>().unwrap() + 1) % 8;
         assert_eq!(read(format!("{other}@1")).await.code(), Code::InvalidArgument);
         assert_eq!(read("yesterday".into()).await.code(), Code::InvalidArgument);
+
+        let at = |seconds| {
+            let at = prost_types::Timestamp { seconds, nanos: 0 };
+            let when = Some(v1::as_of::When::Timestamp(at));
+            let level = v1::consistency::Level::AsOf(v1::AsOf { when });
+            Some(v1::Consistency { level: Some(level) })
+        };
+        let status = client.balance_with("bank", "bob", at(7_000_000_000)).await.unwrap_err();
+        assert_eq!(status.code(), Code::OutOfRange, "{status}");
+        assert!(status.message().contains("future"), "{status}");
     });
 }
 
@@ -167,4 +177,37 @@ fn a_port_that_is_taken_is_named() {
     let data = tempfile::tempdir().unwrap();
     let said = Server::try_start(data.path(), &["--listen", &address]).unwrap_err();
     assert!(said.contains(&address), "{said}");
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_refuses_commands_and_serves_reads() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("ledger.toml");
+    let server = Server::start(data.path());
+    let position = runtime().block_on(async {
+        let client = server.client().await;
+        client.make_book("bank", "USD", 2, &["alice".into(), "bob".into()]).await;
+        position(&client.post("bank", vec![transfer("t1", |_| {})]).await.unwrap()[0])
+    });
+    server.stop();
+    // More than any disk has free.
+    std::fs::write(&config, "[log]\ndisk_reserve_bytes = 1152921504606846976\n").unwrap();
+    let said = match Server::try_start(data.path(), &["--config", config.to_str().unwrap()]) {
+        Err(said) => said,
+        Ok(server) => runtime().block_on(async {
+            let client = server.client().await;
+            let balance = client.balance("bank", "bob", &position).await;
+            assert_eq!(balance.credits_posted, "1.00", "reads go on");
+            client.post("bank", vec![transfer("t2", |_| {})]).await.unwrap_err().to_string()
+        }),
+    };
+    assert!(said.contains("DISK_FULL"), "{said}");
+    // Room again: what was acknowledged is there, what was refused is not.
+    let server = Server::start(data.path());
+    runtime().block_on(async {
+        let client = server.client().await;
+        assert!(client.transfer("bank", "t1", &position).await.is_some());
+        let again = client.post("bank", vec![transfer("t2", |_| {})]).await.unwrap();
+        assert!(client.transfer("bank", "t2", &self::position(&again[0])).await.is_some());
+    });
 }

@@ -1,5 +1,5 @@
-//! Keys of the id store. Request ids are of a ledger's name, for a refused command may name a ledger
-//! that does not exist; transfer ids are of a ledger's handle, which is shorter.
+//! Keys of the id store. Request ids are of a ledger's name, for a refused command may name a
+//! ledger that does not exist; transfer ids are of a ledger's handle, which is shorter.
 
 use ledger_domain::{Id, LedgerHandle, LedgerName};
 

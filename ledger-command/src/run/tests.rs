@@ -89,7 +89,7 @@ fn commands_are_answered_and_outlive_a_clean_stop() {
 }
 
 #[test]
-fn clients_share_commits() {
+fn clients_side_by_side_each_have_their_own_position() {
     let mut server = Server::new();
     let clients = 64u32;
     let asked: Vec<_> = (0..clients)
@@ -113,7 +113,7 @@ fn clients_share_commits() {
             (at.offset, at.index)
         })
         .collect();
-    assert_eq!(positions.len(), 64, "each has its own position");
+    assert_eq!(positions.len(), 64);
     server.stop();
 }
 

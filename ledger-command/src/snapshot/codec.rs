@@ -1,7 +1,7 @@
 //! The bytes of a snapshot, and the only place that knows bincode.
 //!
 //! ```text
-//!  magic 8 │ schema hash 32 │ cursor │ state hash 32 │ zstd(bincode(State)) │ BLAKE3 of all before 32
+//!  magic 8 │ schema 32 │ cursor │ state hash 32 │ zstd(bincode(State)) │ BLAKE3 of all before
 //! ```
 
 use std::io::Write;

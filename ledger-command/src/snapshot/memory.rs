@@ -13,7 +13,6 @@ pub struct MemorySnapshots {
 
 impl MemorySnapshots {
     /// The snapshots by name, to damage or drop some.
-    #[must_use]
     pub fn kept(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<u8>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
 //! Random commands, faults and crashes against a naive model, each run from one seed.
 //!
-//! The oracle reads the log by itself: what counts is decided again with plain maps, and every answer
-//! that was ever given must be found there.
+//! The oracle reads the log by itself: what counts is decided again with plain maps, and every
+//! answer that was ever given must be found there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,10 +115,13 @@ fn step(rig: &mut Rig, heard: &mut Heard, rng: &mut fastrand::Rng) {
     heard.hear(rig);
 }
 
+/// Each id's row: where it stands, what was asked, why it was refused.
+type Rows = BTreeMap<String, (Position, Transfer, Option<Code>)>;
+
 /// What an independent reader makes of the log: each id's row, decided again.
-fn read(rig: &Rig) -> (BTreeMap<String, (Position, Transfer, Option<Code>)>, [i128; 4]) {
+fn read(rig: &Rig) -> (Rows, [i128; 4]) {
     let mut reader = Reader::new(rig.log_id, 0);
-    let (mut rows, mut balances) = (BTreeMap::new(), [0i128; 4]);
+    let (mut rows, mut balances) = (Rows::new(), [0i128; 4]);
     for record in rig.log.read(0, 0, usize::MAX).unwrap() {
         let Decision::Accepted(commit) = reader.step(record.offset, &record.bytes).unwrap() else {
             continue;

@@ -133,7 +133,8 @@ impl Writer {
         }
     }
 
-    /// The follower read the log up to our `TermStarted`: the old term is settled, the new one serves.
+    /// The follower read the log up to our `TermStarted`: the old term is settled, the new one
+    /// serves.
     fn begin_term(&mut self, handover: Handover) {
         let accepted = match self.settle(&handover.cursor) {
             Ok(accepted) => accepted,

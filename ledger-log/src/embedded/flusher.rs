@@ -5,11 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::backend::{Outcome, Report};
+use crate::embedded::OnWriteFailure;
 use crate::embedded::head::Head;
 use crate::embedded::queue::{Item, Queue, Reply};
 use crate::embedded::store::Store;
 use crate::embedded::sync::lock;
-use crate::embedded::{EmbeddedOptions, OnWriteFailure};
 use crate::log::LogError;
 
 /// Durable end of each partition, and who waits for it.
@@ -72,10 +72,9 @@ impl Flusher {
         queue: Arc<Queue>,
         mut head: Head,
         next: Vec<u64>,
-        options: &EmbeddedOptions,
+        on_write_failure: OnWriteFailure,
     ) -> std::io::Result<Self> {
         head.advance(&next)?;
-        let on_write_failure = Arc::clone(&options.on_write_failure);
         Ok(Flusher { store, queue, head, ends: Arc::new(Ends::new(&next)), next, on_write_failure })
     }
 

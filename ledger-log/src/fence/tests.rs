@@ -1,5 +1,7 @@
 //! The accept rule, rule by rule, and against a naive reading of a whole log.
 
+mod writers;
+
 use super::*;
 use crate::Cursor;
 use crate::log::LogError;
