@@ -28,8 +28,7 @@ impl World {
         self.log.crash(crash);
         self.log.set_full(false);
         self.nodes.iter_mut().for_each(|node| *node = None);
-        let unanswered = std::mem::take(&mut self.open);
-        *self.summary.counts.entry("answer.none".into()).or_default() += unanswered.len() as u64;
+        self.abandon(|_| true);
         for node in 0..NODES {
             for partition in 0..PARTITIONS as usize {
                 self.damage(node, partition);
@@ -140,6 +139,18 @@ impl World {
     pub(crate) fn rival_goes(&mut self) {
         self.note("rival.goes", "");
         self.nodes[1] = None;
-        self.open.retain(|_, (node, _)| *node != 1);
+        self.abandon(|node| node == 1);
+    }
+
+    /// Clients of these processes are never answered.
+    fn abandon(&mut self, gone: impl Fn(usize) -> bool) {
+        let World { open, oracles, summary, .. } = self;
+        open.retain(|number, (node, partition)| {
+            if gone(*node) {
+                oracles[*partition as usize].abandoned(*number);
+                summary.note("answer.none");
+            }
+            !gone(*node)
+        });
     }
 }
