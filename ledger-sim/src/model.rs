@@ -48,6 +48,17 @@ pub(crate) enum Verdicts {
     Items(Vec<Verdict>),
 }
 
+impl Verdicts {
+    /// Whether anything of it is to be recorded.
+    pub(crate) fn has_news(&self) -> bool {
+        let new = |verdict: &Verdict| matches!(verdict, Verdict::Done | Verdict::Refused(_));
+        match self {
+            Verdicts::Whole(verdict) => new(verdict),
+            Verdicts::Items(items) => items.iter().any(new),
+        }
+    }
+}
+
 /// Balance of an account in an asset, in minor units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {

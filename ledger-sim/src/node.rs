@@ -6,7 +6,7 @@ use fastrand::Rng;
 use ledger_command::ids::MemoryIds;
 use ledger_command::snapshot::MemorySnapshots;
 use ledger_command::{
-    Follower, FollowerParts, Link, Replied, Request, SnapshotPolicy, Status, Writer, WriterLimits,
+    Follower, FollowerParts, Link, Replied, SnapshotPolicy, Status, Writer, WriterLimits,
     WriterParts,
 };
 use ledger_log::simulated::Simulated;
@@ -30,6 +30,15 @@ pub(crate) struct Part {
     pub(crate) follower: Follower,
     pub(crate) projector: Projector,
     reports: Arc<Mutex<Vec<Report>>>,
+}
+
+/// What a writer's step came to.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// Replies by token.
+    pub(crate) replies: Vec<(u64, Replied)>,
+    /// When it wants to be called again.
+    pub(crate) wake: Option<i64>,
 }
 
 /// A running process.
@@ -109,12 +118,8 @@ impl Part {
         Ok(Part { writer: Writer::new(parts, limits(rng)), follower, projector, reports })
     }
 
-    pub(crate) fn offer(&mut self, request: Request) {
-        self.writer.offer(request);
-    }
-
-    /// Hands the reports over and lets the writer step; its replies, and when it wants to be called.
-    pub(crate) fn write(&mut self, now: i64) -> Result<(Vec<(u64, Replied)>, Option<i64>), String> {
+    /// Hands the reports over and lets the writer step.
+    pub(crate) fn write(&mut self, now: i64) -> Result<Written, String> {
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = std::mem::take(&mut *reports);
         drop(reports);
@@ -122,7 +127,7 @@ impl Part {
         let wake = self.writer.step(now);
         match self.writer.status() {
             Status::Stopped { reason } => Err(format!("the writer stopped: {reason}")),
-            _ => Ok((self.writer.take_replies(), wake)),
+            _ => Ok(Written { replies: self.writer.take_replies(), wake }),
         }
     }
 

@@ -62,8 +62,9 @@ pub(crate) struct Oracle {
     pub(crate) commits: Vec<Commit>,
     /// Why each refusal that is recorded was made.
     rejections: BTreeMap<Place, Rejection>,
-    /// What each dry run may have been answered, at any state that it may have seen.
-    dry: BTreeMap<u64, Vec<Verdicts>>,
+    /// What each attempt that is neither answered nor in the log may come to, at any state that it may
+    /// have seen.
+    open: BTreeMap<u64, Vec<Verdicts>>,
     pub(crate) next: u64,
     term: u64,
     sequence: u64,
@@ -81,7 +82,7 @@ impl Oracle {
             logged: BTreeMap::new(),
             commits: Vec::new(),
             rejections: BTreeMap::new(),
-            dry: BTreeMap::new(),
+            open: BTreeMap::new(),
             next: 0,
             term: 0,
             sequence: 0,
@@ -92,11 +93,14 @@ impl Oracle {
 
     /// A client sends a request.
     pub(crate) fn sent(&mut self, attempt: u64, request: Request, transfers: Vec<Transfer>) {
-        if request.validate_only {
-            self.dry.insert(attempt, vec![self.model.decide(&request, &transfers)]);
-        }
+        self.open.insert(attempt, vec![self.model.decide(&request, &transfers)]);
         let told = Told::Nothing;
         self.attempts.insert(attempt, Attempt { request, transfers, told });
+    }
+
+    /// Nobody will answer an attempt any more.
+    pub(crate) fn abandoned(&mut self, attempt: u64) {
+        self.open.remove(&attempt);
     }
 
     /// Reads the log to its end.
@@ -193,7 +197,8 @@ impl Oracle {
         events::rejections(place, command, &mut self.rejections);
         self.model.record(request, transfers, &verdicts, place);
         self.logged.insert(number, Logged { place, recorded_at, verdicts });
-        for (number, candidates) in &mut self.dry {
+        self.open.remove(&number);
+        for (number, candidates) in &mut self.open {
             if let Some(Attempt { request, transfers, .. }) = self.attempts.get(number) {
                 let verdicts = self.model.decide(request, transfers);
                 if candidates.last() != Some(&verdicts) {

@@ -28,10 +28,14 @@ impl Summary {
         }
     }
 
-    pub(crate) fn add(&mut self, other: &Summary) {
+    pub(crate) fn note_all(&mut self, other: &Summary) {
         for (name, count) in &other.counts {
             *self.counts.entry(name.clone()).or_default() += count;
         }
+    }
+
+    pub(crate) fn add(&mut self, other: &Summary) {
+        self.note_all(other);
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.history).update(&other.history);
         self.history = hasher.finalize().into();

@@ -1,5 +1,7 @@
 //! All that there is: the log, two processes, their disks, the clock, clients and faults.
 
+mod faults;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -7,12 +9,12 @@ use fastrand::Rng;
 use ledger_command::{Reply, Request as Offer, readback};
 use ledger_domain::partition::partition_of;
 use ledger_domain::{Command, CommandBody, Position};
-use ledger_log::record::{Incarnation, LogId, Record};
-use ledger_log::simulated::{Crash, Faults, Simulated};
+use ledger_log::record::LogId;
+use ledger_log::simulated::{Faults, Simulated};
 use ledger_log::{LogInfo, log};
 
 use crate::model;
-use crate::node::{Disk, Node};
+use crate::node::{Disk, Node, Written};
 use crate::oracle::{Oracle, Told};
 use crate::reads::{Level, Reads};
 use crate::request::{Ask, Request, Transfer};
@@ -25,7 +27,6 @@ const RECENT_MAX: usize = 40;
 const SHOWN_CHARACTERS_MAX: usize = 500;
 /// When a simulation begins.
 const START_NS: i64 = 1_700_000_000_000_000_000;
-const SECOND_NS: i64 = 1_000_000_000;
 pub(crate) const PARTITIONS: u32 = 2;
 /// Processes that may run side by side: one that serves, and one that comes and takes over.
 const NODES: usize = 2;
@@ -128,13 +129,6 @@ impl World {
         }
     }
 
-    fn fill_disk(&mut self) -> Result<(), String> {
-        let full = self.rng.u32(0..3) == 0;
-        self.log.set_full(full);
-        self.note(if full { "fault.disk_full" } else { "disk.free" }, "");
-        Ok(())
-    }
-
     fn begin(&mut self) -> Result<(), String> {
         let opened = log::open(&*self.log, self.info.id).map_err(|error| error.to_string())?;
         assert_eq!(opened, self.info, "the log is created with the id that is handed in");
@@ -158,10 +152,10 @@ impl World {
     /// Notes that something happened: for the counts, the history and whoever reads a failure.
     pub(crate) fn note(&mut self, name: &str, detail: &str) {
         self.summary.note(name);
-        self.trace(format!("{name} {detail}"));
+        self.trace(&format!("{name} {detail}"));
     }
 
-    pub(crate) fn trace(&mut self, what: String) {
+    pub(crate) fn trace(&mut self, what: &str) {
         self.history.update(what.as_bytes()).update(&[0]).update(&self.now.to_le_bytes());
         if self.recent.len() == RECENT_MAX {
             self.recent.pop_front();
@@ -226,7 +220,7 @@ impl World {
         let partition = partition_of(&request.ledger, PARTITIONS);
         let node = self.some_node();
         let validate_only = request.validate_only;
-        self.trace(format!("attempt {number} at {node} of partition {partition}: {request:?}"));
+        self.trace(&format!("attempt {number} at {node} of partition {partition}: {request:?}"));
         let oracle = &mut self.oracles[partition as usize];
         oracle.walk(&self.log)?;
         oracle.sent(number, request, transfers);
@@ -252,7 +246,7 @@ impl World {
     pub(crate) fn write_at(&mut self, node: usize, partition: u32) -> Result<Option<i64>, String> {
         let Some(running) = &mut self.nodes[node] else { return Ok(None) };
         let part = &mut running.parts[partition as usize];
-        let (replies, wake) = part.write(self.now)?;
+        let Written { replies, wake } = part.write(self.now)?;
         for (number, replied) in replies {
             let reply = readback::complete(&*self.log, replied).map_err(|e| e.to_string())?;
             self.answered(node, partition, number, &reply)?;
@@ -267,7 +261,7 @@ impl World {
         number: u64,
         reply: &Reply,
     ) -> Result<(), String> {
-        self.trace(format!("attempt {number} is told {reply:?}"));
+        self.trace(&format!("attempt {number} is told {reply:?}"));
         if self.open.remove(&number) != Some((node, partition)) {
             return Err(format!("attempt {number} was not asked there, or is answered twice"));
         }
@@ -324,7 +318,7 @@ impl World {
         let Some(applied) = applied.map(|applied| applied.offset) else { return Ok(()) };
         let reads = Reads { query: &running.query, oracle, applied };
         let what = reads.random(&mut self.rng, level, &mut self.summary)?;
-        self.trace(format!("read {what} of partition {partition} at {node}"));
+        self.trace(&format!("read {what} of partition {partition} at {node}"));
         Ok(())
     }
 
@@ -344,132 +338,6 @@ impl World {
         let (node, partition) = (self.some_node(), self.rng.usize(0..PARTITIONS as usize));
         let Some(running) = &mut self.nodes[node] else { return Ok(()) };
         running.parts[partition].projector.flush().map_err(|error| error.to_string())
-    }
-
-    /// Every process dies and the first starts again.
-    fn crash(&mut self) -> Result<(), String> {
-        let (crash, name) = match self.rng.u32(0..3) {
-            0 => (Crash::Drop, "crash.drop"),
-            1 => (Crash::KeepPrefix, "crash.keep_prefix"),
-            _ => (Crash::InFlight, "crash.in_flight"),
-        };
-        self.note(name, "");
-        self.log.crash(crash);
-        self.log.set_full(false);
-        self.nodes.iter_mut().for_each(|node| *node = None);
-        let unanswered = std::mem::take(&mut self.open);
-        *self.summary.counts.entry("answer.none".into()).or_default() += unanswered.len() as u64;
-        for node in 0..NODES {
-            for partition in 0..PARTITIONS as usize {
-                self.damage(node, partition);
-            }
-        }
-        self.start(0)
-    }
-
-    /// What a crash does to what a process keeps of a partition.
-    fn damage(&mut self, node: usize, partition: usize) {
-        let disk = self.disks[node][partition].clone();
-        if self.rng.u32(0..4) > 0 {
-            disk.ids.crash();
-            disk.view.crash();
-        }
-        match self.rng.u32(0..24) {
-            0 => {
-                disk.ids.lose();
-                self.note("fault.ids_lost", "");
-            }
-            1 => {
-                self.disks[node][partition].view = Arc::default();
-                self.note("fault.view_lost", "");
-            }
-            2..6 => {
-                let damaged = match disk.snapshots.kept().values_mut().next_back() {
-                    Some(bytes) => {
-                        let at = self.rng.usize(0..bytes.len());
-                        bytes[at] ^= 1 << self.rng.u32(0..8);
-                        true
-                    }
-                    None => false,
-                };
-                if damaged {
-                    self.note("fault.snapshot_damaged", "");
-                }
-            }
-            6 => {
-                let kept = self.rng.usize(0..2);
-                let mut snapshots = disk.snapshots.kept();
-                while snapshots.len() > kept {
-                    snapshots.pop_last();
-                }
-                drop(snapshots);
-                self.note("fault.snapshot_lost", "");
-            }
-            _ => {}
-        }
-    }
-
-    /// Another process comes and takes the partitions, or goes without a word.
-    fn rival(&mut self) -> Result<(), String> {
-        if self.nodes[1].is_none() {
-            self.note("rival.comes", "");
-            return self.start(1);
-        }
-        self.rival_goes();
-        Ok(())
-    }
-
-    /// A record of the past lands at last: of a writer that may be dead.
-    fn land(&mut self) -> Result<(), String> {
-        let partition = self.rng.u32(0..PARTITIONS);
-        if let Some(offset) = self.log.land(partition) {
-            self.note("fault.late_record", &format!("{partition}@{offset}"));
-        }
-        Ok(())
-    }
-
-    /// Records of somebody else.
-    fn inject(&mut self) -> Result<(), String> {
-        let partition = self.rng.u32(0..PARTITIONS);
-        let (bytes, name) = match self.rng.u32(0..3) {
-            0 => {
-                let length = self.rng.usize(0..60);
-                let bytes = std::iter::repeat_with(|| self.rng.u8(..)).take(length).collect();
-                (bytes, "fault.foreign_bytes")
-            }
-            1 => {
-                let other = LogId(self.rng.u128(..).to_le_bytes());
-                let incarnation = Incarnation(self.rng.u128(..).to_le_bytes());
-                (Record::TermStarted(incarnation).encode(other), "fault.other_log")
-            }
-            // A writer that took the partition and was never heard of again.
-            _ => {
-                let incarnation = Incarnation(self.rng.u128(..).to_le_bytes());
-                (Record::TermStarted(incarnation).encode(self.info.id), "fault.silent_writer")
-            }
-        };
-        let offset = self.log.inject(partition, bytes);
-        self.note(name, &format!("{partition}@{offset}"));
-        Ok(())
-    }
-
-    fn jump(&mut self) -> Result<(), String> {
-        let (by, name) = match self.rng.u32(0..4) {
-            0 => (self.rng.i64(1..100) * SECOND_NS, "clock.forward"),
-            1 => (-self.rng.i64(2..20) * SECOND_NS, "clock.far_back"),
-            _ => (-self.rng.i64(1..SECOND_NS / 2), "clock.back"),
-        };
-        self.now += by;
-        self.clock_behind = (self.clock_behind - by).max(0);
-        self.note(name, &by.to_string());
-        Ok(())
-    }
-
-    /// The other process ends without a word: nobody answers what it was asked.
-    pub(crate) fn rival_goes(&mut self) {
-        self.note("rival.goes", "");
-        self.nodes[1] = None;
-        self.open.retain(|_, (node, _)| *node != 1);
     }
 
     pub(crate) fn open_attempts(&self) -> usize {

@@ -49,7 +49,7 @@ impl Oracle {
             }
             Told::Answer => self.judge(number, attempt, reply, summary)?,
         }
-        self.dry.remove(&number);
+        self.open.remove(&number);
         if let Some(attempt) = self.attempts.get_mut(&number) {
             attempt.told = told;
         }
@@ -63,33 +63,30 @@ impl Oracle {
         reply: &Reply,
         summary: &mut Summary,
     ) -> Result<(), String> {
-        let Attempt { request, transfers, .. } = attempt;
-        if request.validate_only {
-            summary.note("answer.dry");
-            let candidates = self.dry.get(&number).ok_or("a dry run that nobody asked for")?;
-            let mut last = String::new();
-            for verdicts in candidates {
-                match self.compare(None, verdicts, reply, true, &mut Summary::default()) {
-                    Ok(()) => return Ok(()),
-                    Err(what) => last = what,
-                }
-            }
-            return Err(format!("a dry run in none of {} states: {last}", candidates.len()));
-        }
         if let Some(logged) = self.logged.get(&number) {
-            return self.compare(Some(logged), &logged.verdicts, reply, false, summary);
+            return self.compare(Some(logged), &logged.verdicts, reply, summary);
         }
-        // Nothing new happened: every part of it was decided before, for ever.
-        let verdicts = self.model.decide(request, transfers);
-        let fresh = |verdict: &Verdict| matches!(verdict, Verdict::Done | Verdict::Refused(_));
-        let new = match &verdicts {
-            Verdicts::Whole(verdict) => fresh(verdict),
-            Verdicts::Items(items) => items.iter().any(fresh),
-        };
-        if new {
-            return Err(format!("answered, not in the log, and new: {verdicts:?}"));
+        let dry = attempt.request.validate_only;
+        let candidates = self.open.get(&number).ok_or("neither open nor in the log")?;
+        let mut last = "all that it may come to is new, and not in the log".to_owned();
+        for verdicts in candidates {
+            // What is not in the log was decided before, every part of it.
+            if !dry && verdicts.has_news() {
+                continue;
+            }
+            let mut noted = Summary::default();
+            match self.compare(None, verdicts, reply, &mut noted) {
+                Ok(()) => {
+                    summary.note_all(&noted);
+                    if dry {
+                        summary.note("answer.dry");
+                    }
+                    return Ok(());
+                }
+                Err(what) => last = what,
+            }
         }
-        self.compare(None, &verdicts, reply, false, summary)
+        Err(format!("in none of {} states: {last}", candidates.len()))
     }
 
     fn compare(
@@ -97,13 +94,12 @@ impl Oracle {
         logged: Option<&Logged>,
         verdicts: &Verdicts,
         reply: &Reply,
-        dry: bool,
         summary: &mut Summary,
     ) -> Result<(), String> {
         match (verdicts, reply) {
             (Verdicts::Whole(verdict), Reply::One(answer)) => {
                 let place = logged.map(|logged| logged.place);
-                self.compare_one(&due(verdict, logged, place, dry), answer, summary)
+                self.compare_one(&due(verdict, logged, place), answer, summary)
             }
             (Verdicts::Items(items), Reply::Items(answers)) if items.len() == answers.len() => {
                 let mut next = logged.map(|logged| logged.place);
@@ -114,7 +110,7 @@ impl Oracle {
                             let Due { place, recorded_at, refused, .. } = places[*above];
                             Due { place, recorded_at, refused, replayed: true }
                         }
-                        verdict => due(verdict, logged, next, dry),
+                        verdict => due(verdict, logged, next),
                     };
                     self.compare_one(&due, answer, summary)?;
                     if matches!(verdict, Verdict::Done | Verdict::Refused(_)) {
@@ -166,7 +162,7 @@ impl Oracle {
     }
 }
 
-fn due(verdict: &Verdict, logged: Option<&Logged>, place: Option<Place>, dry: bool) -> Due {
+fn due(verdict: &Verdict, logged: Option<&Logged>, place: Option<Place>) -> Due {
     let recorded_at = logged.map(|logged| logged.recorded_at);
     let fresh = |refused| Due { place, recorded_at, refused, replayed: false };
     match verdict {
@@ -178,6 +174,6 @@ fn due(verdict: &Verdict, logged: Option<&Logged>, place: Option<Place>, dry: bo
         Verdict::Reused => {
             Due { place: None, recorded_at: None, refused: Some(ID_REUSED), replayed: false }
         }
-        Verdict::Repeats(_) => Due { place, recorded_at, refused: None, replayed: dry },
+        Verdict::Repeats(_) => Due { place, recorded_at, refused: None, replayed: true },
     }
 }
