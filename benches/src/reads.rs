@@ -49,8 +49,8 @@ struct Book {
     queries: Queries<Channel>,
     random: fastrand::Rng,
     posted: u64,
-    /// Offsets of the batches, for reads of the past.
-    offsets: Vec<u64>,
+    /// Offset and size of the batches, for reads of the past.
+    batches: Vec<(u64, u64)>,
     last: String,
 }
 
@@ -83,8 +83,8 @@ impl Book {
         }
         let queries = Queries::new(channel);
         let random = fastrand::Rng::with_seed(1);
-        let (offsets, last) = (Vec::new(), String::new());
-        Ok(Book { commands, queries, random, posted: 0, offsets, last })
+        let (batches, last) = (Vec::new(), String::new());
+        Ok(Book { commands, queries, random, posted: 0, batches, last })
     }
 
     async fn post(&mut self, count: u64) -> anyhow::Result<()> {
@@ -99,7 +99,7 @@ impl Book {
         anyhow::ensure!(refused.is_none(), "a transfer was refused: {refused:?}");
         self.posted += count;
         let offset = answer.position.split(['@', '.']).nth(1).context("a position")?;
-        self.offsets.push(offset.parse()?);
+        self.batches.push((offset.parse()?, count));
         self.last = answer.position;
         Ok(())
     }
@@ -130,9 +130,10 @@ impl Book {
             self.read(v1::consistency::Level::Latest(())).await?;
             latest.saturating_record(u64::try_from(started.elapsed().as_micros())?);
 
-            let offset = self.random.choice(&self.offsets).copied().context("a batch")?;
+            let batch = self.random.choice(&self.batches).copied();
+            let (offset, rows) = batch.context("a batch")?;
             let partition = self.last.split('@').next().unwrap_or("0").to_owned();
-            let row = self.random.u64(0..BATCH);
+            let row = self.random.u64(0..rows);
             let when = v1::as_of::When::Position(format!("{partition}@{offset}.{row}"));
             let level = v1::consistency::Level::AsOf(v1::AsOf { when: Some(when) });
             let started = Instant::now();
