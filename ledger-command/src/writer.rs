@@ -355,8 +355,7 @@ impl Writer {
     /// offset would settle it, the log is read: by a new term, as after every doubt.
     fn settle_without_offset(&mut self) {
         let all = self.without_offset > 0 && self.without_offset == self.in_flight.len();
-        let full = self.in_flight.len() >= self.limits.commits_in_flight_max;
-        if all && (full || self.queue.is_empty()) && self.is_serving() {
+        if all && self.is_serving() && (self.queue.is_empty() || !self.has_room()) {
             self.retake("the log did not say where its last records are".into());
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Attempt {
     pub(crate) request: Request,
     /// Its well-formed transfers; empty for what is no batch.
     pub(crate) transfers: Vec<Transfer>,
+    /// Whether its writer had the newest term of the log when it was asked.
+    pub(crate) current: bool,
     pub(crate) told: Told,
 }
 
@@ -92,10 +94,10 @@ impl Oracle {
     }
 
     /// A client sends a request.
-    pub(crate) fn sent(&mut self, attempt: u64, request: Request, transfers: Vec<Transfer>) {
-        self.open.insert(attempt, vec![self.model.decide(&request, &transfers)]);
-        let told = Told::Nothing;
-        self.attempts.insert(attempt, Attempt { request, transfers, told });
+    pub(crate) fn sent(&mut self, number: u64, attempt: Attempt) {
+        let verdicts = self.model.decide(&attempt.request, &attempt.transfers);
+        self.open.insert(number, vec![verdicts]);
+        self.attempts.insert(number, attempt);
     }
 
     /// Nobody will answer an attempt any more.
@@ -179,7 +181,7 @@ impl Oracle {
             .parse()
             .map_err(|_| format!("{place:?}: a command that nobody sent"))?;
         let attempt = self.attempts.get(&number);
-        let Some(Attempt { request, transfers, told }) = attempt else {
+        let Some(Attempt { request, transfers, told, .. }) = attempt else {
             return Err(format!("{place:?}: attempt {number} was never sent"));
         };
         if request.validate_only {
@@ -219,6 +221,11 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// Newest term of the log.
+    pub(crate) fn term(&self) -> u64 {
+        self.term
     }
 
     pub(crate) fn partition(&self) -> u32 {

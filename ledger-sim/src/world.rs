@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use fastrand::Rng;
-use ledger_command::{Reply, Request as Offer, readback};
+use ledger_command::{Reply, Request as Offer, Status, readback};
 use ledger_domain::partition::partition_of;
 use ledger_domain::{Command, CommandBody, Position};
 use ledger_log::record::LogId;
@@ -15,7 +15,7 @@ use ledger_log::{LogInfo, log};
 
 use crate::model;
 use crate::node::{Disk, Node, Written};
-use crate::oracle::{Oracle, Told};
+use crate::oracle::{Attempt, Oracle, Told};
 use crate::reads::{Level, Reads};
 use crate::request::{Ask, Request, Transfer};
 use crate::summary::{Failure, Summary};
@@ -223,7 +223,9 @@ impl World {
         self.trace(&format!("attempt {number} at {node} of partition {partition}: {request:?}"));
         let oracle = &mut self.oracles[partition as usize];
         oracle.walk(&self.log)?;
-        oracle.sent(number, request, transfers);
+        let writer = self.nodes[node].as_ref().map(|node| &node.parts[partition as usize].writer);
+        let current = writer.is_some_and(|w| w.status() == Status::Serving { term: oracle.term() });
+        oracle.sent(number, Attempt { request, transfers, current, told: Told::Nothing });
         self.open.insert(number, (node, partition));
         if let Some(running) = &mut self.nodes[node] {
             running.parts[partition as usize].writer.offer(Offer {
@@ -249,15 +251,14 @@ impl World {
         let Written { replies, wake } = part.write(self.now)?;
         for (number, replied) in replies {
             let reply = readback::complete(&*self.log, replied).map_err(|e| e.to_string())?;
-            self.answered(node, partition, number, &reply)?;
+            self.answered((node, partition), number, &reply)?;
         }
         Ok(wake)
     }
 
     fn answered(
         &mut self,
-        node: usize,
-        partition: u32,
+        (node, partition): (usize, u32),
         number: u64,
         reply: &Reply,
     ) -> Result<(), String> {

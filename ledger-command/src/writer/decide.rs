@@ -76,7 +76,7 @@ impl Writer {
         }
     }
 
-    fn has_room(&mut self) -> bool {
+    pub(super) fn has_room(&mut self) -> bool {
         let Phase::Serving(serving) = &self.phase else { return false };
         if serving.acks.in_flight() >= self.limits.commits_in_flight_max {
             return false;
