@@ -238,19 +238,28 @@ impl Handle {
         self.inner.doors.iter().map(|door| door.status.borrow().clone()).collect()
     }
 
-    /// Returns once every partition serves.
+    /// Returns once every partition serves, or has said why it cannot yet: such a partition refuses
+    /// commands and goes on trying.
     ///
     /// # Errors
     /// [`RunError::Stopped`] for the first that stopped instead.
     pub async fn ready(&self) -> Result<(), RunError> {
         for (partition, door) in (0..).zip(&self.inner.doors) {
             let mut status = door.status.clone();
-            let settled =
-                |status: &Status| matches!(status, Status::Serving { .. } | Status::Stopped { .. });
+            let settled = |status: &Status| match status {
+                Status::Starting { last_error } => !last_error.is_empty(),
+                Status::Serving { .. } | Status::ClockBehind { .. } | Status::Stopped { .. } => {
+                    true
+                }
+            };
             let stopped = match status.wait_for(settled).await {
                 Ok(status) => match &*status {
                     Status::Stopped { reason } => Some(reason.clone()),
-                    _ => None,
+                    Status::Starting { last_error } => {
+                        tracing::warn!(partition, why = %last_error, "cannot be written yet");
+                        None
+                    }
+                    Status::Serving { .. } | Status::ClockBehind { .. } => None,
                 },
                 Err(_) => Some(door.why_closed()),
             };

@@ -187,6 +187,8 @@ pub struct Writer {
     first_ticket: u64,
     failures: u32,
     last_error: String,
+    /// Why the log takes no record now, such as a full disk: commands are refused at once.
+    unwritable: Option<String>,
     clock_behind_ns: i64,
     replies: Vec<(u64, Replied)>,
 }
@@ -213,6 +215,7 @@ impl Writer {
             first_ticket: 0,
             failures: 0,
             last_error: String::new(),
+            unwritable: None,
             clock_behind_ns: 0,
             replies: Vec::new(),
         }
@@ -223,7 +226,9 @@ impl Writer {
         let refusal = match self.status() {
             Status::Stopped { reason } => Some(Reply::NotRecorded { reason }),
             Status::ClockBehind { by_ns } => Some(clock_behind(by_ns)),
-            Status::Starting { .. } | Status::Serving { .. } => None,
+            Status::Starting { .. } | Status::Serving { .. } => {
+                self.unwritable.as_deref().map(not_recorded)
+            }
         };
         let weight = request.weight();
         let full = self.queue.len() >= self.limits.queue_commands_max
@@ -402,6 +407,10 @@ impl Writer {
         let kept = 2 * self.limits.commits_in_flight_max + 2;
         self.offsets.prune(self.parts.link.followed(), kept);
     }
+}
+
+fn not_recorded(why: &str) -> Reply {
+    Reply::NotRecorded { reason: format!("not recorded, safe to retry: {why}") }
 }
 
 fn clock_behind(by_ns: i64) -> Reply {

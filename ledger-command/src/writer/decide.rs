@@ -331,6 +331,12 @@ impl Writer {
             }
             Err(error) => {
                 self.retake(error.to_string());
+                // It was not sent and never will be. What was sent before it is settled by the next
+                // term; with nothing of that, nobody has to wait for one.
+                self.in_flight.pop_back();
+                if self.in_flight.is_empty() {
+                    self.fail_waiting(self.settled.as_ref().map_or(0, |cursor| cursor.sequence));
+                }
                 false
             }
         }

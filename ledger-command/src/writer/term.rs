@@ -7,9 +7,9 @@ use ledger_log::{
     Acks, Cursor, Decision, Incarnation, LogError, Outcome, Producer, Reader, Report,
 };
 
-use super::{InFlight, Speculation, Writer};
+use super::{InFlight, Speculation, Writer, not_recorded};
 use crate::link::Handover;
-use crate::reply::{Replied, Reply};
+use crate::reply::Replied;
 
 /// The longest pause before the first retake; it doubles with every failure.
 const BACK_OFF_NS: u64 = 1_000_000;
@@ -116,6 +116,7 @@ impl Writer {
             .and_then(|mut producer| producer.send(ticket, record).map(|()| producer));
         match sent {
             Ok(producer) => {
+                self.unwritable = None;
                 self.phase =
                     Phase::Taking(Taking { ticket, producer, doubtful: false, retry_at: None });
                 None
@@ -126,6 +127,8 @@ impl Writer {
             }
             Err(error) => {
                 self.retake(error.to_string());
+                self.refuse_queued(&not_recorded(&self.last_error));
+                self.unwritable = Some(self.last_error.clone());
                 let until = now.saturating_add(self.pause_ns());
                 self.phase = Phase::Resting { until: Some(until) };
                 Some(until)
@@ -167,12 +170,11 @@ impl Writer {
     }
 
     /// Replies that were decided upon a commit that failed for ever.
-    fn fail_waiting(&mut self, accepted: u64) {
+    pub(super) fn fail_waiting(&mut self, accepted: u64) {
         let ready = self.waiting.partition_point(|waiting| waiting.after <= accepted);
-        let reason = format!("not recorded, safe to retry: {}", self.last_error);
+        let reply = not_recorded(&self.last_error);
         for failed in self.waiting.drain(ready..) {
-            let reply = Reply::NotRecorded { reason: reason.clone() };
-            self.replies.push((failed.token, Replied::of(reply)));
+            self.replies.push((failed.token, Replied::of(reply.clone())));
         }
     }
 
