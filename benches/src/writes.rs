@@ -28,9 +28,9 @@ pub(crate) fn measure(ledger: &Path, scratch: &Path, transfers: u64) -> anyhow::
         let figure = |pointer: &str| result.pointer(pointer).map_or_else(String::new, text);
         crate::report(&format!(
             "| {what} | {}/s, a request p50 {} us, p99 {} us |",
-            figure("/transfersPerSecond"),
-            figure("/latencyMicroseconds/p50"),
-            figure("/latencyMicroseconds/p99")
+            figure("/transfers_per_second"),
+            figure("/latency_p50_us"),
+            figure("/latency_p99_us")
         ));
     }
     Ok(())
