@@ -68,3 +68,13 @@ fn one_seed_makes_one_history() {
     assert_eq!(history(7), Ok(first));
     assert_ne!(history(8), Ok(first));
 }
+
+/// Each of these once found something, in the services or in the oracle.
+#[test]
+fn seeds_that_found_something_find_nothing_any_more() {
+    for seed in [1_272, 1_717, 2_607, 3_306, 9_035] {
+        if let Err(failure) = run(Options::of(seed)) {
+            panic!("{failure}");
+        }
+    }
+}
