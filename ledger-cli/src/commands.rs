@@ -2,7 +2,7 @@
 
 mod account;
 mod asset;
-pub(crate) mod audit;
+mod audit;
 mod balance;
 mod import;
 mod ledger;

@@ -4,6 +4,7 @@
 //! findings: bad or refused lines of an import, differences found by an audit.
 
 mod args;
+mod auditor;
 mod client;
 mod commands;
 mod json;

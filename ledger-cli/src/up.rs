@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use ledger_audit::AuditServer;
 use ledger_command::{Environment, Handle};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::{Backend, LogId, LogInfo};
@@ -27,8 +26,7 @@ use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-use crate::commands::audit;
-use crate::output;
+use crate::{auditor, output};
 use config::Config;
 use views::Views;
 
@@ -76,7 +74,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let views = Views::open(&config, &backend, log)?;
     let query = Query::new(views.readers())?.with_clock(clock::now);
     let audited = views.readers().into_iter().map(Some).collect();
-    let audit = AuditServer::new(backend, log, audit::views_of(audited), audit::spawner());
+    let audit = auditor::over(backend, log, audited);
 
     let routes = Routes::new(ledger_command::service::server(command.clone()))
         .add_service(LedgerQuery::new(query).into_service())

@@ -2,8 +2,6 @@
 
 mod offline;
 
-pub(crate) use offline::{spawner, views_of};
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -4,16 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use ledger_audit::AuditServer;
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::{Backend, LogId, LogInfo};
 use ledger_proto::v1::audit_service_server::AuditService as _;
 use ledger_proto::v1::{ReplayReport, ReplayRequest, replay_request, replay_response};
-use ledger_runtime::spawn;
 use ledger_views::{RocksShared, ViewLog, ViewReader, ViewWriter, open_view};
 use tokio_stream::StreamExt as _;
 
 use super::Bars;
+use crate::auditor;
 
 /// Replays the log in `data` and compares it with the views there: a report for each partition.
 ///
@@ -34,7 +33,7 @@ pub(super) async fn offline(
     let views = views.collect::<anyhow::Result<Vec<_>>>()?;
 
     // The same service that a server has, asked without a network.
-    let server = AuditServer::new(backend, log, views_of(views), spawner());
+    let server = auditor::over(backend, log, views);
     let answer = server.replay(tonic::Request::new(ReplayRequest { until })).await?;
     let mut stream = answer.into_inner();
     let mut reports = Vec::new();
@@ -59,18 +58,4 @@ fn open(data: &Path, log: LogInfo, partition: u32) -> anyhow::Result<Option<View
     let LogInfo { id, partition_count } = log;
     let of = ViewLog { log_id: id.0, partition, partition_count };
     Ok(Some(ViewWriter::open(store, of)?.reader()))
-}
-
-/// Views by partition, as the audit asks for them.
-pub(crate) fn views_of(views: Vec<Option<ViewReader>>) -> ledger_audit::service::Views {
-    Arc::new(move |partition| views.get(usize::try_from(partition).ok()?).cloned().flatten())
-}
-
-/// A thread of its own for each replay.
-pub(crate) fn spawner() -> ledger_audit::service::Spawn {
-    Arc::new(|job| {
-        if let Err(error) = spawn::thread("audit", job) {
-            tracing::error!(%error, "no thread for a replay");
-        }
-    })
 }
