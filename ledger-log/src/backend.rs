@@ -41,7 +41,8 @@ pub struct Report {
 /// Takes reports, on a thread of the backend's: it must not block.
 pub type ReportSink = Box<dyn Fn(Report) + Send + Sync>;
 
-/// Appends to one partition.
+/// Appends to one partition. Dropping it gives up what it still has in flight: that may become durable, or
+/// not, and whether it is reported is open.
 pub trait Producer: Send + fmt::Debug {
     /// Queues one record. Its report comes later, with this ticket.
     ///
@@ -80,7 +81,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn producer(&self, partition: u32, reports: ReportSink) -> Result<Box<dyn Producer>, LogError>;
 
     /// Durable records from this offset on, in order and without a gap: as many as fit in `bytes_max`,
-    /// but at least one where there is one; none at the end. Fewer when one behind cannot be read.
+    /// but at least one where there is one; none at the end. Fewer when one behind cannot be read. What
+    /// [`Backend::end`] named is among them; what was reported since may come a moment later.
     ///
     /// # Errors
     /// [`LogError::Damaged`] when the record at `from` cannot be read,
@@ -97,4 +99,10 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Blocks until a record at `from` is durable, or for this long. For threads that tail the log;
     /// the simulator never calls it.
     fn wait(&self, partition: u32, from: u64, at_most: Duration);
+
+    /// How often the storage was away, or other than it was: after each time whoever follows the log
+    /// compares what it read with the log ([`crate::Cursor::verify`]).
+    fn reconnects(&self) -> u64 {
+        0
+    }
 }

@@ -233,7 +233,8 @@ fn create_is_for_empty_partitions(make: &mut Make<'_>) {
     assert_eq!(all(&*subject, 0), [b"first"], "it is durable when create returns");
     assert!(subject.backend().create(0, b"second".to_vec()).is_err(), "only once");
     let reports = Reports::default();
-    send(&mut *producer(&*subject, 1, &reports), 0, b"a record");
+    let mut writer = producer(&*subject, 1, &reports);
+    send(&mut *writer, 0, b"a record");
     await_end(&*subject, 1, 1, &reports, 1);
     assert!(subject.backend().create(1, b"late".to_vec()).is_err(), "only where there is none");
     assert_eq!((all(&*subject, 0).len(), all(&*subject, 1).len()), (1, 1));
@@ -292,8 +293,10 @@ fn wait_wakes(make: &mut Make<'_>) {
     });
     let reports = Reports::default();
     // A record of another partition is none of its business.
-    send(&mut *producer(&*subject, 1, &reports), 0, b"elsewhere");
-    send(&mut *producer(&*subject, 0, &reports), 1, b"here");
+    let mut elsewhere = producer(&*subject, 1, &reports);
+    send(&mut *elsewhere, 0, b"elsewhere");
+    let mut here = producer(&*subject, 0, &reports);
+    send(&mut *here, 1, b"here");
     let end = wakes.recv_timeout(PATIENCE);
     assert_eq!(end, Ok(Ok(2)), "a durable record wakes who waits for it");
     assert!(waiter.join().is_ok());
@@ -368,7 +371,8 @@ fn open_refuses(make: &mut Make<'_>) {
     let subject = make(2);
     create(&*subject, 0, &created(0, 2));
     let reports = Reports::default();
-    send(&mut *producer(&*subject, 0, &reports), 0, &term);
+    let mut writer = producer(&*subject, 0, &reports);
+    send(&mut *writer, 0, &term);
     await_end(&*subject, 0, 2, &reports, 1);
     let error = open(subject.backend(), LOG);
     assert!(

@@ -67,6 +67,14 @@ impl Cursor {
         if next == 0 {
             return Ok(());
         }
+        match backend.read(partition, 0, 1) {
+            Err(LogError::Trimmed { first, .. }) => {
+                return diverged(format!(
+                    "was read from offset 0 up to offset {next}, the log begins at {first} now"
+                ));
+            }
+            other => drop(other?),
+        }
         match backend.read(partition, counted, 1)?.first() {
             Some(record) if self.recompute(&record.bytes) == self.chain => Ok(()),
             _ => diverged(format!(

@@ -3,7 +3,7 @@
 //! ```text
 //!   writer ──► Acks ──► Producer ─┐                          ┌──► Reader ──► commits that count
 //!                ▲                ▼                          │
-//!                └── Report ── Backend (embedded, simulated) ┘
+//!                └── Report ── Backend (embedded, kafka, simulated) ┘
 //! ```
 //!
 //! A [`backend::Backend`] gives raw append, read and delivery reports. Above it stands one
@@ -15,6 +15,7 @@ pub mod record;
 pub mod backend;
 pub mod conformance;
 pub mod embedded;
+pub mod kafka;
 pub mod simulated;
 
 pub mod fence;

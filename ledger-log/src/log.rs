@@ -93,40 +93,71 @@ pub struct LogInfo {
 
 /// Opens the log that a backend keeps, creating it under `fresh_id` when it is empty.
 ///
-/// A creation that was cut short is completed: then no partition has more than its record 0.
+/// A creation that was cut short is completed: then no partition has been served yet. Servers may create
+/// the same log side by side: partition 0 comes first, and whoever is first in it names the log.
 ///
 /// # Errors
 /// [`LogError::NotALog`] when a partition begins with anything but the log's own record 0,
 /// [`LogError::Mismatch`] when it has another partition count or format.
 pub fn open(backend: &dyn Backend, fresh_id: LogId) -> Result<LogInfo, LogError> {
     let partition_count = backend.partition_count();
-    let mut found: Option<LogId> = None;
-    let mut missing = Vec::new();
-    let mut grown = false;
-    for partition in 0..partition_count {
-        match backend.read(partition, 0, 1)?.first() {
-            None => missing.push(partition),
-            Some(first) => {
-                let id = check_created(partition, partition_count, first)?;
-                if *found.get_or_insert(id) != id {
-                    let what = format!("belongs to log {id}, the others to {found:?}");
-                    return Err(LogError::NotALog { partition, what });
-                }
-                grown |= backend.end(partition)? > 1;
+    let found = (0..partition_count).map(|partition| created(backend, partition));
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    if let Some(empty) = (0..).zip(&found).find_map(|(p, id)| id.is_none().then_some(p)) {
+        for partition in 0..partition_count {
+            if is_served(backend, partition)? {
+                let what = format!("is empty, while partition {partition} has commits");
+                return Err(LogError::NotALog { partition: empty, what });
             }
         }
     }
-    if let (Some(&partition), true) = (missing.first(), grown) {
-        let what = "is empty, while others have commits".into();
-        return Err(LogError::NotALog { partition, what });
+    let mut log_id = found.iter().flatten().next().copied();
+    for (partition, found) in (0..).zip(found) {
+        let id = match found {
+            Some(id) => id,
+            None => create(backend, partition, log_id.unwrap_or(fresh_id))?,
+        };
+        if *log_id.get_or_insert(id) != id {
+            let what = format!("belongs to log {id}, the others to {log_id:?}");
+            return Err(LogError::NotALog { partition, what });
+        }
     }
-    let id = found.unwrap_or(fresh_id);
-    for partition in missing {
-        let hash = HASH.to_owned();
-        let created = Record::LogCreated { format: FORMAT, partition, partition_count, hash };
-        backend.create(partition, created.encode(id))?;
+    Ok(LogInfo { id: log_id.unwrap_or(fresh_id), partition_count })
+}
+
+/// The log that a partition's record 0 belongs to; `None` while it is empty.
+fn created(backend: &dyn Backend, partition: u32) -> Result<Option<LogId>, LogError> {
+    let first = backend.read(partition, 0, 1)?;
+    first
+        .first()
+        .map(|first| check_created(partition, backend.partition_count(), first))
+        .transpose()
+}
+
+/// Whether a writer ever took a partition. Another server's record 0, late in the same creation, does not
+/// make it so.
+fn is_served(backend: &dyn Backend, partition: u32) -> Result<bool, LogError> {
+    const BYTES_MAX: usize = 64 << 10;
+    let records = backend.read(partition, 0, BYTES_MAX)?;
+    Ok(records.iter().any(|record| {
+        let decoded = Record::decode(&record.bytes);
+        !matches!(decoded, Ok((_, Record::LogCreated { .. })))
+    }))
+}
+
+/// Writes record 0, unless another server was quicker: then its record counts.
+fn create(backend: &dyn Backend, partition: u32, id: LogId) -> Result<LogId, LogError> {
+    let partition_count = backend.partition_count();
+    let hash = HASH.to_owned();
+    let record = Record::LogCreated { format: FORMAT, partition, partition_count, hash };
+    let refused = match backend.create(partition, record.encode(id)) {
+        Ok(()) => return Ok(id),
+        Err(error) => error,
+    };
+    match backend.end(partition)? {
+        0 => Err(refused),
+        _ => created(backend, partition)?.ok_or(refused),
     }
-    Ok(LogInfo { id, partition_count })
 }
 
 fn check_created(partition: u32, count: u32, first: &RawRecord) -> Result<LogId, LogError> {

@@ -1,0 +1,315 @@
+//! The newest records of every partition, in memory: what followers and projectors that keep up read.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Clients, Quiet, native, tells_of_loss};
+use crate::backend::RawRecord;
+use crate::log::LogError;
+
+/// How long the thread waits for a record before it looks whether it shall end.
+const POLL: Duration = Duration::from_millis(100);
+/// Pause after the log was not where it was, for the watch to find out.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The tail and its thread.
+pub(super) struct Tail {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread fills.
+pub(super) struct Shared {
+    partitions: Vec<Partition>,
+    stop: AtomicBool,
+    /// How often the consumer was told that the log is not what it was.
+    alarms: AtomicU64,
+}
+
+#[derive(Default)]
+struct Partition {
+    window: Mutex<Window>,
+    came: Condvar,
+}
+
+/// Records `[first, first + records.len())`.
+#[derive(Debug, Default)]
+struct Window {
+    first: u64,
+    /// What the brokers no longer keep is not given either: the log has lost it.
+    trimmed: u64,
+    records: VecDeque<Vec<u8>>,
+}
+
+impl Window {
+    fn end(&self) -> u64 {
+        self.first + self.records.len() as u64
+    }
+
+    /// `None` for what is older than the window.
+    fn read(&self, from: u64, bytes_max: usize) -> Option<Vec<RawRecord>> {
+        if from < self.trimmed {
+            return None;
+        }
+        let skipped = from.checked_sub(self.first)?;
+        let mut bytes = 0usize;
+        let fits = |record: &&Vec<u8>| {
+            let first = bytes == 0;
+            bytes = bytes.saturating_add(record.len().max(1));
+            first || bytes <= bytes_max
+        };
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let records = self.records.iter().skip(skipped).take_while(fits).cloned();
+        Some(records.zip(from..).map(|(bytes, offset)| RawRecord { offset, bytes }).collect())
+    }
+}
+
+impl Tail {
+    /// Begins at the end of every partition.
+    pub(super) fn start(clients: &Clients, partition_count: u32) -> Result<Tail, LogError> {
+        let consumer = clients.consumer(Quiet)?;
+        let mut partitions = Vec::new();
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..partition_count {
+            let (_, end) = clients.watermarks(partition)?;
+            let window = Mutex::new(Window { first: end, ..Window::default() });
+            partitions.push(Partition { window, came: Condvar::new() });
+            add(&mut assignment, clients, partition, end)?;
+        }
+        consumer.assign(&assignment).map_err(|error| clients.unavailable(&error))?;
+        let shared = Arc::new(Shared {
+            partitions,
+            stop: AtomicBool::new(false),
+            alarms: AtomicU64::new(0),
+        });
+        let filling = Filling {
+            bytes_max: clients.options().tail_bytes_max,
+            clients: clients.clone(),
+            consumer,
+            shared: shared.clone(),
+            kept: VecDeque::new(),
+            bytes: 0,
+        };
+        let thread = spawn(filling)
+            .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })?;
+        Ok(Tail { shared, thread: Some(thread) })
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
+    }
+
+    /// Records from here on; none when `from` is not there yet, `None` when it is older than the tail.
+    pub(super) fn read(
+        &self,
+        partition: u32,
+        from: u64,
+        bytes_max: usize,
+    ) -> Option<Vec<RawRecord>> {
+        self.shared.window(partition).read(from, bytes_max)
+    }
+
+    /// Blocks until the record at `from` is there, or for this long.
+    pub(super) fn wait(&self, partition: u32, from: u64, at_most: Duration) {
+        let Partition { window, came } = &self.shared.partitions[partition as usize];
+        let window = window.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(
+            came.wait_timeout_while(window, at_most, |window| window.end() <= from)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the tail of the log panicked");
+        }
+    }
+}
+
+impl Shared {
+    fn window(&self, partition: u32) -> MutexGuard<'_, Window> {
+        let window = &self.partitions[partition as usize].window;
+        window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Offset after the newest record of a partition that came.
+    pub(super) fn end(&self, partition: u32) -> u64 {
+        self.window(partition).end()
+    }
+
+    /// The brokers keep nothing before this offset.
+    pub(super) fn trim(&self, partition: u32, first: u64) {
+        self.window(partition).trimmed = first;
+    }
+
+    pub(super) fn partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    pub(super) fn alarms(&self) -> u64 {
+        self.alarms.load(Ordering::Acquire)
+    }
+}
+
+/// The thread that fills the windows.
+struct Filling {
+    clients: Clients,
+    consumer: BaseConsumer<Quiet>,
+    shared: Arc<Shared>,
+    /// Partition and size of every record in a window, oldest first: over all partitions the oldest
+    /// leaves first.
+    kept: VecDeque<(u32, usize)>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Filling {
+    fn run(mut self) {
+        while !self.shared.stop.load(Ordering::Acquire) {
+            let event = match self.consumer.poll(POLL) {
+                None => continue,
+                Some(Ok(message)) => {
+                    let partition = u32::try_from(message.partition()).unwrap_or(0);
+                    let bytes = message.payload().unwrap_or_default().to_vec();
+                    Ok((partition, u64::try_from(message.offset()).unwrap_or(0), bytes))
+                }
+                Some(Err(error)) => Err(error),
+            };
+            match event {
+                Ok((partition, offset, bytes)) if offset >= self.shared.end(partition) => {
+                    self.skip_to(partition, offset);
+                    self.push(partition, bytes);
+                }
+                Ok(_) => {}
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    let partition = u32::try_from(partition).unwrap_or(0);
+                    if let Some(position) = position(&self.consumer, partition) {
+                        self.skip_to(partition, position);
+                    }
+                }
+                Err(error) if tells_of_loss(&error) => self.alarm(&error),
+                Err(error) => tracing::debug!(%error, "the tail of the log waits"),
+            }
+        }
+    }
+
+    /// Offsets that hold no record for anybody: the markers of a foreign transaction.
+    fn skip_to(&mut self, partition: u32, offset: u64) {
+        let end = self.shared.end(partition);
+        if offset > end {
+            tracing::warn!(partition, from = end, to = offset, "offsets without a record");
+        }
+        (end..offset).for_each(|_| self.push(partition, Vec::new()));
+    }
+
+    fn push(&mut self, partition: u32, bytes: Vec<u8>) {
+        let size = bytes.len() + size_of::<Vec<u8>>();
+        self.shared.window(partition).records.push_back(bytes);
+        self.shared.partitions[partition as usize].came.notify_all();
+        self.kept.push_back((partition, size));
+        self.bytes += size;
+        while self.bytes > self.bytes_max
+            && let Some((oldest, size)) = self.kept.pop_front()
+        {
+            let mut window = self.shared.window(oldest);
+            window.records.pop_front();
+            window.first += 1;
+            self.bytes -= size;
+        }
+    }
+
+    /// The log is not what it was. Whoever follows it compares, by [`super::Watch`]; what is there now is
+    /// tailed from its end.
+    #[expect(clippy::disallowed_methods, reason = "a pause of a thread that does nothing else")]
+    fn alarm(&mut self, error: &KafkaError) {
+        tracing::error!(topic = self.clients.topic(), %error, "the log is not what it was");
+        self.shared.alarms.fetch_add(1, Ordering::AcqRel);
+        std::thread::sleep(PAUSE);
+        if let Err(error) = self.assign_again() {
+            tracing::warn!(%error, "the tail of the log waits");
+        }
+    }
+
+    /// Every partition from where the tail is, or from its end where that is before it.
+    fn assign_again(&mut self) -> Result<(), LogError> {
+        let mut assignment = TopicPartitionList::new();
+        for partition in (0..).take(self.shared.partitions.len()) {
+            let (first, end) = self.clients.watermarks(partition)?;
+            if !(first..=end).contains(&self.shared.end(partition)) {
+                self.restart(partition, end);
+            }
+            add(&mut assignment, &self.clients, partition, self.shared.end(partition))?;
+        }
+        self.consumer.assign(&assignment).map_err(|error| self.clients.unavailable(&error))
+    }
+
+    fn restart(&mut self, partition: u32, first: u64) {
+        let kept = std::mem::take(&mut self.kept);
+        self.kept = kept.into_iter().filter(|(of, _)| *of != partition).collect();
+        self.bytes = self.kept.iter().map(|(_, size)| size).sum();
+        *self.shared.window(partition) = Window { first, ..Window::default() };
+    }
+}
+
+/// Adds a partition to an assignment, to be read from an offset on.
+pub(super) fn add(
+    assignment: &mut TopicPartitionList,
+    clients: &Clients,
+    partition: u32,
+    from: u64,
+) -> Result<(), LogError> {
+    let from = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
+    assignment
+        .add_partition_offset(clients.topic(), native(partition), from)
+        .map_err(|error| clients.unavailable(&error))
+}
+
+/// Where a consumer is in a partition, markers included; `None` before it got anything.
+pub(super) fn position(consumer: &BaseConsumer<Quiet>, partition: u32) -> Option<u64> {
+    let positions = consumer.position().ok()?;
+    let elements = positions.elements();
+    let of = elements.iter().find(|element| element.partition() == native(partition))?;
+    u64::try_from(of.offset().to_raw()?).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a door to the outside: the one thread that tails")]
+fn spawn(filling: Filling) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("kafka-tail".into()).spawn(move || filling.run())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_gives_what_it_has() {
+        let records = (10..20u8).map(|number| vec![number; 100]).collect();
+        let window = Window { first: 10, records, trimmed: 0 };
+        let read = |from, bytes_max| {
+            let records = window.read(from, bytes_max)?;
+            Some(records.iter().map(|record| record.offset).collect::<Vec<_>>())
+        };
+        assert_eq!(read(9, 1000), None, "older than the window");
+        assert_eq!(read(10, 0), Some(vec![10]), "one at least");
+        assert_eq!(read(12, 299), Some(vec![12, 13]));
+        assert_eq!(read(18, 1000), Some(vec![18, 19]));
+        assert_eq!(read(20, 1000), Some(vec![]), "not there yet");
+        assert_eq!(read(u64::MAX, 1000), Some(vec![]));
+        let trimmed = Window { trimmed: 12, ..window };
+        assert_eq!(trimmed.read(11, 1000), None, "no longer kept by the brokers");
+        assert!(trimmed.read(12, 1000).is_some());
+    }
+}

@@ -1,0 +1,111 @@
+//! Looks whether the log is still what it was: a log that lost records at either end, and brokers that
+//! were away, make everybody who follows it compare.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::client::Clients;
+use super::tail::{Shared, Tail};
+use crate::log::LogError;
+
+/// One look at every partition in this time.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// The watch and its thread.
+pub(super) struct Watch {
+    state: Arc<State>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    found: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// What the last look at a partition saw.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    first: u64,
+    away: bool,
+}
+
+impl Watch {
+    pub(super) fn start(clients: &Clients, tail: &Tail) -> Result<Watch, LogError> {
+        let state = Arc::new(State::default());
+        let looking =
+            Looking { clients: clients.clone(), tail: tail.shared(), state: state.clone() };
+        let thread = spawn(looking)
+            .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })?;
+        Ok(Watch { state, thread: Some(thread) })
+    }
+
+    /// How often followers had reason to compare.
+    pub(super) fn reconnects(&self) -> u64 {
+        self.state.found.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.state.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("the watch over the log panicked");
+            }
+        }
+    }
+}
+
+struct Looking {
+    clients: Clients,
+    tail: Arc<Shared>,
+    state: Arc<State>,
+}
+
+impl Looking {
+    fn run(self) {
+        let mut seen = vec![Seen::default(); self.tail.partitions()];
+        let mut alarms = 0;
+        while !self.state.stop.load(Ordering::Acquire) {
+            let mut found = false;
+            for (partition, seen) in (0..).zip(&mut seen) {
+                found |= self.look(partition, seen);
+            }
+            let raised = self.tail.alarms();
+            found |= std::mem::replace(&mut alarms, raised) != raised;
+            if found {
+                self.state.found.fetch_add(1, Ordering::AcqRel);
+            }
+            std::thread::park_timeout(EVERY);
+        }
+    }
+
+    /// Whether there is reason to compare.
+    fn look(&self, partition: u32, seen: &mut Seen) -> bool {
+        let was = *seen;
+        let tailed = self.tail.end(partition);
+        match self.clients.watermarks(partition) {
+            Ok((first, end)) => {
+                self.tail.trim(partition, first);
+                *seen = Seen { first, away: false };
+                *seen != was || end < tailed
+            }
+            Err(error) => {
+                if !was.away {
+                    tracing::warn!(partition, %error, "the brokers do not answer");
+                }
+                seen.away = true;
+                false
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a door to the outside: the one thread that watches")]
+fn spawn(looking: Looking) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("kafka-watch".into()).spawn(move || looking.run())
+}
