@@ -20,6 +20,7 @@ pub mod simulated;
 
 pub mod fence;
 
+pub mod copy;
 pub mod cursor;
 pub mod log;
 

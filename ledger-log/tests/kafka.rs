@@ -312,3 +312,28 @@ fn nobody_there_is_said_and_not_waited_for_long() {
     let error = Kafka::open(options).expect_err("no broker").to_string();
     assert!(error.starts_with("LOG_UNAVAILABLE: topic ledger.events at 127.0.0.1:9"), "{error}");
 }
+
+/// From a folder to Kafka, continued there, and back: the same bytes at the same offsets.
+#[test]
+fn a_log_moves_to_kafka_and_back() {
+    use ledger_log::embedded::{Embedded, EmbeddedOptions};
+    let Some(bootstrap) = bootstrap() else { return };
+    let folder = |dir: &std::path::Path| {
+        let options = EmbeddedOptions { partition_count: 2, ..EmbeddedOptions::default() };
+        Embedded::open(dir, options).unwrap()
+    };
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let (here, back) = (folder(dirs[0].path()), folder(dirs[1].path()));
+    let info = ledger_log::log::open(&*here, LogId([3; 16])).unwrap();
+    append(&*here, 1, &(0..300u32).map(|i| i.to_le_bytes().repeat(i as usize)).collect::<Vec<_>>());
+
+    let there = open(&options(&bootstrap, 2));
+    assert_eq!(ledger_log::copy::copy(&*here, &*there, &mut |_| {}), Ok(302));
+    assert_eq!(ledger_log::log::open(&*there, LogId([4; 16])), Ok(info), "it is the same log");
+    append(&*there, 0, &[b"continued".to_vec()]);
+    assert_eq!(ledger_log::copy::copy(&*there, &*back, &mut |_| {}), Ok(303));
+    for partition in 0..2 {
+        assert_eq!(all(&*back, partition), all(&*there, partition));
+    }
+    assert_eq!(all(&*back, 1), all(&*here, 1));
+}
