@@ -103,8 +103,9 @@ pub struct Follower {
 impl Follower {
     /// Opens the snapshots and the id store and compares both with the log.
     ///
-    /// # Errors [`LogError::Diverged`] when one of them was read from a log that is longer or
-    /// another; what the stores say when they cannot be read.
+    /// # Errors
+    /// [`LogError::Diverged`] when one of them was read from a log that is longer or another; what the
+    /// stores say when they cannot be read.
     pub fn open(parts: FollowerParts) -> Result<Self, FollowError> {
         let start = || Cursor::start(parts.log_id, parts.partition);
         let Snapshot { cursor: state_cursor, state } = snapshot::newest(&*parts.snapshots)?
@@ -156,7 +157,8 @@ impl Follower {
     /// Reads and applies the next records, at most a few megabytes; how many it found.
     ///
     /// # Errors
-    /// [`FollowError`]; it stays where it is and must not go on.
+    /// [`FollowError`]; it must not go on, but after a [`LogError`] that is not final: then the log could
+    /// not be read, and nothing was followed.
     pub fn step(&mut self) -> Result<usize, FollowError> {
         let FollowerParts { partition, ref backend, .. } = self.parts;
         let records = backend.read(partition, self.cursor().next, READ_BYTES_MAX)?;

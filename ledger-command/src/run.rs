@@ -29,11 +29,8 @@ use crate::link::Link;
 use crate::readback;
 use crate::reply::{Replied, Reply, Request};
 use crate::snapshot::{FileSnapshots, SnapshotError};
-use crate::writer::{Status, Writer, WriterParts};
+use crate::writer::{RETRY_AFTER_MS, Status, Writer, WriterParts};
 use mailbox::{Letter, Mailbox, Refused};
-
-/// What a full mailbox tells clients to wait.
-const RETRY_AFTER_MS: u64 = 50;
 
 /// What the write path stands on.
 #[derive(Clone)]
@@ -271,7 +268,7 @@ impl Handle {
     }
 
     /// Takes nothing more in, answers what was taken, makes snapshots and the id stores durable.
-    /// Blocks until all threads have ended; the second caller returns at once.
+    /// Blocks until all threads have ended, every caller; only the first hears how.
     ///
     /// # Errors
     /// [`RunError`] of the first partition that had not stopped cleanly.

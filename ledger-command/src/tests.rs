@@ -1,5 +1,7 @@
 //! Writer, follower, id store and snapshots together, on the simulated log.
 
+mod doubts;
+pub(crate) mod flaky;
 mod idempotency;
 mod property;
 mod recovery;

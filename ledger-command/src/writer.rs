@@ -24,6 +24,7 @@ use ledger_domain::{Position, State, Timestamp};
 use ledger_log::record::{Chain, LogId};
 use ledger_log::{AckStep, Backend, Cursor, Outcome, Report, ReportSink};
 
+use crate::config::at_least_one;
 use crate::ids::IdStore;
 use crate::link::{Fingerprint, Link};
 use crate::reply::{Replied, Reply, Request};
@@ -34,25 +35,32 @@ use term::Phase;
 /// A writer whose clock is further behind the last commit than this is not ready.
 pub const CLOCK_BEHIND_MAX_NS: i64 = 1_000_000_000;
 /// What a full queue tells clients to wait.
-const RETRY_AFTER_MS: u64 = 50;
+pub(crate) const RETRY_AFTER_MS: u64 = 50;
 
 /// Bounds of one writer. Plain data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WriterLimits {
     /// Commands that wait to be decided.
+    #[serde(deserialize_with = "at_least_one")]
     pub queue_commands_max: usize,
     /// Transfers of the commands that wait to be decided; one command fits whatever its size.
+    #[serde(deserialize_with = "at_least_one")]
     pub queue_transfers_max: usize,
     /// Commands of one commit.
+    #[serde(deserialize_with = "at_least_one")]
     pub commit_commands_max: usize,
     /// Transfers of one commit; one command fits whatever its size.
+    #[serde(deserialize_with = "at_least_one")]
     pub commit_transfers_max: usize,
     /// Bytes of one commit; one command fits up to what the log takes.
+    #[serde(deserialize_with = "at_least_one")]
     pub commit_bytes_max: usize,
     /// Commits sent and not settled.
+    #[serde(deserialize_with = "at_least_one")]
     pub commits_in_flight_max: usize,
     /// Ids that are not in the id store yet: when the follower lags, the writer waits for it.
+    #[serde(deserialize_with = "at_least_one")]
     pub recent_ids_max: usize,
     /// Every so many commits the follower's state hash is compared with the writer's; 0 is never.
     pub compare_every_commits: u64,
@@ -262,7 +270,10 @@ impl Writer {
         };
         match step {
             AckStep::Wait => {}
-            AckStep::Counted { count, offset } => self.counted(count, offset),
+            AckStep::Counted { count, offset } => {
+                self.counted(count, offset);
+                self.end_refused_term();
+            }
             AckStep::Retake(why) => self.retake(format!("{why:?} after ticket {}", report.ticket)),
             AckStep::Diverged { expected, reported } => self.stop(format!(
                 "LOG_DIVERGED partition {}: the log gave offset {reported} where {expected} is the \
@@ -276,15 +287,15 @@ impl Writer {
     /// Does all that can be done now. Returns when it wants to be called again, at the latest;
     /// `None` is when something comes in.
     pub fn step(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let wake = self.advance_term(now);
+        let mut wake = self.advance_term(now);
         if matches!(self.phase, Phase::Serving(_)) {
             self.clock_behind_ns = self.speculation.recorded_at.saturating_sub(now);
             if self.clock_behind_ns > CLOCK_BEHIND_MAX_NS {
                 self.refuse_queued(&clock_behind(self.clock_behind_ns));
-                self.release();
-                return Some(self.speculation.recorded_at - CLOCK_BEHIND_MAX_NS);
+                wake = Some(self.speculation.recorded_at - CLOCK_BEHIND_MAX_NS);
+            } else {
+                self.drain(now);
             }
-            self.drain(now);
             self.settle_without_offset();
         }
         self.release();
@@ -356,11 +367,11 @@ impl Writer {
         self.phase = Phase::Stopped { reason };
     }
 
-    /// When all in flight was reported without an offset and nothing more comes, or may be sent, whose
-    /// offset would settle it, the log is read: by a new term, as after every doubt.
+    /// After all that could be sent was sent: when all in flight was reported without an offset, no
+    /// further one will tell where it is, and the log is read, by a new term, as after every doubt.
     fn settle_without_offset(&mut self) {
         let all = self.without_offset > 0 && self.without_offset == self.in_flight.len();
-        if all && self.is_serving() && (self.queue.is_empty() || !self.has_room()) {
+        if all && self.is_serving() {
             self.retake("the log did not say where its last records are".into());
         }
     }

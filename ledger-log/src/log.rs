@@ -82,6 +82,25 @@ pub enum LogError {
     },
 }
 
+impl LogError {
+    /// Whether trying again cannot help: a person has to act first.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            LogError::NotALog { .. }
+            | LogError::Diverged { .. }
+            | LogError::Damaged { .. }
+            | LogError::DamagedStore { .. }
+            | LogError::Trimmed { .. }
+            | LogError::Mismatch { .. } => true,
+            LogError::Locked { .. }
+            | LogError::Full { .. }
+            | LogError::TooLarge { .. }
+            | LogError::Unavailable { .. } => false,
+        }
+    }
+}
+
 /// A log that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogInfo {
@@ -117,8 +136,9 @@ pub fn open(backend: &dyn Backend, fresh_id: LogId) -> Result<LogInfo, LogError>
             Some(id) => id,
             None => create(backend, partition, log_id.unwrap_or(fresh_id))?,
         };
-        if *log_id.get_or_insert(id) != id {
-            let what = format!("belongs to log {id}, the others to {log_id:?}");
+        let known = *log_id.get_or_insert(id);
+        if known != id {
+            let what = format!("belongs to log {id}, those before it to {known}");
             return Err(LogError::NotALog { partition, what });
         }
     }

@@ -25,12 +25,6 @@ impl Trigger {
 }
 
 impl Shutdown {
-    /// Whether the stop was asked for.
-    #[must_use]
-    pub fn is_asked(&self) -> bool {
-        *self.0.borrow()
-    }
-
     /// Returns once the stop is asked for, or nobody is left to ask.
     pub async fn asked(mut self) {
         let _ = self.0.wait_for(|asked| *asked).await;

@@ -23,6 +23,8 @@ const WRITE_BUFFERS_BYTES: usize = 256 << 20;
 const WRITE_BUFFER_BYTES: usize = 64 << 20;
 const OPEN_FILES_MAX: i32 = 512;
 const BACKGROUND_JOBS: i32 = 2;
+/// RocksDB's own log files, two of them.
+const INFO_LOG_BYTES_MAX: usize = 1 << 20;
 
 /// Opens the id stores of a folder's partitions, which share one cache and one write-buffer budget.
 pub struct IdStores {
@@ -78,7 +80,10 @@ impl IdStores {
         options.set_max_open_files(OPEN_FILES_MAX);
         options.set_max_background_jobs(BACKGROUND_JOBS);
         options.set_compression_type(DBCompressionType::Lz4);
+        options.set_max_log_file_size(INFO_LOG_BYTES_MAX);
         options.set_keep_log_file_num(2);
+        options.set_stats_dump_period_sec(0);
+        options.set_stats_persist_period_sec(0);
         options
     }
 }

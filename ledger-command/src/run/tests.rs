@@ -7,6 +7,8 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::reply::Answer;
+use crate::snapshot::SnapshotStore;
+use crate::tests::flaky::Flaky;
 use crate::tests::rig::{batch, command, create_asset, line, open_account, transfer};
 
 struct Server {
@@ -145,6 +147,88 @@ fn a_lost_id_store_and_a_damaged_snapshot_are_made_again() {
     server.start();
     assert_eq!(server.ask(fund(1)), format!("{first} replayed"));
     server.stop();
+}
+
+/// Starts on an environment, and waits until it serves.
+fn serve(runtime: &Runtime, environment: &Environment) -> Handle {
+    let handle = start(environment, Config::default()).unwrap();
+    runtime.block_on(handle.ready()).unwrap();
+    handle
+}
+
+#[test]
+fn a_writer_that_was_deposed_and_did_not_notice_stops_cleanly() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let runtime = Runtime::new().unwrap();
+    let environment = environment(here.path());
+    let old = serve(&runtime, &environment);
+    let elsewhere = Environment { folder: there.path().to_owned(), ..environment };
+    let new = serve(&runtime, &elsewhere);
+    let create = command(None, CommandBody::CreateLedger);
+    let said = runtime.block_on(new.submit(create, Submission::default()));
+    assert!(line(&said).starts_with("ok"));
+    old.stop().unwrap();
+    new.stop().unwrap();
+}
+
+#[test]
+fn a_log_that_cannot_be_read_for_a_while_is_followed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let environment = environment(folder.path());
+    let flaky = Flaky::new(environment.backend.clone());
+    let handle = serve(&runtime, &Environment { backend: flaky.clone(), ..environment });
+    flaky.fail_after(0);
+    let create = command(None, CommandBody::CreateLedger);
+    let said = runtime.block_on(handle.submit(create, Submission::default()));
+    assert!(line(&said).starts_with("ok"));
+    while !flaky.has_failed() {
+        std::thread::yield_now();
+    }
+    handle.stop().unwrap();
+}
+
+/// Keeps nothing, and does not say so.
+#[derive(Debug)]
+struct Panics;
+
+impl SnapshotStore for Panics {
+    fn save(&mut self, _: u64, _: &[u8]) -> Result<(), SnapshotError> {
+        panic!("a defect")
+    }
+
+    fn list(&self) -> Result<Vec<u64>, SnapshotError> {
+        Ok(Vec::new())
+    }
+
+    fn load(&self, _: u64) -> Result<Vec<u8>, SnapshotError> {
+        Err(SnapshotError::new("there is none"))
+    }
+}
+
+#[test]
+fn a_follower_that_panics_at_the_end_is_no_clean_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let environment = environment(folder.path());
+    let ids: Arc<dyn IdStore> = Arc::new(crate::ids::MemoryIds::default());
+    let opened = open(&environment, Config::default(), 0, ids.clone()).unwrap();
+    let follower = Follower::open(FollowerParts {
+        backend: environment.backend.clone(),
+        log_id: environment.log.id,
+        partition: 0,
+        ids,
+        snapshots: Box::new(Panics),
+        policy: crate::SnapshotPolicy::default(),
+        link: opened.link.clone(),
+    });
+    let opened = Opened { follower: follower.unwrap(), ..opened };
+    let (mut door, thread) = threads::start(&environment, 0, opened).unwrap();
+    let serves = |status: &Status| matches!(status, Status::Serving { .. });
+    runtime.block_on(door.status.wait_for(serves)).unwrap();
+    door.mailbox.close();
+    let error = thread.join().unwrap().unwrap_err().to_string();
+    assert_eq!(error, "partition 0 stopped: a defect: the follower's thread panicked");
 }
 
 #[test]

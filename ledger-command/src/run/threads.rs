@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ledger_domain::Timestamp;
-use ledger_log::Backend;
+use ledger_log::{Backend, LogError};
 use ledger_runtime::spawn;
 use tokio::sync::{oneshot, watch};
 
@@ -21,6 +21,9 @@ use crate::writer::{Status, Writer};
 
 /// How long a follower sleeps at most before it looks whether it shall end.
 const FOLLOWER_NAP: Duration = Duration::from_millis(500);
+/// How long a follower waits before it reads a log again that could not be read.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(100);
+const FOLLOWER_PANICKED: &str = "a defect: the follower's thread panicked";
 /// How long a stopping writer waits for what is in flight.
 const DRAIN_NS_MAX: i64 = 10_000_000_000;
 
@@ -59,39 +62,45 @@ pub(super) fn start(
         if ended.is_err() {
             // Whoever waits hears that nobody knows; the next are refused.
             let reason = "a defect: the writer's thread panicked".to_owned();
-            mailbox.stop(reason.clone());
+            writing.status.send_replace(Status::Stopped { reason: reason.clone() });
+            mailbox.stop(reason);
             mailbox.take(Some(Duration::ZERO));
-            writing.status.send_replace(Status::Stopped { reason });
             writing.waiters.clear();
         }
-        let live = writing.writer.fingerprint();
         let stopped = match &*writing.status.borrow() {
             Status::Stopped { reason } => Some(reason.clone()),
             Status::Starting { .. } | Status::Serving { .. } | Status::ClockBehind { .. } => None,
         };
         let clean = stopped.is_none() && writing.writer.is_serving();
-        end_after.0.store(if clean { live.sequence } else { 0 }, Ordering::Release);
+        let live = clean.then(|| writing.writer.fingerprint());
+        end_after.0.store(live.map_or(0, |live| live.sequence), Ordering::Release);
         let replayed = follower_thread.join();
         if let Some(reason) = stopped {
             return Err(RunError::Stopped { partition, reason });
         }
-        compare(partition, clean.then_some(live), replayed.unwrap_or(Ok(None))?)
+        let replayed = replayed.unwrap_or_else(|_| Err(follower_panicked(partition)))?;
+        compare(partition, live, replayed)
     })?;
     Ok((door, thread))
 }
 
-/// At a clean stop replay and live state are at the same commit: they must be the same (LD-5).
+/// After a clean stop replay and live state are the same where they are at the same commit (LD-5). The
+/// replay is further on where another writer has taken the partition and this one did not notice.
 fn compare(
     partition: u32,
     live: Option<Fingerprint>,
-    replayed: Option<Fingerprint>,
+    replayed: Fingerprint,
 ) -> Result<(), RunError> {
-    match (live, replayed) {
-        (Some(live), Some(replayed)) if live != replayed => {
+    match live {
+        Some(live) if live.sequence == replayed.sequence && live.hash != replayed.hash => {
             Err(FollowError::Differs { partition, sequence: live.sequence }.into())
         }
         _ => Ok(()),
     }
+}
+
+fn follower_panicked(partition: u32) -> RunError {
+    RunError::Stopped { partition, reason: FOLLOWER_PANICKED.to_owned() }
 }
 
 struct Writing {
@@ -167,23 +176,25 @@ struct Following {
 }
 
 impl Following {
-    /// Follows until it shall end; the hash of its state there.
-    fn run(mut self) -> Result<Option<Fingerprint>, FollowError> {
-        let ended = catch_unwind(AssertUnwindSafe(|| self.follow()));
-        let ended = ended.unwrap_or_else(|_| {
-            self.mailbox.stop("a defect: the follower's thread panicked".into());
-            Ok(None)
-        });
-        if let Err(error) = &ended {
-            tracing::error!(partition = self.partition, %error, "follower stopped");
-            self.mailbox.stop(error.to_string());
-        }
-        ended
+    /// Follows until it shall end; the hash of its state there. The writer does not go on without it.
+    fn run(mut self) -> Result<Fingerprint, RunError> {
+        let (reason, error) = match catch_unwind(AssertUnwindSafe(|| self.follow())) {
+            Ok(Ok(there)) => return Ok(there),
+            Ok(Err(error)) => (error.to_string(), error.into()),
+            Err(_) => (FOLLOWER_PANICKED.to_owned(), follower_panicked(self.partition)),
+        };
+        tracing::error!(partition = self.partition, reason, "follower stopped");
+        self.mailbox.stop(reason);
+        Err(error)
     }
 
-    fn follow(&mut self) -> Result<Option<Fingerprint>, FollowError> {
+    fn follow(&mut self) -> Result<Fingerprint, FollowError> {
         loop {
-            if self.follower.step()? > 0 {
+            let followed = match self.follower.step() {
+                Err(FollowError::Log(error)) if self.waits_out(&error) => continue,
+                followed => followed?,
+            };
+            if followed > 0 {
                 if self.link.wakes_writer() {
                     self.mailbox.nudge();
                 }
@@ -191,9 +202,22 @@ impl Following {
             }
             if self.follower.cursor().sequence >= self.end_after.0.load(Ordering::Acquire) {
                 self.follower.finish()?;
-                return Ok(Some(self.follower.fingerprint()));
+                return Ok(self.follower.fingerprint());
             }
             self.backend.wait(self.partition, self.follower.cursor().next, FOLLOWER_NAP);
         }
+    }
+
+    /// Pauses where the log cannot be read now but may be later, unless it is time to end. Only a read
+    /// fails in such a way, and before the first of its records is followed.
+    #[expect(clippy::disallowed_methods, reason = "a pause on the follower's own thread")]
+    fn waits_out(&self, error: &LogError) -> bool {
+        let goes_on = self.end_after.0.load(Ordering::Acquire) == u64::MAX;
+        if error.is_final() || !goes_on {
+            return false;
+        }
+        tracing::warn!(partition = self.partition, %error, "the log is read again");
+        std::thread::sleep(READ_AGAIN_AFTER);
+        true
     }
 }

@@ -54,7 +54,11 @@ impl SnapshotStore for FileSnapshots {
             .write_aside(bytes)
             .and_then(|()| fs::rename(self.aside(), self.path(next)))
             .and_then(|()| File::open(&self.folder)?.sync_all());
-        saved.map_err(|error| self.failed(&error))?;
+        saved.map_err(|error| {
+            // Half a snapshot must not take the room that a full disk has left.
+            let _ = fs::remove_file(self.aside());
+            self.failed(&error)
+        })?;
         for old in self.list()?.into_iter().skip(SNAPSHOTS_KEPT) {
             fs::remove_file(self.path(old)).map_err(|error| self.failed(&error))?;
         }

@@ -97,6 +97,18 @@ fn files_keep_the_newest_two_and_drop_half_written_ones() {
 }
 
 #[test]
+fn a_save_that_fails_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = FileSnapshots::open(folder.path()).unwrap();
+    let in_the_way = folder.path().join(format!("{:020}.snapshot", 3));
+    std::fs::create_dir(&in_the_way).unwrap();
+    let error = store.save(3, b"whole").unwrap_err().to_string();
+    assert!(error.starts_with("SNAPSHOT_STORE: "), "{error}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "only what stood in the way: {left:?}");
+}
+
+#[test]
 fn the_newest_sound_one_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = FileSnapshots::open(folder.path()).unwrap();

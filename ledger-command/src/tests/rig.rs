@@ -10,6 +10,7 @@ use ledger_domain::{
 use ledger_log::simulated::{Crash, Simulated};
 use ledger_log::{LogId, Report};
 
+use super::flaky::Flaky;
 use crate::ids::MemoryIds;
 use crate::reply::{Answer, Replied, Reply, Request};
 use crate::snapshot::MemorySnapshots;
@@ -22,6 +23,8 @@ pub(crate) const START: i64 = 1_700_000_000_000_000_000;
 
 pub(crate) struct Rig {
     pub(crate) log: Arc<Simulated>,
+    /// The log as the writer reads it.
+    pub(crate) flaky: Arc<Flaky<Simulated>>,
     pub(crate) log_id: LogId,
     pub(crate) ids: Arc<MemoryIds>,
     pub(crate) snapshots: MemorySnapshots,
@@ -48,15 +51,26 @@ impl Rig {
     pub(crate) fn with(limits: WriterLimits, seed: u64) -> Self {
         let log = Arc::new(Simulated::new(1, seed));
         let info = ledger_log::log::open(&*log, LogId([9; 16])).unwrap();
+        Self::on(log, info.id, limits, seed)
+    }
+
+    /// Another process on the same log.
+    pub(crate) fn rival(&self) -> Self {
+        Rig { now: self.now, ..Self::on(self.log.clone(), self.log_id, self.limits, !self.starts) }
+    }
+
+    fn on(log: Arc<Simulated>, log_id: LogId, limits: WriterLimits, seed: u64) -> Self {
+        let flaky = Flaky::new(log.clone());
         let (ids, snapshots) = (Arc::new(MemoryIds::default()), MemorySnapshots::default());
         let reports = Arc::default();
         let policy = NO_SNAPSHOTS;
         let (writer, follower) =
-            start(&log, info.id, &ids, &snapshots, &reports, limits, policy, seed).unwrap();
-        let (log_id, replies) = (info.id, BTreeMap::new());
+            start(&flaky, log_id, &ids, &snapshots, &reports, limits, policy, seed).unwrap();
+        let replies = BTreeMap::new();
         let (now, tokens, starts) = (START, 0, seed);
         Rig {
             log,
+            flaky,
             log_id,
             ids,
             snapshots,
@@ -82,9 +96,9 @@ impl Rig {
     pub(crate) fn restart(&mut self) -> Result<(), FollowError> {
         self.starts += 1;
         self.reports.lock().unwrap().clear();
-        let Rig { log, log_id, ids, snapshots, reports, limits, policy, starts, .. } = self;
+        let Rig { flaky, log_id, ids, snapshots, reports, limits, policy, starts, .. } = self;
         let started =
-            start(log, *log_id, ids, snapshots, reports, *limits, *policy, *starts << 32)?;
+            start(flaky, *log_id, ids, snapshots, reports, *limits, *policy, *starts << 32)?;
         (self.writer, self.follower) = started;
         self.replies.clear();
         Ok(())
@@ -169,7 +183,7 @@ impl Rig {
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a process")]
 fn start(
-    log: &Arc<Simulated>,
+    flaky: &Arc<Flaky<Simulated>>,
     log_id: LogId,
     ids: &Arc<MemoryIds>,
     snapshots: &MemorySnapshots,
@@ -180,7 +194,7 @@ fn start(
 ) -> Result<(Writer, Follower), FollowError> {
     let link = Arc::new(Link::default());
     let follower = Follower::open(FollowerParts {
-        backend: log.clone(),
+        backend: flaky.log.clone(),
         log_id,
         partition: 0,
         ids: ids.clone(),
@@ -191,7 +205,7 @@ fn start(
     let mut rng = fastrand::Rng::with_seed(seed);
     let sink = reports.clone();
     let parts = WriterParts {
-        backend: log.clone(),
+        backend: flaky.clone(),
         log_id,
         partition: 0,
         ids: ids.clone(),

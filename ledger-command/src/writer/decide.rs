@@ -13,8 +13,8 @@ use ledger_proto::logged::{self, LoggedCommand};
 use super::answer::{self, Fresh};
 use super::draft::Draft;
 use super::recent::RecentEntry;
-use super::term::{Phase, Serving, is_final};
-use super::{InFlight, Place, Waiting, Writer};
+use super::term::{Phase, Serving};
+use super::{InFlight, Place, Waiting, Writer, WriterLimits};
 use crate::ids::{IdEntry, Keys, request_key, transfer_key};
 use crate::reply::{Answer, Replied, Reply, Request};
 
@@ -49,6 +49,7 @@ impl Writer {
     /// Decides and sends all that is ready and has room.
     pub(super) fn drain(&mut self, now: Timestamp) {
         while !self.queue.is_empty() {
+            self.release();
             // Forgotten before the store is looked into: what is forgotten here is found there.
             self.recent.prune(self.parts.link.followed());
             if !self.has_room() {
@@ -76,9 +77,14 @@ impl Writer {
         }
     }
 
-    pub(super) fn has_room(&mut self) -> bool {
-        let Phase::Serving(serving) = &self.phase else { return false };
-        if serving.acks.in_flight() >= self.limits.commits_in_flight_max {
+    fn has_room(&mut self) -> bool {
+        let Phase::Serving(Serving { acks, refused: None, .. }) = &self.phase else { return false };
+        if acks.in_flight() >= self.limits.commits_in_flight_max {
+            return false;
+        }
+        // Replays and dry runs wait too, though they fill no commit.
+        let WriterLimits { commits_in_flight_max, commit_commands_max, .. } = self.limits;
+        if self.waiting.len() >= commits_in_flight_max.saturating_mul(commit_commands_max) {
             return false;
         }
         let full = self.recent.len() >= self.limits.recent_ids_max;
@@ -319,24 +325,30 @@ impl Writer {
             self.parts.link.claim(self.fingerprint(), after);
         }
         let Phase::Serving(serving) = &mut self.phase else { return false };
-        self.in_flight.push_back(InFlight { term, sequence, recorded_at: now, before, after });
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        serving.acks.sent(ticket);
         match serving.producer.send(ticket, bytes) {
-            Ok(()) => true,
-            Err(error) if is_final(&error) => {
+            Ok(()) => {
+                serving.acks.sent(ticket);
+                self.in_flight.push_back(InFlight {
+                    term,
+                    sequence,
+                    recorded_at: now,
+                    before,
+                    after,
+                });
+                true
+            }
+            Err(error) if error.is_final() => {
                 self.stop(error.to_string());
                 false
             }
             Err(error) => {
-                self.retake(error.to_string());
-                // It was not sent and never will be. What was sent before it is settled by the next
-                // term; with nothing of that, nobody has to wait for one.
-                self.in_flight.pop_back();
-                if self.in_flight.is_empty() {
-                    self.fail_waiting(self.settled.as_ref().map_or(0, |cursor| cursor.sequence));
-                }
+                // It is not in the log and never will be, so nothing may follow it in this term.
+                serving.refused = Some(error.to_string());
+                self.last_error = error.to_string();
+                self.fail_waiting(sequence - 1);
+                self.end_refused_term();
                 false
             }
         }

@@ -12,8 +12,10 @@ use crate::link::Handover;
 use crate::reply::Replied;
 
 /// The longest pause before the first retake; it doubles with every failure.
-const BACK_OFF_NS: u64 = 1_000_000;
+const BACK_OFF_NS: i64 = 1_000_000;
 const BACK_OFF_DOUBLINGS_MAX: u32 = 10;
+/// The longest pause before any retake.
+const BACK_OFF_NS_MAX: i64 = BACK_OFF_NS << BACK_OFF_DOUBLINGS_MAX;
 /// Bytes of the log read at once.
 const READ_BYTES_MAX: usize = 4 << 20;
 
@@ -45,6 +47,9 @@ pub(super) struct Serving {
     pub(super) term: u64,
     pub(super) acks: Acks,
     pub(super) producer: Box<dyn Producer>,
+    /// Why the log took a record no more, such as a full disk: what is in flight still counts by its
+    /// reports, and then the term is over.
+    pub(super) refused: Option<String>,
 }
 
 impl Taking {
@@ -72,6 +77,8 @@ impl Writer {
             Phase::Resting { until } => *until,
         };
         let until = until.unwrap_or_else(|| now.saturating_add(self.pause_ns()));
+        // A clock that was set back does not make the pause longer.
+        let until = until.min(now.saturating_add(BACK_OFF_NS_MAX));
         if now >= until {
             return self.attempt(now);
         }
@@ -92,11 +99,19 @@ impl Writer {
         self.first_ticket = self.next_ticket;
     }
 
+    /// The log refused a record in this term: the term is over once what went before it is settled.
+    pub(super) fn end_refused_term(&mut self) {
+        let Phase::Serving(Serving { refused: Some(why), .. }) = &self.phase else { return };
+        if self.in_flight.is_empty() {
+            self.retake(why.clone());
+        }
+    }
+
     /// At random below a bound, so that two writers do not depose each other for ever.
     fn pause_ns(&mut self) -> i64 {
         let bound = BACK_OFF_NS << self.failures.min(BACK_OFF_DOUBLINGS_MAX);
         let [a, b, c, d, e, f, g, h, ..] = (self.parts.entropy)();
-        i64::try_from(u64::from_le_bytes([a, b, c, d, e, f, g, h]) % bound).unwrap_or(i64::MAX)
+        i64::from_le_bytes([a, b, c, d, e, f, g, h]).rem_euclid(bound)
     }
 
     fn attempt(&mut self, now: Timestamp) -> Option<Timestamp> {
@@ -121,7 +136,7 @@ impl Writer {
                     Phase::Taking(Taking { ticket, producer, doubtful: false, retry_at: None });
                 None
             }
-            Err(error) if is_final(&error) => {
+            Err(error) if error.is_final() => {
                 self.stop(error.to_string());
                 None
             }
@@ -139,9 +154,9 @@ impl Writer {
     /// The follower read the log up to our `TermStarted`: the old term is settled, the new one
     /// serves.
     fn begin_term(&mut self, handover: Handover) {
-        let accepted = match self.settle(&handover.cursor) {
-            Ok(accepted) => accepted,
-            Err(error) if is_final(&error) => return self.stop(error.to_string()),
+        let settled = match self.settle(&handover.cursor) {
+            Ok(settled) => settled,
+            Err(error) if error.is_final() => return self.stop(error.to_string()),
             Err(error) => return self.retake(error.to_string()),
         };
         let resting = std::mem::replace(&mut self.phase, Phase::Resting { until: None });
@@ -149,9 +164,13 @@ impl Writer {
             panic!("a term begins where it was being taken");
         };
         let Handover { cursor, state } = handover;
+        let before = self.settled.replace(cursor.clone());
+        let accepted = settled.last().map(|(sequence, _)| *sequence);
+        self.fail_waiting(accepted.or(before.map(|cursor| cursor.sequence)).unwrap_or(0));
         // What was accepted is released before the offsets are forgotten.
-        self.settled = Some(cursor.clone());
-        self.fail_waiting(accepted);
+        for (sequence, offset) in settled {
+            self.offsets.push(sequence, offset);
+        }
         self.release();
         assert!(self.waiting.is_empty(), "a new term begins with nothing undecided");
         self.in_flight.clear();
@@ -165,7 +184,7 @@ impl Writer {
         };
         self.first_ticket = ticket + 1;
         let (term, acks) = (cursor.term, Acks::new(cursor.term));
-        self.phase = Phase::Serving(Serving { term, acks, producer });
+        self.phase = Phase::Serving(Serving { term, acks, producer, refused: None });
         tracing::info!(partition = self.parts.partition, term, "serving");
     }
 
@@ -178,10 +197,12 @@ impl Writer {
         }
     }
 
-    /// Reads what became of the commits in flight; the sequence of the last of them that counts.
-    fn settle(&mut self, until: &Cursor) -> Result<u64, LogError> {
-        let Some(settled) = self.settled.clone() else { return Ok(0) };
-        let mut accepted = settled.sequence;
+    /// Reads what became of the commits in flight; sequence and offset of those that count. It changes
+    /// nothing, for a log that cannot be read now is asked again.
+    fn settle(&self, until: &Cursor) -> Result<Vec<(u64, u64)>, LogError> {
+        let mut accepted = Vec::new();
+        let Some(settled) = self.settled.clone() else { return Ok(accepted) };
+        let mut in_flight = self.in_flight.iter().peekable();
         let mut reader = Reader::resume(settled);
         while reader.cursor().next < until.next {
             let next = reader.cursor().next;
@@ -194,13 +215,11 @@ impl Writer {
                 let Decision::Accepted(commit) = reader.step(record.offset, &record.bytes)? else {
                     continue;
                 };
-                let own = self
-                    .in_flight
-                    .pop_front_if(|own| (own.term, own.sequence) == (commit.term, commit.sequence));
+                let own = in_flight
+                    .next_if(|own| (own.term, own.sequence) == (commit.term, commit.sequence));
                 if let Some(InFlight { sequence, after, .. }) = own {
-                    self.check_own(after == reader.cursor().chain, record.offset)?;
-                    self.offsets.push(sequence, record.offset);
-                    accepted = sequence;
+                    self.check_own(*after == reader.cursor().chain, record.offset)?;
+                    accepted.push((*sequence, record.offset));
                 }
             }
         }
@@ -214,21 +233,5 @@ impl Writer {
         }
         let what = format!("offset {offset} holds another record than this writer's");
         Err(LogError::Diverged { partition: self.parts.partition, what })
-    }
-}
-
-/// Whether trying again cannot help.
-pub(super) fn is_final(error: &LogError) -> bool {
-    match error {
-        LogError::NotALog { .. }
-        | LogError::Diverged { .. }
-        | LogError::Damaged { .. }
-        | LogError::DamagedStore { .. }
-        | LogError::Trimmed { .. }
-        | LogError::Mismatch { .. } => true,
-        LogError::Locked { .. }
-        | LogError::Full { .. }
-        | LogError::TooLarge { .. }
-        | LogError::Unavailable { .. } => false,
     }
 }

@@ -19,6 +19,8 @@ const BLOB_FILE_BYTES: u64 = 256 << 20;
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
 /// RocksDB's own log files.
 const INFO_LOG_BYTES_MAX: usize = 1 << 20;
+/// What RocksDB says when its folder is open in another process, or in this one.
+const LOCKED: [&str; 2] = ["While lock file", "lock hold by current process"];
 
 fn key(partition: u32, offset: u64) -> [u8; KEY_BYTES] {
     let mut key = [0; KEY_BYTES];
@@ -49,7 +51,7 @@ impl Store {
         let partition_count = options.partition_count;
         let options = rocksdb_options(options, create);
         let db = DB::open(&options, dir).map_err(|error| match error.kind() {
-            ErrorKind::IOError if error.as_ref().contains("lock") => {
+            ErrorKind::IOError if LOCKED.iter().any(|said| error.as_ref().contains(said)) => {
                 LogError::Locked { what: format!("{}: {error}", dir.display()) }
             }
             _ => LogError::DamagedStore { what: format!("{}: {error}", dir.display()) },

@@ -111,6 +111,26 @@ fn a_folder_is_open_once() {
 }
 
 #[test]
+fn rocksdb_open_elsewhere_is_locked_and_a_missing_file_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    // RocksDB's errors name the folder.
+    let dir = dir.path().join("clocks");
+    drop(Embedded::open(&dir, options(1)).unwrap());
+    let store = Store::open(&dir.join("store"), &options(1), false).unwrap();
+    let error = Embedded::open(&dir, options(1)).unwrap_err();
+    assert!(matches!(error, LogError::Locked { .. }), "{error}");
+    drop(store);
+    for file in std::fs::read_dir(dir.join("store")).unwrap() {
+        let path = file.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("MANIFEST-") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let error = Embedded::open(&dir, options(1)).unwrap_err();
+    assert!(matches!(error, LogError::DamagedStore { .. }), "{error}");
+}
+
+#[test]
 fn the_partition_count_is_pinned() {
     let dir = tempfile::tempdir().unwrap();
     drop(Embedded::open(dir.path(), options(3)).unwrap());

@@ -84,7 +84,8 @@ impl Reader {
     /// Decides on the record at the next offset.
     ///
     /// # Errors
-    /// [`LogError::Diverged`] or [`LogError::Damaged`] for each [`Stop`]; the reader stays before it.
+    /// [`LogError::Diverged`], or [`LogError::Mismatch`] for a kind that this version does not know; the
+    /// reader stays before the record.
     pub fn step(&mut self, offset: u64, bytes: &[u8]) -> Result<Decision, LogError> {
         let decision = self.decide(offset, bytes).map_err(|stop| self.stopped(offset, stop))?;
         let cursor = &mut self.cursor;
