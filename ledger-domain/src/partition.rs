@@ -1,8 +1,8 @@
 //! Which partition a ledger lives on.
 
-/// Partition of a key among `count`, as the partitioner of Kafka's Java clients has it: a record with the ledger's name
-/// as its key lands right. Clients that stand on librdkafka need `partitioner=murmur2_random`, for
-/// their default is CRC32.
+/// Partition of a key among `count`, as the partitioner of Kafka's Java clients has it: a record with
+/// the ledger's name as its key lands right. Clients that stand on librdkafka need
+/// `partitioner=murmur2_random`, for their default is CRC32.
 ///
 /// Source: `org.apache.kafka.clients.producer.internals.BuiltInPartitioner`, positive murmur2 modulo
 /// the partition count.
