@@ -154,8 +154,7 @@ fn passes_rule(
 ) -> Option<String> {
     let account = state.account(handle)?;
     let balance = touched.get(&(handle, asset))?;
-    let (plus, minus) = balance.sides(account.account_type);
-    let passes = !account.rules.may_go_negative && minus > plus;
+    let passes = !account.allows(*balance);
     passes.then(|| format!("account {} goes below zero: {balance:?}", account.name))
 }
 

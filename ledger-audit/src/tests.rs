@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use ledger_domain::{
-    AccountHandle, AccountName, AccountRules, AccountType, Amount, AssetCode, AssetHandle, Command,
+    AccountHandle, AccountName, AccountRules, AccountType, AssetCode, AssetHandle, Command,
     CommandBody, Decimal, Event, Id, LedgerHandle, LedgerName, PostedTransfer, State, Transfer,
     TransferBatch, apply, decide,
 };
@@ -145,7 +145,7 @@ impl Author {
                 debit_account: AccountName::parse(debit).unwrap(),
                 credit_account: AccountName::parse(credit).unwrap(),
                 asset: AssetCode::parse("USD").unwrap(),
-                amount: Decimal::from_minor(Amount(*amount), 2),
+                amount: Decimal::from_minor(*amount, 2),
                 reference: "".into(),
                 effective_at: None,
             })

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Parser as _;
 use ledger_domain::{
-    AccountType, Command, CommandBody, Decision, Id, ItemOutcome, Outcome, Position, Prior,
-    Rejection, Seen, State, Transfer, apply, decide,
+    Command, CommandBody, Decision, Id, ItemOutcome, Outcome, Position, Prior, Rejection, Seen,
+    State, Transfer, apply, decide,
 };
 use ledger_proto::v1::ledger_command_service_server::{
     LedgerCommandService, LedgerCommandServiceServer,
@@ -265,7 +265,8 @@ impl LedgerQueryService for Server {
         request: Request<v1::GetLedgerRequest>,
     ) -> Result<Response<v1::GetLedgerResponse>, Status> {
         let v1::GetLedgerRequest { name, consistency } = request.into_inner();
-        let ledger = resource::ledger(&name).map_err(|r| answer::status(&r, None, false))?;
+        let ledger =
+            resource::ledger("name", &name).map_err(|r| answer::status(&r, None, false))?;
         let partition = self.lock();
         let found = partition.shown(consistency.as_ref()).ledger_by_name(&ledger);
         found.ok_or_else(|| Status::not_found("no such ledger"))?;
@@ -286,8 +287,8 @@ impl LedgerQueryService for Server {
         request: Request<v1::ListAssetsRequest>,
     ) -> Result<Response<v1::ListAssetsResponse>, Status> {
         let request = request.into_inner();
-        let ledger =
-            resource::ledger(&request.parent).map_err(|r| answer::status(&r, None, false))?;
+        let ledger = resource::ledger("parent", &request.parent)
+            .map_err(|r| answer::status(&r, None, false))?;
         let partition = self.lock();
         let state = partition.shown(request.consistency.as_ref());
         let handle = state.ledger_by_name(&ledger);
@@ -314,23 +315,16 @@ impl LedgerQueryService for Server {
     ) -> Result<Response<v1::GetAccountResponse>, Status> {
         let v1::GetAccountRequest { name, consistency } = request.into_inner();
         let (ledger, account) =
-            resource::account(&name).map_err(|r| answer::status(&r, None, false))?;
+            resource::account("name", &name).map_err(|r| answer::status(&r, None, false))?;
         let partition = self.lock();
         let state = partition.shown(consistency.as_ref());
         let book = state.ledger_by_name(&ledger).and_then(|handle| state.ledger(handle));
         let handle = book.and_then(|book| book.account_by_name(&account));
         let found = handle.and_then(|handle| state.account(handle));
         let account = found.ok_or_else(|| Status::not_found("no such account"))?;
-        let wire = match account.account_type {
-            AccountType::Asset => v1::AccountType::Asset,
-            AccountType::Liability => v1::AccountType::Liability,
-            AccountType::Equity => v1::AccountType::Equity,
-            AccountType::Income => v1::AccountType::Income,
-            AccountType::Expense => v1::AccountType::Expense,
-        };
         let account = v1::Account {
             name,
-            r#type: wire.into(),
+            r#type: answer::account_type(account.account_type).into(),
             may_go_negative: account.rules.may_go_negative,
             position: String::new(),
         };

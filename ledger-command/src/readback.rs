@@ -2,9 +2,7 @@
 //! differs. Never on the writer's thread.
 
 use ledger_domain::event::Row;
-use ledger_domain::{
-    Amount, Command, CommandBody, Decimal, Event, Position, PostedTransfer, Rejection,
-};
+use ledger_domain::{Command, CommandBody, Decimal, Event, Position, PostedTransfer, Rejection};
 use ledger_log::record::Record;
 use ledger_log::{Backend, LogError};
 use ledger_proto::logged::{self, LoggedCommand};
@@ -108,7 +106,7 @@ fn fill(rejection: &mut Rejection, asked: &Asked, found: &Found<'_>) {
 
 /// In the order of [`ledger_domain::Transfer::first_difference`].
 fn difference(first: &PostedTransfer, now: &Resolved) -> Option<&'static str> {
-    let amount = now.asset.map(|(_, scale)| Decimal::from_minor(Amount(first.amount), scale));
+    let amount = now.asset.map(|(_, scale)| Decimal::from_minor(first.amount, scale));
     let fields = [
         ("debit_account", now.debit_account == Some(first.debit_account)),
         ("credit_account", now.credit_account == Some(first.credit_account)),

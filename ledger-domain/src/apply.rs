@@ -1,6 +1,8 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
 use crate::event::{Event, PostedTransfer};
+use crate::index::Index;
+use crate::name::LedgerName;
 use crate::state::{
     Account, AccountHandle, Asset, AssetHandle, Balance, Ledger, LedgerHandle, State,
 };
@@ -92,12 +94,12 @@ pub(crate) fn next_account(state: &State) -> Option<AccountHandle> {
 }
 
 impl Ledger {
-    fn new(name: crate::name::LedgerName) -> Self {
+    fn new(name: LedgerName) -> Self {
         Ledger {
             name,
             assets: Vec::new(),
-            assets_by_code: crate::index::Index::default(),
-            accounts_by_name: crate::index::Index::default(),
+            assets_by_code: Index::default(),
+            accounts_by_name: Index::default(),
         }
     }
 }

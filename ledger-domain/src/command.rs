@@ -48,7 +48,7 @@ pub enum CommandBody {
 }
 
 /// Type of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccountType {
     /// What is owned. Debit-normal.
     Asset,
@@ -63,7 +63,7 @@ pub enum AccountType {
 }
 
 impl AccountType {
-    /// A stable number, for canonical bytes.
+    /// Its stable number: in the API, the log, the rows of the views and canonical bytes.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
@@ -72,6 +72,19 @@ impl AccountType {
             AccountType::Equity => 3,
             AccountType::Income => 4,
             AccountType::Expense => 5,
+        }
+    }
+
+    /// The type with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<AccountType> {
+        match number {
+            1 => Some(AccountType::Asset),
+            2 => Some(AccountType::Liability),
+            3 => Some(AccountType::Equity),
+            4 => Some(AccountType::Income),
+            5 => Some(AccountType::Expense),
+            _ => None,
         }
     }
 
@@ -115,73 +128,97 @@ impl Transfer {
     /// The field, by its name in the API, in which two transfers of one id differ.
     #[must_use]
     pub fn first_difference(&self, other: &Transfer) -> Option<&'static str> {
+        // Destructured, here and below, so that no new field is left out unseen.
+        let Transfer {
+            id: _,
+            debit_account,
+            credit_account,
+            asset,
+            amount,
+            reference,
+            effective_at,
+        } = self;
         let fields = [
-            ("debit_account", self.debit_account == other.debit_account),
-            ("credit_account", self.credit_account == other.credit_account),
-            ("asset", self.asset == other.asset),
-            ("amount", self.amount == other.amount),
-            ("reference", self.reference == other.reference),
-            ("effective_time", self.effective_at == other.effective_at),
+            ("debit_account", *debit_account == other.debit_account),
+            ("credit_account", *credit_account == other.credit_account),
+            ("asset", *asset == other.asset),
+            ("amount", *amount == other.amount),
+            ("reference", *reference == other.reference),
+            ("effective_time", *effective_at == other.effective_at),
         ];
         fields.into_iter().find_map(|(field, same)| (!same).then_some(field))
     }
 
-    /// Canonical bytes of the content (all but the id), for hashing: equal bytes mean equal content.
+    /// Canonical bytes of the content (all but the id), for hashing: equal content has equal bytes, and
+    /// no other content has them.
+    ///
+    /// A field is its number, the length of its value and the value; one that is absent writes nothing,
+    /// so that a later optional field leaves the bytes of what does not have it.
     pub fn write_content(&self, out: &mut Vec<u8>) {
-        write_text(self.debit_account.as_str(), out);
-        write_text(self.credit_account.as_str(), out);
-        write_text(self.asset.as_str(), out);
-        let (mantissa, scale) = self.amount.parts();
-        out.extend_from_slice(&mantissa.to_le_bytes());
-        out.push(scale);
-        write_text(&self.reference, out);
-        match self.effective_at {
-            None => out.push(0),
-            Some(at) => {
-                out.push(1);
-                out.extend_from_slice(&at.to_le_bytes());
-            }
+        let Transfer {
+            id: _,
+            debit_account,
+            credit_account,
+            asset,
+            amount,
+            reference,
+            effective_at,
+        } = self;
+        let (mantissa, scale) = amount.parts();
+        write_field(1, debit_account.as_str().as_bytes(), out);
+        write_field(2, credit_account.as_str().as_bytes(), out);
+        write_field(3, asset.as_str().as_bytes(), out);
+        write_field(4, &mantissa.to_le_bytes(), out);
+        write_field(5, &[scale], out);
+        if !reference.is_empty() {
+            write_field(6, reference.as_bytes(), out);
+        }
+        if let Some(at) = effective_at {
+            write_field(7, &at.to_le_bytes(), out);
         }
     }
 }
 
 impl Command {
-    /// Canonical bytes of the content (all but the request id), for hashing.
+    /// Canonical bytes of the content (all but the request id), in the form of
+    /// [`Transfer::write_content`]: the ledger, the kind, and the kind's own fields.
     pub fn write_content(&self, out: &mut Vec<u8>) {
-        write_text(self.ledger.as_str(), out);
-        match &self.body {
-            CommandBody::CreateLedger => out.push(1),
+        let Command { ledger, request_id: _, body } = self;
+        write_field(1, ledger.as_str().as_bytes(), out);
+        match body {
+            CommandBody::CreateLedger => write_field(2, &[1], out),
             CommandBody::CreateAsset { code, scale } => {
-                out.push(2);
-                write_text(code.as_str(), out);
-                out.push(*scale);
+                write_field(2, &[2], out);
+                write_field(3, code.as_str().as_bytes(), out);
+                write_field(4, &[*scale], out);
             }
             CommandBody::OpenAccount { name, account_type, rules } => {
-                out.push(3);
-                write_text(name.as_str(), out);
-                out.push(account_type.number());
-                out.push(u8::from(rules.may_go_negative));
+                let AccountRules { may_go_negative } = *rules;
+                write_field(2, &[3], out);
+                write_field(3, name.as_str().as_bytes(), out);
+                write_field(4, &[account_type.number()], out);
+                write_field(5, &[u8::from(may_go_negative)], out);
             }
             CommandBody::PostTransfers { transfers } => {
-                out.push(4);
+                write_field(2, &[4], out);
+                let mut value = Vec::new();
                 for transfer in transfers {
-                    let mut key = Vec::with_capacity(80);
-                    transfer.id.write_key(&mut key);
-                    write_bytes(&key, out);
-                    transfer.write_content(out);
+                    value.clear();
+                    transfer.id.write_key(&mut value);
+                    write_field(3, &value, out);
+                    value.clear();
+                    transfer.write_content(&mut value);
+                    write_field(4, &value, out);
                 }
             }
         }
     }
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    write_bytes(text.as_bytes(), out);
-}
-
-fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    // Limits keep every text below 2^16 bytes.
-    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+fn write_field(number: u8, value: &[u8], out: &mut Vec<u8>) {
+    // Limits keep every value far below 2^32 bytes.
+    let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    out.push(number);
     out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(bytes);
+    out.extend_from_slice(value);
 }

@@ -7,7 +7,7 @@ mod post_transfers;
 
 use crate::command::{Command, CommandBody, Timestamp};
 use crate::event::Event;
-use crate::rejection::Rejection;
+use crate::rejection::{Code, Rejection};
 use crate::state::State;
 
 /// What the id store knew of an id before this commit: its first outcome.
@@ -22,7 +22,7 @@ pub struct Prior {
     /// Whether the content was the same as now.
     pub same_content: bool,
     /// Why it was refused, if it was; the subject stands in the log.
-    pub refused: Option<crate::rejection::Code>,
+    pub refused: Option<Code>,
 }
 
 /// What is known of one transfer's id.
@@ -99,9 +99,12 @@ pub enum ItemOutcome {
 ///
 /// The ids that the caller passes in as known are answered from their first outcome; `known` has one
 /// entry for each transfer of the command, or none at all.
+///
+/// # Panics
+/// When `now` is before the last applied commit, or `known` has another length.
 #[must_use]
 pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp) -> Decision {
-    debug_assert!(now >= state.recorded_at(), "time does not run backwards in a partition");
+    assert!(now >= state.recorded_at(), "time does not run backwards in a partition");
     let decided = match &command.body {
         CommandBody::CreateLedger => create_ledger::decide(state, &command.ledger),
         CommandBody::CreateAsset { code, scale } => {

@@ -55,8 +55,7 @@ fn check_rules(state: &State) -> Vec<Broken> {
     let mut broken = Vec::new();
     for (handle, account) in (0u64..).map(AccountHandle).zip(state.accounts()) {
         for (asset, balance) in account.balances() {
-            let (plus, minus) = balance.sides(account.account_type);
-            if !account.rules.may_go_negative && minus > plus {
+            if !account.allows(*balance) {
                 let what =
                     format!("account {} asset {}: below zero: {balance:?}", handle.0, asset.0);
                 broken.push(Broken { invariant: "LD-2", what });
@@ -78,5 +77,51 @@ impl Sum {
         let (low, carried) = self.low.overflowing_add(value);
         self.low = low;
         self.high = self.high.saturating_add(u128::from(carried));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply;
+    use crate::command::{AccountRules, AccountType};
+    use crate::event::Event;
+    use crate::name::{AccountName, LedgerName};
+    use crate::state::Balance;
+
+    /// Invariants that break once the only account holds `balance`.
+    fn broken(balance: Balance) -> Vec<&'static str> {
+        let mut state = State::default();
+        let ledger = LedgerHandle(0);
+        apply(&mut state, &Event::LedgerCreated { ledger, name: LedgerName::from_log("bank") });
+        let opened = Event::AccountOpened {
+            ledger,
+            account: AccountHandle(0),
+            name: AccountName::from_log("alice"),
+            account_type: AccountType::Liability,
+            rules: AccountRules { may_go_negative: false },
+        };
+        apply(&mut state, &opened);
+        state.accounts.iter_mut().for_each(|a| a.set_balance(AssetHandle(0), balance));
+        check(&state).into_iter().map(|broken| broken.invariant).collect()
+    }
+
+    #[test]
+    fn every_broken_invariant_is_found() {
+        let even = Balance { debits_posted: 5, credits_posted: 5, ..Balance::default() };
+        assert_eq!(broken(even), [""; 0]);
+        assert_eq!(broken(Balance { credits_posted: 6, ..even }), ["LD-1"]);
+        assert_eq!(broken(Balance { credits_pending: 1, ..even }), ["LD-1"]);
+        assert_eq!(broken(Balance { debits_posted: 6, ..even }), ["LD-1", "LD-2"]);
+        let held = Balance { debits_pending: 1, credits_pending: 1, ..even };
+        assert_eq!(broken(held), ["LD-2"], "what is held is gone");
+    }
+
+    #[test]
+    fn a_sum_passes_128_bits() {
+        let mut sum = Sum::default();
+        sum.add(u128::MAX);
+        sum.add(1);
+        assert_eq!(sum, Sum { high: 1, low: 0 });
     }
 }

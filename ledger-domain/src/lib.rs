@@ -1,9 +1,9 @@
 //! Every business rule of the ledger, pure: no clock, no randomness, no I/O.
 //!
 //! ```text
-//!  Command ──► decide(&State, &Command, &Known, now) ──► Decision { events, outcome }
-//!                                                            │
-//!  State   ◄── apply(&mut State, &Event) ◄───────────────────┘
+//!  Command ──► decide(&State, &Command, Known, now) ──► Decision { events, outcome }
+//!                                                           │
+//!  State   ◄── apply(&mut State, &Event) ◄──────────────────┘
 //! ```
 //!
 //! The writer, the follower, the audit and the simulator all run this same code, so what is replayed
@@ -32,7 +32,7 @@ mod decide;
 mod index;
 pub mod invariants;
 
-pub use amount::{Amount, AmountError, Decimal};
+pub use amount::{AmountError, Decimal};
 pub use apply::apply;
 pub use command::{AccountRules, AccountType, Command, CommandBody, Timestamp, Transfer};
 pub use decide::{Decision, ItemOutcome, Known, Outcome, Prior, Seen, decide};

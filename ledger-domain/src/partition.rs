@@ -1,7 +1,8 @@
 //! Which partition a ledger lives on.
 
-/// Partition of a key among `count`: Kafka's own default partitioner, so that `key = ledger name`
-/// lands right from any client.
+/// Partition of a key among `count`, as the partitioner of Kafka's Java clients has it: a record with
+/// the ledger's name as its key lands right. Clients that stand on librdkafka need
+/// `partitioner=murmur2_random`, for their default is CRC32.
 ///
 /// Source: `org.apache.kafka.clients.producer.internals.BuiltInPartitioner`, positive murmur2 modulo
 /// the partition count.
@@ -56,5 +57,14 @@ mod tests {
         for (key, expected) in cases {
             assert_eq!(murmur2(key), u32::from_ne_bytes(expected.to_ne_bytes()), "{key:?}");
         }
+    }
+
+    #[test]
+    fn a_negative_hash_is_made_positive_by_its_sign_bit() {
+        // Kafka's Utils.toPositive(-790_332_482) is 1_357_151_166.
+        assert_eq!(partition_of("foobar", 8), 6);
+        assert_eq!(partition_of("foobar", 1_000), 166);
+        assert_eq!(partition_of("abc", 1_000), 107);
+        assert_eq!(partition_of("abc", 1), 0);
     }
 }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 /// (partition, offset, index of the event in its commit): "0@1042.17". Without an index, the whole
 /// commit: "0@1042".
 ///
-/// Ordered within a partition: a commit comes after each of its events.
+/// Within a partition, positions are in the order of [`Position::bound`]: a commit comes after each of
+/// its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Partition of the log.
@@ -30,7 +31,8 @@ impl Position {
         Position { partition, offset, index: Some(index) }
     }
 
-    /// Offset and last index that a read at this position shows: for seeking in versioned rows.
+    /// Offset and last index that a read at this position shows: to compare positions of one
+    /// partition, and to seek in versioned rows.
     #[must_use]
     pub fn bound(self) -> (u64, u32) {
         (self.offset, self.index.unwrap_or(u32::MAX))
@@ -72,10 +74,16 @@ impl FromStr for Position {
     }
 }
 
-/// Digits only: `u32::from_str` would take a leading "+".
+/// Digits only, without leading zeros, so that a position has one spelling: `u32::from_str` would take
+/// "+7" and "007".
 fn number<T: FromStr>(text: &str) -> Result<T, PositionError> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if digits { text.parse().map_err(|_| PositionError) } else { Err(PositionError) }
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let leading_zero = text.len() > 1 && text.starts_with('0');
+    if digits && !leading_zero {
+        text.parse().map_err(|_| PositionError)
+    } else {
+        Err(PositionError)
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +105,9 @@ mod tests {
             "+0@1",
             "0@-1",
             "0@1.2.3",
+            "00@1",
+            "0@01",
+            "0@1.00",
             "0@18446744073709551616",
         ] {
             assert_eq!(bad.parse::<Position>(), Err(PositionError), "{bad:?}");

@@ -119,8 +119,8 @@ impl Balance {
         Some(Balance { credits_posted: self.credits_posted.checked_add(amount)?, ..self })
     }
 
-    /// What counts for and against it on the account's normal side, pending debits of it included:
-    /// the balance passes zero when the second is the larger.
+    /// What counts for and against it on the account's normal side, in minor units; what is held against
+    /// it counts already. It is below zero when the second is the larger.
     #[must_use]
     pub fn sides(self, account_type: AccountType) -> (u128, u128) {
         if account_type.is_debit_normal() {
@@ -132,6 +132,13 @@ impl Balance {
 }
 
 impl Account {
+    /// Whether its rules allow it this balance (LD-2).
+    #[must_use]
+    pub fn allows(&self, balance: Balance) -> bool {
+        let (plus, minus) = balance.sides(self.account_type);
+        self.rules.may_go_negative || minus <= plus
+    }
+
     /// Its balance of an asset; zero for one that it never moved.
     #[must_use]
     pub fn balance(&self, asset: AssetHandle) -> Balance {
@@ -221,39 +228,53 @@ impl State {
         self.recorded_at = recorded_at;
     }
 
-    /// Feeds the whole state to a hash, in a canonical form: equal states feed equal bytes (LD-5).
+    /// Feeds the whole state to a hash, in a canonical form: equal states feed equal bytes, and no other
+    /// state does (LD-5). Every text and every list is fed behind its length.
     pub fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        sink(&self.recorded_at.to_le_bytes());
-        for ledger in &self.ledgers {
-            feed_text(ledger.name.as_str(), sink);
-            for asset in &ledger.assets {
-                feed_text(asset.code.as_str(), sink);
-                sink(&[asset.scale]);
+        // Destructured throughout, so that no new field is left out unseen. The indices follow from
+        // the rest.
+        let State { ledgers, accounts, recorded_at, ledgers_by_name: _ } = self;
+        sink(&recorded_at.to_le_bytes());
+        feed_length(ledgers.len(), sink);
+        for Ledger { name, assets, assets_by_code: _, accounts_by_name: _ } in ledgers {
+            feed_text(name.as_str(), sink);
+            feed_length(assets.len(), sink);
+            for Asset { code, scale } in assets {
+                feed_text(code.as_str(), sink);
+                sink(&[*scale]);
             }
-            sink(&[0xff]);
         }
-        for account in &self.accounts {
-            sink(&account.ledger.0.to_le_bytes());
-            feed_text(account.name.as_str(), sink);
-            sink(&[u8::from(account.rules.may_go_negative), account.account_type.number()]);
-            for (asset, balance) in &account.balances {
-                sink(&asset.0.to_le_bytes());
-                for counter in [
-                    balance.debits_posted,
-                    balance.credits_posted,
-                    balance.debits_pending,
-                    balance.credits_pending,
-                ] {
-                    sink(&counter.to_le_bytes());
-                }
+        feed_length(accounts.len(), sink);
+        for account in accounts {
+            account.feed(sink);
+        }
+    }
+}
+
+impl Account {
+    fn feed(&self, sink: &mut impl FnMut(&[u8])) {
+        let Account { ledger, name, account_type, rules, balances } = self;
+        let AccountRules { may_go_negative } = rules;
+        sink(&ledger.0.to_le_bytes());
+        feed_text(name.as_str(), sink);
+        sink(&[account_type.number(), u8::from(*may_go_negative)]);
+        feed_length(balances.len(), sink);
+        for (asset, balance) in balances {
+            let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
+                balance;
+            sink(&asset.0.to_le_bytes());
+            for counter in [debits_posted, credits_posted, debits_pending, credits_pending] {
+                sink(&counter.to_le_bytes());
             }
-            sink(&[0xff]);
         }
     }
 }
 
 fn feed_text(text: &str, sink: &mut impl FnMut(&[u8])) {
-    // Limits keep every name below 256 bytes.
-    sink(&[u8::try_from(text.len()).unwrap_or(u8::MAX)]);
+    feed_length(text.len(), sink);
     sink(text.as_bytes());
+}
+
+fn feed_length(length: usize, sink: &mut impl FnMut(&[u8])) {
+    sink(&u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
 }

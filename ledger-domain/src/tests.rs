@@ -2,8 +2,9 @@
 
 use crate::command::{AccountRules, AccountType, Command, CommandBody, Transfer};
 use crate::decide::{ItemOutcome, Outcome, decide};
+use crate::limits::ASSETS_MAX;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
-use crate::state::{Balance, State};
+use crate::state::{AssetHandle, Balance, State};
 use crate::{Decimal, apply, invariants};
 
 /// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE [negative]`,
@@ -213,6 +214,48 @@ fn a_state_read_back_is_the_same_with_its_indices() {
     let bytes = bincode::serde::encode_to_vec(&state, config).unwrap();
     let (read, _): (State, usize) = bincode::serde::decode_from_slice(&bytes, config).unwrap();
     assert_eq!(read, state);
+}
+
+#[test]
+fn a_ledger_holds_so_many_assets() {
+    let mut state = State::default();
+    assert_eq!(run(&mut state, &["create", "bank"], 0), "ok");
+    for number in 0..ASSETS_MAX {
+        let code = format!("A{number}");
+        assert_eq!(run(&mut state, &["asset", "bank", &code, "2"], 0), "ok", "{code}");
+    }
+    let one_more = run(&mut state, &["asset", "bank", "B", "2"], 0);
+    assert_eq!(one_more, "TOO_MANY: assets of the ledger");
+    let there = run(&mut state, &["asset", "bank", "A0", "2"], 0);
+    assert_eq!(there, "ASSET_EXISTS: A0");
+}
+
+/// Without lengths, the balance of an asset 255 could feed what an end and one more account feed.
+#[test]
+fn no_other_state_feeds_the_same_bytes() {
+    let mut one = State::default();
+    assert_eq!(run(&mut one, &["create", "bank"], 0), "ok");
+    assert_eq!(run(&mut one, &["open", "bank", "a", "liability"], 0), "ok");
+    let mut other = one.clone();
+    let name = "n".repeat(60);
+    assert_eq!(run(&mut other, &["open", "bank", &name, "liability"], 0), "ok");
+    let letters = u128::from_le_bytes([b'n'; 16]);
+    let first = u128::from_le_bytes(*b"\0\x3cnnnnnnnnnnnnnn");
+    let last = u128::from_le_bytes(*b"nnnnnnnnnnnnnn\0\x02");
+    let forged = Balance {
+        debits_posted: first,
+        credits_posted: letters,
+        debits_pending: letters,
+        credits_pending: last,
+    };
+    one.accounts[0].set_balance(AssetHandle(255), forged);
+    assert_ne!(fed(&one), fed(&other));
+}
+
+fn fed(state: &State) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    state.feed(&mut |part| bytes.extend_from_slice(part));
+    bytes
 }
 
 mod batches;

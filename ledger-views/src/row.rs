@@ -2,7 +2,7 @@
 //! form is another view version.
 
 use ledger_domain::{
-    AccountHandle, AccountRules, AccountType, Amount, AssetHandle, Balance, Code, Decimal, Id,
+    AccountHandle, AccountRules, AccountType, AssetHandle, Balance, Code, Decimal, Id,
     LedgerHandle, PostedTransfer, Rejection, Timestamp, Transfer,
 };
 use ledger_domain::{AccountName, AssetCode, LedgerName};
@@ -291,7 +291,7 @@ fn decode_refused(source: &mut Source<'_>, flags: u8, id: Id) -> Option<Transfer
     let debit_account = AccountName::from_log(source.text()?);
     let credit_account = AccountName::from_log(source.text()?);
     let asset = AssetCode::from_log(source.text()?);
-    let amount = Decimal::from_minor(Amount(source.number()?), source.byte()?);
+    let amount = Decimal::from_minor(source.number()?, source.byte()?);
     let (reference, effective_at) = optional(source, flags)?;
     let transfer =
         Transfer { id, debit_account, credit_account, asset, amount, reference, effective_at };
@@ -353,13 +353,7 @@ impl Row for AssetCodeRow {
 impl Row for AccountRow {
     fn encode(&self, out: &mut Vec<u8>) {
         put_number(out, self.handle.0);
-        out.push(match self.account_type {
-            AccountType::Asset => 1,
-            AccountType::Liability => 2,
-            AccountType::Equity => 3,
-            AccountType::Income => 4,
-            AccountType::Expense => 5,
-        });
+        out.push(self.account_type.number());
         out.push(u8::from(self.rules.may_go_negative));
         self.place.encode(out);
     }
@@ -367,14 +361,7 @@ impl Row for AccountRow {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut source = Source(bytes);
         let handle = AccountHandle(source.u64()?);
-        let account_type = match source.byte()? {
-            1 => AccountType::Asset,
-            2 => AccountType::Liability,
-            3 => AccountType::Equity,
-            4 => AccountType::Income,
-            5 => AccountType::Expense,
-            _ => return None,
-        };
+        let account_type = AccountType::from_number(source.byte()?)?;
         let may_go_negative = match source.byte()? {
             0 => false,
             1 => true,

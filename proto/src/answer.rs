@@ -1,6 +1,6 @@
 //! Answers: outcomes onto the wire, and the one table from refusals to gRPC status codes.
 
-use ledger_domain::{Code, Position, Rejection, Timestamp};
+use ledger_domain::{AccountType, Code, Position, Rejection, Timestamp};
 use prost::Message;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
@@ -14,6 +14,12 @@ pub const ERROR_DOMAIN: &str = "ledger.v1";
 #[must_use]
 pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     time::to_wire(at)
+}
+
+/// The type of an account on the wire.
+#[must_use]
+pub fn account_type(account_type: AccountType) -> v1::AccountType {
+    v1::AccountType::try_from(i32::from(account_type.number())).unwrap_or_default()
 }
 
 /// An accepted command.
@@ -78,7 +84,7 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::UnknownDebitAccount
         | Code::UnknownCreditAccount
         | Code::UnknownAsset => tonic::Code::NotFound,
-        Code::LedgerExists | Code::AssetExists | Code::AccountExists | Code::IdReused => {
+        Code::IdReused | Code::LedgerExists | Code::AssetExists | Code::AccountExists => {
             tonic::Code::AlreadyExists
         }
         Code::TooMany => tonic::Code::ResourceExhausted,
@@ -92,12 +98,13 @@ fn message(rejection: &Rejection) -> String {
     let what = match rejection.code {
         Code::Malformed => "not well-formed",
         Code::MalformedAmount => "an amount is a decimal number such as 12.34",
-        Code::AmountTooLarge => "the amount is 2^128 or more",
+        Code::AmountTooLarge => "the amount has more digits than 128 bits hold",
         Code::ZeroAmount => "a transfer moves more than nothing",
         Code::SameAccount => "debit and credit account are the same",
         Code::BatchSize => "the batch has too many transfers, or none",
         Code::TooLong => "a text is too long",
         Code::ScaleTooLarge => "the scale is too large",
+        Code::IdReused => "the id was used before with other content",
         Code::UnknownLedger => "no such ledger",
         Code::LedgerExists => "the ledger exists already",
         Code::AssetExists => "the asset exists already",
@@ -109,7 +116,6 @@ fn message(rejection: &Rejection) -> String {
         Code::TooManyDecimals => "more decimals than the asset's scale",
         Code::Overflow => "the amount or a balance would reach 2^128 minor units",
         Code::InsufficientFunds => "the account may not go negative",
-        Code::IdReused => "the id was used before with other content",
     };
     format!("{what}: {}", rejection.subject)
 }
@@ -117,6 +123,20 @@ fn message(rejection: &Rejection) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log_v1;
+
+    /// The domain numbers the types as both `.proto` files do.
+    #[test]
+    fn an_account_type_has_one_name_everywhere() {
+        for number in 1..=5u8 {
+            let domain = AccountType::from_number(number).unwrap();
+            let expected = format!("ACCOUNT_TYPE_{}", format!("{domain:?}").to_uppercase());
+            assert_eq!(account_type(domain).as_str_name(), expected);
+            let logged = log_v1::AccountType::try_from(i32::from(number)).unwrap();
+            assert_eq!(logged.as_str_name(), expected);
+        }
+        assert!(v1::AccountType::try_from(6).is_err(), "a sixth type is to be listed here");
+    }
 
     #[test]
     fn a_status_carries_its_refusal() {

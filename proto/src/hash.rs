@@ -23,3 +23,121 @@ fn cut(content: &[u8]) -> [u8; 16] {
     blake3::Hasher::new().update(content).finalize_xof().fill(&mut hash);
     hash
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ledger_domain::{
+        AccountName, AccountRules, AccountType, AssetCode, CommandBody, Decimal, Id, LedgerName,
+    };
+
+    use super::*;
+
+    fn transfer() -> Transfer {
+        Transfer {
+            id: Id::Text("t-1".into()),
+            debit_account: AccountName::from_log("a"),
+            credit_account: AccountName::from_log("b"),
+            asset: AssetCode::from_log("USD"),
+            amount: Decimal::parse("1.50").unwrap(),
+            reference: "rent".into(),
+            effective_at: Some(-5),
+        }
+    }
+
+    fn in_bank(body: CommandBody) -> Command {
+        Command { ledger: LedgerName::from_log("bank"), request_id: None, body }
+    }
+
+    fn posting(transfers: Vec<Transfer>) -> Command {
+        in_bank(CommandBody::PostTransfers { transfers })
+    }
+
+    fn opening(name: &str, account_type: AccountType, may_go_negative: bool) -> Command {
+        let (name, rules) = (AccountName::from_log(name), AccountRules { may_go_negative });
+        in_bank(CommandBody::OpenAccount { name, account_type, rules })
+    }
+
+    fn creating(code: &str, scale: u8) -> Command {
+        in_bank(CommandBody::CreateAsset { code: AssetCode::from_log(code), scale })
+    }
+
+    fn changed() -> Vec<(&'static str, Transfer)> {
+        let account = AccountName::from_log("c");
+        let asset = AssetCode::from_log("EUR");
+        let amount = Decimal::parse("15").unwrap();
+        vec![
+            ("debit_account", Transfer { debit_account: account.clone(), ..transfer() }),
+            ("credit_account", Transfer { credit_account: account, ..transfer() }),
+            ("asset", Transfer { asset, ..transfer() }),
+            ("amount", Transfer { amount, ..transfer() }),
+            ("reference", Transfer { reference: "Rent".into(), ..transfer() }),
+            ("reference", Transfer { reference: "".into(), ..transfer() }),
+            ("effective_time", Transfer { effective_at: Some(5), ..transfer() }),
+            ("effective_time", Transfer { effective_at: None, ..transfer() }),
+        ]
+    }
+
+    #[test]
+    fn every_field_of_a_transfer_counts_but_its_id() {
+        let first = transfer();
+        let other_id = Transfer { id: Id::Text("t-2".into()), ..transfer() };
+        assert_eq!(first.first_difference(&other_id), None);
+        assert_eq!(of_transfer(&first), of_transfer(&other_id));
+        let mut hashes = BTreeSet::from([of_transfer(&first)]);
+        for (field, other) in changed() {
+            assert_eq!(first.first_difference(&other), Some(field));
+            assert!(hashes.insert(of_transfer(&other)), "{field}");
+        }
+    }
+
+    #[test]
+    fn every_field_of_a_command_counts_but_its_request_id() {
+        let again = Command { request_id: Some(Id::Text("r-1".into())), ..creating("USD", 2) };
+        assert_eq!(of_command(&again), of_command(&creating("USD", 2)));
+        let second = Transfer { id: Id::Text("t-2".into()), ..transfer() };
+        let mut commands = vec![
+            in_bank(CommandBody::CreateLedger),
+            Command { ledger: LedgerName::from_log("shop"), ..in_bank(CommandBody::CreateLedger) },
+            creating("USD", 2),
+            creating("EUR", 2),
+            creating("USD", 3),
+            opening("a", AccountType::Asset, false),
+            opening("b", AccountType::Asset, false),
+            opening("a", AccountType::Equity, false),
+            opening("a", AccountType::Asset, true),
+            posting(vec![transfer()]),
+            posting(vec![second.clone()]),
+            posting(vec![transfer(), second.clone()]),
+            posting(vec![second, transfer()]),
+        ];
+        commands.extend(changed().into_iter().map(|(_, transfer)| posting(vec![transfer])));
+        let hashes: BTreeSet<_> = commands.iter().map(of_command).collect();
+        assert_eq!(hashes.len(), commands.len());
+    }
+
+    /// Golden: hashes stand in the log, so that a change of what is hashed shows here.
+    #[test]
+    fn the_hashes_never_change_unseen() {
+        let hex = |hash: [u8; 16]| hash.map(|byte| format!("{byte:02x}")).concat();
+        let plain = Transfer { reference: "".into(), effective_at: None, ..transfer() };
+        let hashes = [
+            of_transfer(&transfer()),
+            of_transfer(&plain),
+            of_command(&in_bank(CommandBody::CreateLedger)),
+            of_command(&creating("USD", 2)),
+            of_command(&opening("a", AccountType::Liability, true)),
+            of_command(&posting(vec![transfer(), plain])),
+        ];
+        let expected = [
+            "3ceaadfe593bf8bd61d3b810ed265825",
+            "65ff7e85b55d64932d09158fbe84d71d",
+            "d2d5326681c9650875bc5aa83567ac7b",
+            "cde6ef0359aef67ee0a1e5ad7c100a94",
+            "93e1be4ce3925030e0363c4c72231f6c",
+            "92fd3a41619a85b4dda5f0ff86808314",
+        ];
+        assert_eq!(hashes.map(hex), expected);
+    }
+}

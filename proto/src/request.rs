@@ -1,9 +1,10 @@
-//! Requests into commands: everything that can be refused without looking at state is refused here.
+//! Requests into commands: everything that can be refused without looking at state is refused here, in
+//! the order of `Code`. So the request id comes before what is not `MALFORMED`.
 
 use ledger_domain::limits::{ASSET_SCALE_MAX, BATCH_TRANSFERS_MAX, REFERENCE_BYTES_MAX};
 use ledger_domain::{
-    AccountRules, AccountType, AmountError, Code, Command, CommandBody, Decimal, Id, LedgerName,
-    Rejection, Transfer,
+    AccountRules, AccountType, AmountError, Code, Command, CommandBody, Decimal, Id, Rejection,
+    Transfer,
 };
 
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
@@ -23,8 +24,9 @@ pub struct Batch {
 /// # Errors
 /// What of its shape is refused.
 pub fn create_ledger(request: &v1::CreateLedgerRequest) -> Result<Command, Rejection> {
-    let ledger = parse_ledger(&request.ledger_id)?;
-    command(ledger, &request.request_id, CommandBody::CreateLedger)
+    let ledger = parse_ledger("ledger_id", &request.ledger_id)?;
+    let request_id = request_id(&request.request_id)?;
+    Ok(Command { ledger, request_id, body: CommandBody::CreateLedger })
 }
 
 /// An asset to create.
@@ -32,15 +34,16 @@ pub fn create_ledger(request: &v1::CreateLedgerRequest) -> Result<Command, Rejec
 /// # Errors
 /// What of its shape is refused.
 pub fn create_asset(request: &v1::CreateAssetRequest) -> Result<Command, Rejection> {
-    let ledger = resource::ledger(&request.parent)?;
+    let ledger = resource::ledger("parent", &request.parent)?;
     let code = parse_asset("asset_id", &request.asset_id)?;
+    let request_id = request_id(&request.request_id)?;
     let scale = u8::try_from(request.scale).ok().filter(|scale| *scale <= ASSET_SCALE_MAX);
     let too_large = || {
         let subject = format!("scale {} is above {ASSET_SCALE_MAX}", request.scale);
         Rejection::new(Code::ScaleTooLarge, &subject)
     };
     let body = CommandBody::CreateAsset { code, scale: scale.ok_or_else(too_large)? };
-    command(ledger, &request.request_id, body)
+    Ok(Command { ledger, request_id, body })
 }
 
 /// An account to open.
@@ -48,13 +51,15 @@ pub fn create_asset(request: &v1::CreateAssetRequest) -> Result<Command, Rejecti
 /// # Errors
 /// What of its shape is refused.
 pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejection> {
-    let ledger = resource::ledger(&request.parent)?;
+    let ledger = resource::ledger("parent", &request.parent)?;
     let name = parse_account("account_id", &request.account_id)?;
-    let account_type = account_type(request.r#type())
-        .ok_or_else(|| malformed("type", "", "an account has one of the five types"))?;
+    let request_id = request_id(&request.request_id)?;
+    let account_type = u8::try_from(request.r#type).ok().and_then(AccountType::from_number);
+    let no_type = || malformed("type", "", "an account has one of the five types");
     let rules = AccountRules { may_go_negative: request.may_go_negative };
+    let account_type = account_type.ok_or_else(no_type)?;
     let body = CommandBody::OpenAccount { name, account_type, rules };
-    command(ledger, &request.request_id, body)
+    Ok(Command { ledger, request_id, body })
 }
 
 /// One transfer to post, as a batch of one.
@@ -62,11 +67,12 @@ pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejecti
 /// # Errors
 /// What of its shape is refused.
 pub fn post_transfer(request: &v1::PostTransferRequest) -> Result<Command, Rejection> {
-    let ledger = resource::ledger(&request.parent)?;
+    let ledger = resource::ledger("parent", &request.parent)?;
+    let request_id = request_id(&request.request_id)?;
     let missing = || malformed("transfer", "", "is required");
     let transfer = transfer(request.transfer.as_ref().ok_or_else(missing)?)?;
     let body = CommandBody::PostTransfers { transfers: vec![transfer] };
-    command(ledger, &request.request_id, body)
+    Ok(Command { ledger, request_id, body })
 }
 
 /// Transfers to post.
@@ -74,7 +80,8 @@ pub fn post_transfer(request: &v1::PostTransferRequest) -> Result<Command, Rejec
 /// # Errors
 /// What of the request's own shape is refused; what of a transfer's stands in [`Batch::malformed`].
 pub fn post_transfers(request: &v1::PostTransfersRequest) -> Result<Batch, Rejection> {
-    let ledger = resource::ledger(&request.parent)?;
+    let ledger = resource::ledger("parent", &request.parent)?;
+    let request_id = request_id(&request.request_id)?;
     let count = request.transfers.len();
     if count == 0 || count > BATCH_TRANSFERS_MAX {
         let subject = format!("{count} transfers; a batch holds 1 to {BATCH_TRANSFERS_MAX}");
@@ -89,26 +96,12 @@ pub fn post_transfers(request: &v1::PostTransfersRequest) -> Result<Batch, Rejec
         }
     }
     let body = CommandBody::PostTransfers { transfers };
-    let command = command(ledger, &request.request_id, body)?;
-    Ok(Batch { command, malformed })
+    Ok(Batch { command: Command { ledger, request_id, body }, malformed })
 }
 
-/// The domain's account type; `None` for an unspecified one.
-#[must_use]
-pub fn account_type(wire: v1::AccountType) -> Option<AccountType> {
-    match wire {
-        v1::AccountType::Unspecified => None,
-        v1::AccountType::Asset => Some(AccountType::Asset),
-        v1::AccountType::Liability => Some(AccountType::Liability),
-        v1::AccountType::Equity => Some(AccountType::Equity),
-        v1::AccountType::Income => Some(AccountType::Income),
-        v1::AccountType::Expense => Some(AccountType::Expense),
-    }
-}
-
-fn command(ledger: LedgerName, id: &str, body: CommandBody) -> Result<Command, Rejection> {
-    let request_id = if id.is_empty() { None } else { Some(parse_id("request_id", id)?) };
-    Ok(Command { ledger, request_id, body })
+/// Empty is none.
+fn request_id(text: &str) -> Result<Option<Id>, Rejection> {
+    if text.is_empty() { Ok(None) } else { parse_id("request_id", text).map(Some) }
 }
 
 /// A flat chain of checks in the order of `Code`.

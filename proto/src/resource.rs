@@ -1,4 +1,5 @@
-//! Resource names: "ledgers/bank/accounts/users:alice:wallet".
+//! Resource names: "ledgers/bank/accounts/users:alice:wallet". `field` is the request's field that holds
+//! the text, for the refusal to name.
 
 use ledger_domain::{AccountName, AssetCode, Code, Id, LedgerName, Rejection};
 
@@ -6,27 +7,27 @@ use ledger_domain::{AccountName, AssetCode, Code, Id, LedgerName, Rejection};
 ///
 /// # Errors
 /// `MALFORMED` naming the rule.
-pub fn ledger(name: &str) -> Result<LedgerName, Rejection> {
-    let [ledger] = segments(name, ["ledgers"])?;
-    parse_ledger(ledger)
+pub fn ledger(field: &str, name: &str) -> Result<LedgerName, Rejection> {
+    let [ledger] = segments(field, name, ["ledgers"])?;
+    parse_ledger(field, ledger)
 }
 
 /// "ledgers/bank/accounts/users:alice:wallet".
 ///
 /// # Errors
 /// `MALFORMED` naming the rule.
-pub fn account(name: &str) -> Result<(LedgerName, AccountName), Rejection> {
-    let [ledger, account] = segments(name, ["ledgers", "accounts"])?;
-    Ok((parse_ledger(ledger)?, parse_account("account", account)?))
+pub fn account(field: &str, name: &str) -> Result<(LedgerName, AccountName), Rejection> {
+    let [ledger, account] = segments(field, name, ["ledgers", "accounts"])?;
+    Ok((parse_ledger(field, ledger)?, parse_account(field, account)?))
 }
 
 /// "ledgers/bank/transfers/0198…".
 ///
 /// # Errors
 /// `MALFORMED` naming the rule.
-pub fn transfer(name: &str) -> Result<(LedgerName, Id), Rejection> {
-    let [ledger, transfer] = segments(name, ["ledgers", "transfers"])?;
-    Ok((parse_ledger(ledger)?, parse_id("transfer", transfer)?))
+pub fn transfer(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> {
+    let [ledger, transfer] = segments(field, name, ["ledgers", "transfers"])?;
+    Ok((parse_ledger(field, ledger)?, parse_id(field, transfer)?))
 }
 
 /// Name of a ledger as a resource.
@@ -53,9 +54,9 @@ pub fn transfer_resource(ledger: &str, id: &Id) -> String {
     format!("ledgers/{ledger}/transfers/{id}")
 }
 
-/// "bank".
-pub(crate) fn parse_ledger(text: &str) -> Result<LedgerName, Rejection> {
-    LedgerName::parse(text).map_err(|rule| malformed("ledger", text, rule.0))
+/// A ledger's name in `field`.
+pub(crate) fn parse_ledger(field: &str, text: &str) -> Result<LedgerName, Rejection> {
+    LedgerName::parse(text).map_err(|rule| malformed(field, text, rule.0))
 }
 
 /// An account's name in `field`.
@@ -80,12 +81,13 @@ pub(crate) fn malformed(field: &str, text: &str, rule: &str) -> Rejection {
 
 /// The values behind each collection of a resource name.
 fn segments<'a, const N: usize>(
+    field: &str,
     name: &'a str,
     collections: [&str; N],
 ) -> Result<[&'a str; N], Rejection> {
     let rule = || {
         let form = collections.map(|collection| format!("{collection}/…")).join("/");
-        malformed("name", name, &format!("a resource name of the form {form}"))
+        malformed(field, name, &format!("a resource name of the form {form}"))
     };
     let mut values = [""; N];
     let mut parts = name.split('/');
@@ -104,19 +106,26 @@ mod tests {
 
     #[test]
     fn reads_what_it_prints() {
-        assert_eq!(ledger("ledgers/bank").unwrap().as_str(), "bank");
-        let (book, name) = account(&account_resource("bank", "users:alice")).unwrap();
+        assert_eq!(ledger("name", "ledgers/bank").unwrap().as_str(), "bank");
+        let (book, name) = account("name", &account_resource("bank", "users:alice")).unwrap();
         assert_eq!((book.as_str(), name.as_str()), ("bank", "users:alice"));
         let id = Id::parse("t-1").unwrap();
-        assert_eq!(transfer(&transfer_resource("bank", &id)).unwrap().1, id);
+        assert_eq!(transfer("name", &transfer_resource("bank", &id)).unwrap().1, id);
     }
 
     #[test]
-    fn refuses_other_forms_and_says_the_form() {
+    fn refuses_other_forms_and_names_field_and_rule() {
         for bad in ["", "bank", "ledgers", "ledgers/", "ledgers/-", "ledgers/a/b", "accounts/x"] {
-            assert_eq!(ledger(bad).unwrap_err().code, Code::Malformed, "{bad:?}");
+            assert_eq!(ledger("parent", bad).unwrap_err().code, Code::Malformed, "{bad:?}");
         }
-        let error = account("ledgers/bank").unwrap_err();
-        assert!(error.subject.contains("ledgers/…/accounts/…"), "{error}");
+        let subject = |refused: Result<_, Rejection>| refused.unwrap_err().subject.into_string();
+        assert_eq!(
+            subject(account("parent", "ledgers/bank").map(|_| ())),
+            "parent \"ledgers/bank\": a resource name of the form ledgers/…/accounts/…"
+        );
+        assert_eq!(
+            subject(ledger("parent", "ledgers/my bank").map(|_| ())),
+            "parent \"my bank\": a ledger's name is 1-64 of [A-Za-z0-9_.-] and not \"-\" alone"
+        );
     }
 }

@@ -2,8 +2,7 @@
 
 use ledger_domain::event::Row;
 use ledger_domain::{
-    Amount, Decimal, Event, Ledger, LedgerHandle, LedgerName, PostedTransfer, State, Timestamp,
-    Transfer,
+    Decimal, Event, Ledger, LedgerHandle, LedgerName, PostedTransfer, State, Timestamp, Transfer,
 };
 use ledger_proto::hash::of_transfer;
 use ledger_proto::logged::LoggedCommand;
@@ -93,7 +92,7 @@ fn as_asked(state: &State, book: &Ledger, posted: &PostedTransfer) -> Transfer {
         debit_account,
         credit_account,
         asset: asset.code.clone(),
-        amount: Decimal::from_minor(Amount(posted.amount), asset.scale),
+        amount: Decimal::from_minor(posted.amount, asset.scale),
         reference: posted.reference.clone(),
         effective_at: posted.effective_at,
     }

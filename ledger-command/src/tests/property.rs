@@ -150,7 +150,7 @@ fn check_row(rig: &Rig, row: Row<'_>, balances: &mut [i128; 4]) -> (Transfer, Op
             let name = |at: usize| rig.writer.state().accounts()[at].name.as_str().to_owned();
             let debit = name(usize::try_from(posted.debit_account.0).unwrap());
             let credit = name(usize::try_from(posted.credit_account.0).unwrap());
-            let amount = ledger_domain::Amount(posted.amount).format(2);
+            let amount = ledger_domain::amount::format_minor(posted.amount, 2);
             let asked = transfer(&posted.id.to_string(), &debit, &credit, &amount);
             (Transfer { reference: posted.reference.clone(), ..asked }, None)
         }
@@ -159,7 +159,7 @@ fn check_row(rig: &Rig, row: Row<'_>, balances: &mut [i128; 4]) -> (Transfer, Op
     let place = |name: &str| ACCOUNTS.iter().position(|account| *account == name).unwrap();
     let (debit, credit) =
         (place(asked.debit_account.as_str()), place(asked.credit_account.as_str()));
-    let amount = i128::try_from(asked.amount.to_minor(2).unwrap().0).unwrap();
+    let amount = i128::try_from(asked.amount.to_minor(2).unwrap()).unwrap();
     let poor = debit != 0 && balances[debit] < amount;
     assert_eq!(refused, poor.then_some(Code::InsufficientFunds), "LD-2");
     if !poor {

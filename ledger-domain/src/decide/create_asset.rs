@@ -19,9 +19,8 @@ pub(super) fn decide(
     if book.asset_by_code(code).is_some() {
         return Err(Rejection::new(Code::AssetExists, code.as_str()));
     }
-    if book.assets.len() >= ASSETS_MAX {
-        return Err(Rejection::new(Code::TooMany, "assets of the ledger"));
-    }
-    let asset = next_asset(book).ok_or_else(|| Rejection::new(Code::TooMany, "assets"))?;
+    let asset = next_asset(book)
+        .filter(|next| next.0 < ASSETS_MAX)
+        .ok_or_else(|| Rejection::new(Code::TooMany, "assets of the ledger"))?;
     Ok(Event::AssetCreated { ledger: handle, asset, code: code.clone(), scale })
 }

@@ -11,9 +11,8 @@ pub(super) fn decide(state: &State, name: &LedgerName) -> Result<Event, Rejectio
     if state.ledger_by_name(name).is_some() {
         return Err(Rejection::new(Code::LedgerExists, name.as_str()));
     }
-    if state.ledgers().len() >= LEDGERS_MAX {
-        return Err(Rejection::new(Code::TooMany, "ledgers of the partition"));
-    }
-    let ledger = next_ledger(state).ok_or_else(|| Rejection::new(Code::TooMany, "ledgers"))?;
+    let ledger = next_ledger(state)
+        .filter(|next| next.0 < LEDGERS_MAX)
+        .ok_or_else(|| Rejection::new(Code::TooMany, "ledgers of the partition"))?;
     Ok(Event::LedgerCreated { ledger, name: name.clone() })
 }

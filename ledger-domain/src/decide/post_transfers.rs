@@ -88,18 +88,18 @@ impl<'a> Draft<'a> {
         let overflow = |name: &str| reject(Code::Overflow, name);
         let debited = self
             .balance(debit_handle, debit_account, asset)
-            .debited(amount.0)
+            .debited(amount)
             .ok_or_else(|| overflow(transfer.debit_account.as_str()))?;
         let credited = self
             .balance(credit_handle, credit_account, asset)
-            .credited(amount.0)
+            .credited(amount)
             .ok_or_else(|| overflow(transfer.credit_account.as_str()))?;
         let debit_shrinks = !debit_account.account_type.is_debit_normal();
-        if debit_shrinks && passes_zero(debit_account, debited) {
+        if debit_shrinks && !debit_account.allows(debited) {
             return Err(reject(Code::InsufficientFunds, transfer.debit_account.as_str()));
         }
         let credit_shrinks = credit_account.account_type.is_debit_normal();
-        if credit_shrinks && passes_zero(credit_account, credited) {
+        if credit_shrinks && !credit_account.allows(credited) {
             return Err(reject(Code::InsufficientFunds, transfer.credit_account.as_str()));
         }
 
@@ -110,7 +110,7 @@ impl<'a> Draft<'a> {
             debit_account: debit_handle,
             credit_account: credit_handle,
             asset,
-            amount: amount.0,
+            amount,
             reference: transfer.reference.clone(),
             effective_at: transfer.effective_at,
         })
@@ -125,10 +125,4 @@ impl<'a> Draft<'a> {
         let touched = self.touched.get(&(handle, asset));
         touched.copied().unwrap_or_else(|| account.balance(asset))
     }
-}
-
-/// Whether a rule of the account forbids this balance.
-fn passes_zero(account: &Account, balance: Balance) -> bool {
-    let (plus, minus) = balance.sides(account.account_type);
-    !account.rules.may_go_negative && minus > plus
 }

@@ -99,9 +99,3 @@ proptest! {
         prop_assert_eq!(fed(&state), fed(&replayed), "LD-5");
     }
 }
-
-fn fed(state: &State) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    state.feed(&mut |part| bytes.extend_from_slice(part));
-    bytes
-}

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ledger_domain::amount::format_difference;
-use ledger_domain::{
-    AccountName, AccountType, Amount, AssetCode, AssetHandle, Balance, LedgerName,
-};
+use ledger_domain::amount::{format_difference, format_minor};
+use ledger_domain::{AccountName, AccountType, AssetCode, AssetHandle, Balance, LedgerName};
 use ledger_proto::{answer, resource, v1};
 use ledger_views::{AccountRow, AssetCodeRow, EntryRow, LedgerRow, Place, Side};
 
@@ -22,7 +20,7 @@ impl Query {
         &self,
         request: &v1::GetAccountRequest,
     ) -> Result<v1::GetAccountResponse, QueryError> {
-        let (ledger, name) = resource::account(&request.name)?;
+        let (ledger, name) = resource::account("name", &request.name)?;
         let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
         let (_, row) = read.account(&ledger, &name)?;
         let account = Some(read.wire_account(&ledger, name.as_str(), &row));
@@ -37,7 +35,7 @@ impl Query {
         &self,
         request: &v1::ListAccountsRequest,
     ) -> Result<v1::ListAccountsResponse, QueryError> {
-        let ledger = resource::ledger(&request.parent)?;
+        let ledger = resource::ledger("parent", &request.parent)?;
         let consistency = request.consistency.as_ref();
         let page = (request.page_size, request.page_token.as_str());
         let paging =
@@ -62,7 +60,7 @@ impl Query {
         &self,
         request: &v1::GetBalanceRequest,
     ) -> Result<v1::GetBalanceResponse, QueryError> {
-        let (ledger, name) = resource::account(&request.name)?;
+        let (ledger, name) = resource::account("name", &request.name)?;
         let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
         let (ledger, account) = read.account(&ledger, &name)?;
         let mut balances = Vec::new();
@@ -83,7 +81,7 @@ impl Query {
         &self,
         request: &v1::ListEntriesRequest,
     ) -> Result<v1::ListEntriesResponse, QueryError> {
-        let (ledger_name, name) = resource::account(&request.parent)?;
+        let (ledger_name, name) = resource::account("parent", &request.parent)?;
         let consistency = request.consistency.as_ref();
         let page = (request.page_size, request.page_token.as_str());
         let parts = [request.parent.as_str(), request.asset.as_str()];
@@ -173,7 +171,7 @@ impl Statement<'_> {
             recorded_at: Some(answer::timestamp(recorded_at)),
             transfer: resource::transfer_resource(self.ledger.as_str(), &row.transfer),
             side: side.into(),
-            amount: Amount(row.amount).format(self.asset.scale),
+            amount: format_minor(row.amount, self.asset.scale),
             counterparty,
             reference: row.reference.to_string(),
             effective_time: row.effective_at.map(answer::timestamp),
@@ -189,7 +187,7 @@ fn wire_balance(
     balance: Balance,
     position: String,
 ) -> v1::Balance {
-    let format = |amount| Amount(amount).format(asset.scale);
+    let format = |minor| format_minor(minor, asset.scale);
     let (debits, credits) = (balance.debits_posted, balance.credits_posted);
     let (plus, minus) =
         if account_type.is_debit_normal() { (debits, credits) } else { (credits, debits) };
@@ -251,16 +249,9 @@ impl Fixed<'_> {
     }
 
     fn wire_account(&self, ledger: &LedgerName, name: &str, row: &AccountRow) -> v1::Account {
-        let account_type = match row.account_type {
-            AccountType::Asset => v1::AccountType::Asset,
-            AccountType::Liability => v1::AccountType::Liability,
-            AccountType::Equity => v1::AccountType::Equity,
-            AccountType::Income => v1::AccountType::Income,
-            AccountType::Expense => v1::AccountType::Expense,
-        };
         v1::Account {
             name: resource::account_resource(ledger.as_str(), name),
-            r#type: account_type.into(),
+            r#type: answer::account_type(row.account_type).into(),
             may_go_negative: row.rules.may_go_negative,
             position: self.at(row.place),
         }

@@ -17,7 +17,7 @@ impl Query {
         &self,
         request: &v1::GetLedgerRequest,
     ) -> Result<v1::GetLedgerResponse, QueryError> {
-        let name = resource::ledger(&request.name)?;
+        let name = resource::ledger("name", &request.name)?;
         let read = self.fix(&name, request.consistency.as_ref(), None)?;
         let row = read.ledger(&name)?;
         let ledger = Some(read.wire_ledger(name.as_str(), &row));
@@ -68,7 +68,7 @@ impl Query {
         &self,
         request: &v1::ListAssetsRequest,
     ) -> Result<v1::ListAssetsResponse, QueryError> {
-        let name = resource::ledger(&request.parent)?;
+        let name = resource::ledger("parent", &request.parent)?;
         let consistency = request.consistency.as_ref();
         let page = (request.page_size, request.page_token.as_str());
         let paging =

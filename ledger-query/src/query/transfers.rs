@@ -1,6 +1,7 @@
 //! Transfers by their id, posted or refused.
 
-use ledger_domain::{Amount, LedgerHandle, Position, PostedTransfer, Transfer};
+use ledger_domain::amount::format_minor;
+use ledger_domain::{LedgerHandle, Position, PostedTransfer, Transfer};
 use ledger_proto::{answer, resource, v1};
 use ledger_views::TransferOutcome;
 
@@ -16,7 +17,7 @@ impl Query {
         &self,
         request: &v1::GetTransferRequest,
     ) -> Result<v1::GetTransferResponse, QueryError> {
-        let (name, id) = resource::transfer(&request.name)?;
+        let (name, id) = resource::transfer("name", &request.name)?;
         let read = self.fix(&name, request.consistency.as_ref(), None)?;
         let ledger = read.ledger(&name)?.handle;
         let row = read.view.transfer(read.place, ledger, &id)?;
@@ -54,7 +55,7 @@ impl Fixed<'_> {
             debit_account: self.account_name(posted.debit_account)?.to_string(),
             credit_account: self.account_name(posted.credit_account)?.to_string(),
             asset: asset.code.to_string(),
-            amount: Amount(posted.amount).format(asset.scale),
+            amount: format_minor(posted.amount, asset.scale),
             reference: posted.reference.to_string(),
             effective_time: posted.effective_at.map(answer::timestamp),
         })
@@ -63,7 +64,8 @@ impl Fixed<'_> {
     /// A refused transfer as it was asked for: its asset need not exist, nor its amount fit.
     fn asked(&self, ledger: LedgerHandle, asked: &Transfer) -> Result<v1::Transfer, QueryError> {
         let asset = self.view.asset(self.place, ledger, asked.asset.as_str())?;
-        let minor = |scale| asked.amount.to_minor(scale).ok().map(|amount| amount.format(scale));
+        let minor =
+            |scale| asked.amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
         let amount = asset.and_then(|asset| minor(asset.scale));
         Ok(v1::Transfer {
             transfer_id: asked.id.to_string(),

@@ -9,7 +9,10 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
     if !name(&request.ledger, 64, "_.-") {
         return Err(101);
     }
-    let parts: Result<Vec<Option<u32>>, u32> = match &request.ask {
+    if !request.request_id.is_empty() && !id(&request.request_id) {
+        return Err(101);
+    }
+    match &request.ask {
         Ask::CreateLedger => Ok(Vec::new()),
         Ask::CreateAsset { code, .. } if !name(code, 16, "_.-") => Err(101),
         Ask::CreateAsset { scale, .. } if *scale > 30 => Err(108),
@@ -18,12 +21,7 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         Ask::CreateAsset { .. } | Ask::OpenAccount { .. } => Ok(Vec::new()),
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
         Ask::Post { transfers } => Ok(transfers.iter().map(transfer).collect()),
-    };
-    let parts = parts?;
-    if !request.request_id.is_empty() && !id(&request.request_id) {
-        return Err(101);
     }
-    Ok(parts)
 }
 
 /// The code of what is wrong with a transfer.

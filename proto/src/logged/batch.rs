@@ -1,5 +1,5 @@
-//! A batch of transfers as columns: 25 to 64 bytes a transfer, and an order of magnitude cheaper to
-//! decode than one message for each.
+//! A batch of transfers as columns: 25 to 40 bytes a transfer, and some 50 times cheaper to decode than
+//! a message and strings for each.
 
 use std::collections::VecDeque;
 
@@ -32,16 +32,16 @@ pub(super) fn to_wire(batch: &TransferBatch) -> wire::TransferBatch {
         match &transfer.id {
             Id::Uuid(bytes) => out.uuids.extend_from_slice(bytes),
             Id::Text(text) => {
-                out.text_id_at.push(at);
+                out.text_id_rows.push(at);
                 out.text_ids.push(text.to_string());
             }
         }
         if !transfer.reference.is_empty() {
-            out.reference_at.push(at);
+            out.reference_rows.push(at);
             out.references.push(transfer.reference.to_string());
         }
         if let Some(effective_at) = transfer.effective_at {
-            out.effective_at.push(at);
+            out.effective_time_rows.push(at);
             out.effective_times.push(effective_at);
         }
     }
@@ -49,8 +49,10 @@ pub(super) fn to_wire(batch: &TransferBatch) -> wire::TransferBatch {
 }
 
 pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, DecodeError> {
-    // Bounded before anything is reserved: one value may stand for a whole column.
-    let rows = usize::try_from(batch.rows).ok().filter(|rows| *rows <= BATCH_TRANSFERS_MAX);
+    // Bounded before anything is reserved: one value may stand for a whole column. An event without
+    // rows would share its index with the next.
+    let rows = usize::try_from(batch.rows).ok();
+    let rows = rows.filter(|rows| (1..=BATCH_TRANSFERS_MAX).contains(rows));
     let rows = rows.ok_or_else(|| DecodeError::new("rows"))?;
     let refused: Vec<_> =
         batch.refused.into_iter().map(refused_from_wire).collect::<Result<_, _>>()?;
@@ -68,9 +70,10 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
         empty if empty.is_empty() => Dense::same(0, count),
         high => Dense::new(high, count, "amounts_high")?,
     };
-    let mut texts = Sparse::new(batch.text_id_at, batch.text_ids, "text_ids")?;
-    let mut references = Sparse::new(batch.reference_at, batch.references, "references")?;
-    let mut effective = Sparse::new(batch.effective_at, batch.effective_times, "effective_times")?;
+    let mut texts = Sparse::new(batch.text_id_rows, batch.text_ids, "text_ids")?;
+    let mut references = Sparse::new(batch.reference_rows, batch.references, "references")?;
+    let mut effective =
+        Sparse::new(batch.effective_time_rows, batch.effective_times, "effective_times")?;
     let (uuids, rest) = batch.uuids.as_chunks::<16>();
     let mut uuids = uuids.iter();
 

@@ -155,6 +155,10 @@ fn damaged_columns_are_refused_and_never_panic() {
     let mut wire = batch::to_wire(&mixed_batch());
     wire.rows = u32::MAX;
     assert!(batch::from_wire(wire).is_err());
+    let mut wire = batch::to_wire(&mixed_batch());
+    wire.reference_rows = vec![7];
+    assert!(batch::from_wire(wire).is_err());
+    assert!(batch::from_wire(wire::TransferBatch::default()).is_err(), "a batch has rows");
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn a_malformed_transfer_is_refused_by_its_code() {
     check(Code::MalformedAmount, |t| t.amount = "-1".into());
     check(Code::MalformedAmount, |t| t.amount = "1e3".into());
     check(Code::AmountTooLarge, |t| t.amount = "9".repeat(40));
+    check(Code::AmountTooLarge, |t| t.amount = format!("0.{}1", "0".repeat(300)));
     check(Code::ZeroAmount, |t| t.amount = "0.00".into());
     check(Code::SameAccount, |t| t.credit_account = "a".into());
     check(Code::TooLong, |t| t.reference = "x".repeat(257));
@@ -84,4 +85,29 @@ fn a_scale_and_a_type_are_checked() {
         ..Default::default()
     };
     assert_eq!(open_account(&account).unwrap_err().code, Code::Malformed);
+}
+
+#[test]
+fn a_malformed_request_id_comes_before_what_has_a_larger_number() {
+    let (parent, request_id) = ("ledgers/bank".to_owned(), "~mine".to_owned());
+    let check = |refused: Result<Command, Rejection>| {
+        let rejection = refused.unwrap_err();
+        assert_eq!(rejection.code, Code::Malformed, "{rejection}");
+        assert!(rejection.subject.starts_with("request_id"), "{rejection}");
+    };
+    check(create_asset(&v1::CreateAssetRequest {
+        parent: parent.clone(),
+        asset_id: "USD".into(),
+        scale: 31,
+        request_id: request_id.clone(),
+        ..Default::default()
+    }));
+    check(post_transfer(&v1::PostTransferRequest {
+        parent: parent.clone(),
+        transfer: Some(transfer_with(|t| t.amount = "0".into())),
+        request_id: request_id.clone(),
+        ..Default::default()
+    }));
+    let empty = v1::PostTransfersRequest { parent, request_id, ..Default::default() };
+    check(post_transfers(&empty).map(|batch| batch.command));
 }

@@ -131,7 +131,7 @@ impl Mapping {
     fn amount(&self, text: &str) -> Result<String, String> {
         let decimal = Decimal::parse(text).and_then(|decimal| decimal.to_minor(self.scale));
         match decimal {
-            Ok(minor) if minor.0 == 0 => Err(format!("amount {text:?} is zero")),
+            Ok(0) => Err(format!("amount {text:?} is zero")),
             Ok(_) => Ok(text.to_owned()),
             Err(AmountError::Malformed) => {
                 Err(format!("amount {text:?} is not a decimal number such as 12.34"))
@@ -268,7 +268,7 @@ mod tests {
         for (number, text) in (2..).zip(lines) {
             let line = Line { number, bytes: text.as_bytes().to_vec() };
             let row = mapping.row(&line).unwrap_or_else(|reason| panic!("{number}: {reason}"));
-            let minor = |text: &str| Decimal::parse(text).unwrap().to_minor(2).unwrap().0;
+            let minor = |text: &str| Decimal::parse(text).unwrap().to_minor(2).unwrap();
             let amount = minor(&row.transfer.amount);
             let balance: &mut u128 = balances.entry(row.account.clone()).or_default();
             let credit = row.transfer.credit_account == row.account;
