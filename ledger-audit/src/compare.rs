@@ -207,13 +207,11 @@ impl<'a> Compare<'a> {
                 report.find("PR-2", place.position(self.partition), what);
             }
         }
-        let mut surplus = Vec::new();
         let newest = self.each(Table::Latest, last, |key, place| {
             if key::read_balance(key).is_none_or(|key| !running.contains_key(&key)) {
-                surplus.push((place, surplus_row(Table::Latest, key)));
+                self.report_surplus(Table::Latest, key, place, report);
             }
         })?;
-        self.report_surplus(surplus, report);
         self.check_applied(Table::Latest, newest, report)
     }
 
@@ -238,23 +236,20 @@ impl<'a> Compare<'a> {
     pub(crate) fn find_surplus(&self, report: &mut Report) -> Result<(), AuditError> {
         let (Some(surplus), Some(last)) = (&self.surplus, self.last) else { return Ok(()) };
         for &table in &surplus.tables {
-            let mut found = Vec::new();
             self.each(table, last, |key, place| {
                 if !surplus.keys.contains(&digest(table, key)) {
-                    found.push((place, surplus_row(table, key)));
+                    self.report_surplus(table, key, place, report);
                 }
             })?;
-            self.report_surplus(found, report);
         }
         Ok(())
     }
 
-    fn report_surplus(&self, found: Vec<(Option<Place>, String)>, report: &mut Report) {
-        for (place, what) in found {
-            let at = place.map(|place| place.position(self.partition));
-            let at = at.unwrap_or(Position::commit(self.partition, 0));
-            report.find("PR-2", at, what);
-        }
+    fn report_surplus(&self, table: Table, key: &[u8], at: Option<Place>, report: &mut Report) {
+        let at = at.map(|place| place.position(self.partition));
+        let at = at.unwrap_or(Position::commit(self.partition, 0));
+        let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        report.find("PR-2", at, format!("{}: row {key} was made by no record", table.name()));
     }
 
     /// Visits the rows of a table that were made up to `last`, each with its place if it tells one; the
@@ -301,11 +296,6 @@ fn difference(table: Table, found: Option<&[u8]>, expected: &[u8]) -> Option<Str
     }
 }
 
-fn surplus_row(table: Table, key: &[u8]) -> String {
-    let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}: row {key} was made by no record", table.name())
-}
-
 fn digest(table: Table, key: &[u8]) -> [u8; 16] {
     let mut digest = [0; 16];
     let mut hasher = blake3::Hasher::new();
@@ -329,7 +319,6 @@ fn place_of(
     key: &[u8],
     value: &[u8],
 ) -> Result<Option<Place>, AuditError> {
-    let at = Place::end_of(u64::MAX);
     let place = match table {
         Table::Meta => None,
         Table::Latest => LatestRow::decode(value).map(|row| row.place),
@@ -345,8 +334,8 @@ fn place_of(
         Table::Times => TimeRow::decode(value).map(|row| Place::end_of(row.offset)),
         Table::LedgerNames => match LedgerNameRow::decode(value) {
             Some(LedgerNameRow(name)) => {
-                let row = view.ledger(at, name.as_str()).map_err(|error| views(&error))?;
-                row.map(|row| row.place)
+                let row = stored(view, Table::Ledgers, name.as_str().as_bytes())?;
+                row.and_then(|bytes| LedgerRow::decode(&bytes)).map(|row| row.place)
             }
             None => None,
         },

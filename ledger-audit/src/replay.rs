@@ -58,6 +58,7 @@ pub fn replay(
 ) -> Result<Report, AuditError> {
     let end = end_of(backend, log, target)?;
     let compare = view.map(|view| Compare::new(view, log, target.partition)).transpose()?;
+    let held = compare.as_ref().map_or(0, Compare::end);
     let mut replay = Replay::new(log.id, target, compare);
     replay.read(backend, end, progress)?;
     let (mut report, surplus) = replay.finish()?;
@@ -68,6 +69,12 @@ pub fn replay(
         if let Some(compare) = again.compare {
             compare.find_surplus(&mut report)?;
         }
+    }
+    // The log's end as it is now, for both may have gone on since the replay began.
+    let end = backend.end(target.partition)?;
+    if end < held {
+        let what = format!("the log ends here, and the view has read it up to offset {}", held - 1);
+        report.find("LG-1", Position::commit(target.partition, end), what);
     }
     Ok(report)
 }

@@ -162,5 +162,8 @@ fn to_wire(report: &Report) -> v1::ReplayReport {
         state_hash: hash,
         rows_compared: report.rows_compared,
         findings: findings.collect(),
+        stopped: report.stopped,
+        findings_left_out: report.findings_left_out,
+        view_position: report.view_position.map(|at| at.to_string()).unwrap_or_default(),
     }
 }

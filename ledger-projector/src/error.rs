@@ -27,10 +27,20 @@ pub enum ProjectorError {
 }
 
 impl ProjectorError {
-    /// Whether trying again may help: then the view is not parked.
+    /// Whether trying again may help: the next step does.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, ProjectorError::Log(LogError::Unavailable { .. } | LogError::Full { .. }))
+        match self {
+            ProjectorError::View(ViewError::Project(ProjectError::Store(error))) => {
+                error.is_transient()
+            }
+            _ => !self.parks(),
+        }
+    }
+
+    /// Whether readers are told. A log that cannot be read for a while is worth waiting for.
+    pub(crate) fn parks(&self) -> bool {
+        !matches!(self, ProjectorError::Log(LogError::Unavailable { .. } | LogError::Full { .. }))
     }
 }
 

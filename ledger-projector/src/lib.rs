@@ -8,7 +8,8 @@
 //!
 //! It stops rather than guess: a log that is not the one it read before is `LOG_DIVERGED`, an event
 //! that cannot be projected parks the view. Reads go on up to what was applied; nothing is rebuilt
-//! without a person's command.
+//! without a person's command. A storage that fails, as a full disk does, parks the view as well, until
+//! it works again.
 
 mod error;
 mod projector;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ledger_domain::{Event, Timestamp};
 use ledger_log::record::Commit;
-use ledger_log::{Backend, Cursor, Decision, LogError, LogInfo, RawRecord, Reader};
+use ledger_log::{Backend, Cursor, Decision, LogError, LogId, LogInfo, RawRecord, Reader};
 use ledger_proto::logged;
 use ledger_views::{
     StoreError, ViewLog, ViewReader, ViewRecord, ViewRecordKind, ViewStore, ViewWriter,
@@ -17,8 +17,6 @@ use crate::error::ProjectorError;
 pub struct Progress {
     /// Records that it applied; none at the end of the log.
     pub records: usize,
-    /// Their bytes.
-    pub bytes: usize,
     /// Offset of the next record.
     pub next: u64,
 }
@@ -28,10 +26,13 @@ pub struct Progress {
 pub struct Projector {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) partition: u32,
+    log_id: LogId,
     reader: Reader,
     writer: ViewWriter,
-    /// Why it goes no further.
-    parked: Option<ProjectorError>,
+    /// Bytes of the log that were applied since the last flush.
+    pub(crate) unflushed: usize,
+    /// Why it stands.
+    stopped: Option<ProjectorError>,
 }
 
 /// A record that counts as decided, and where the reader is after it.
@@ -61,17 +62,9 @@ impl Projector {
             }
             other => other.into(),
         })?;
-        let reader = match writer.cursor() {
-            None => Reader::new(log.id, partition),
-            Some(bytes) => {
-                let cursor = Cursor::decode(bytes).filter(|cursor| cursor.next == writer.next());
-                let what = "meta: the cursor is not that of the applied position".to_owned();
-                let cursor = cursor.ok_or(StoreError::Damaged { what })?;
-                cursor.verify(backend.as_ref(), log.id)?;
-                Reader::resume(cursor)
-            }
-        };
-        Ok(Projector { backend, partition, reader, writer, parked: None })
+        let reader = reader_after(&writer, backend.as_ref(), log.id, partition)?;
+        let (log_id, unflushed) = (log.id, 0);
+        Ok(Projector { backend, partition, log_id, reader, writer, unflushed, stopped: None })
     }
 
     /// A reader of the view.
@@ -89,37 +82,60 @@ impl Projector {
     /// Applies the next records, about `bytes_max` of them, in one write.
     ///
     /// # Errors
-    /// [`ProjectorError`]: what stands before the record that caused it is applied. Unless it
-    /// [`ProjectorError::is_transient`], the view is parked, and each later step answers the same.
+    /// [`ProjectorError`]: what stands before the record that caused it is applied. When it
+    /// [`ProjectorError::is_transient`], the next step tries again; else each answers the same. Unless
+    /// it is the log that cannot be read for a while, the view is parked as long.
     pub fn step(&mut self, bytes_max: usize) -> Result<Progress, ProjectorError> {
-        if let Some(error) = &self.parked {
+        if let Some(error) = self.stopped.as_ref().filter(|error| !error.is_transient()) {
             return Err(error.clone());
         }
-        let from = self.reader.cursor().next;
-        let (applied, stopped) = match self.backend.read(self.partition, from, bytes_max) {
-            Ok(raw) => {
-                let (read, stopped) = self.decide(&raw);
-                let (records, failed) = self.apply(&read);
-                // What failed to apply stands before what could not be read.
-                let bytes = raw.iter().take(records).map(|record| record.bytes.len()).sum();
-                (Progress { records, bytes, next: self.reader.cursor().next }, failed.or(stopped))
-            }
-            Err(error) => (Progress { records: 0, bytes: 0, next: from }, Some(error.into())),
-        };
-        let Some(error) = stopped else { return Ok(applied) };
-        if !error.is_transient() {
-            self.writer.park(applied.next, &error.to_string());
-            self.parked = Some(error.clone());
-        }
-        Err(error)
+        let ready = if self.stopped.take().is_some() { self.go_on() } else { Ok(()) };
+        let done = ready.and_then(|()| self.apply_next(bytes_max));
+        done.map_err(|error| self.stand(error))
     }
 
     /// Makes durable what was applied.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot.
-    pub fn flush(&self) -> Result<(), ProjectorError> {
-        Ok(self.writer.flush()?)
+    /// As those of [`Projector::step`], which goes on as after one of its own.
+    pub fn flush(&mut self) -> Result<(), ProjectorError> {
+        match self.writer.flush() {
+            Ok(()) => {
+                self.unflushed = 0;
+                Ok(())
+            }
+            Err(error) => Err(self.stand(error.into())),
+        }
+    }
+
+    /// Stands at the next record, for this reason.
+    fn stand(&mut self, error: ProjectorError) -> ProjectorError {
+        if error.parks() {
+            self.writer.park(self.reader.cursor().next, &error.to_string());
+        }
+        self.stopped = Some(error.clone());
+        error
+    }
+
+    /// Goes back to what the view holds, and compares it with the log that may have come back as
+    /// another.
+    fn go_on(&mut self) -> Result<(), ProjectorError> {
+        self.writer.reopen()?;
+        self.reader =
+            reader_after(&self.writer, self.backend.as_ref(), self.log_id, self.partition)?;
+        Ok(())
+    }
+
+    fn apply_next(&mut self, bytes_max: usize) -> Result<Progress, ProjectorError> {
+        let raw = self.backend.read(self.partition, self.reader.cursor().next, bytes_max)?;
+        let (read, stopped) = self.decide(&raw);
+        let (records, failed) = self.apply(&read);
+        self.unflushed += raw.iter().take(records).map(|record| record.bytes.len()).sum::<usize>();
+        // What failed to apply stands before what could not be read.
+        match failed.or(stopped) {
+            Some(error) => Err(error),
+            None => Ok(Progress { records, next: self.reader.cursor().next }),
+        }
     }
 
     /// Runs the accept rule and decodes, up to the first record that stops it.
@@ -208,4 +224,19 @@ impl Projector {
         // The view took it as a timestamp before, or there was none yet.
         Timestamp::try_from(self.reader.cursor().recorded_at).unwrap_or(Timestamp::MAX)
     }
+}
+
+/// A reader that goes on where the view was left.
+fn reader_after(
+    writer: &ViewWriter,
+    backend: &dyn Backend,
+    log_id: LogId,
+    partition: u32,
+) -> Result<Reader, ProjectorError> {
+    let Some(bytes) = writer.cursor() else { return Ok(Reader::new(log_id, partition)) };
+    let cursor = Cursor::decode(bytes).filter(|cursor| cursor.next == writer.next());
+    let what = "meta: the cursor is not that of the applied position".to_owned();
+    let cursor = cursor.ok_or(StoreError::Damaged { what })?;
+    cursor.verify(backend, log_id)?;
+    Ok(Reader::resume(cursor))
 }

@@ -12,7 +12,7 @@ use ledger_domain::{
     LedgerName, State, Transfer, apply, decide,
 };
 use ledger_log::{Backend, LogError};
-use ledger_views::{MemoryStore, Place, RecordKind, Table, ViewReader, ViewStore};
+use ledger_views::{MemoryStore, Place, RecordKind, Table, ViewReader, ViewState, ViewStore};
 
 use self::log::{LOG, TestLog};
 use crate::{Projector, ProjectorError};
@@ -281,25 +281,114 @@ fn a_log_that_cannot_be_read_for_a_while_parks_nothing() {
 }
 
 #[test]
+fn a_log_that_comes_back_shorter_is_diverged() {
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    log.commit(&bank.open());
+    let mut projector = project(&log, &Arc::default());
+    log.set_available(false);
+    assert!(projector.step(1 << 20).unwrap_err().is_transient());
+    log.lose_from(2);
+    log.set_available(true);
+    let error = projector.step(1 << 20).unwrap_err();
+    assert!(matches!(error, ProjectorError::Log(LogError::Diverged { .. })), "{error}");
+    assert_eq!(projector.step(1 << 20), Err(error));
+    assert!(projector.view().state().parked.is_some());
+}
+
+#[test]
+fn a_full_disk_parks_the_view_until_there_is_room() {
+    let mut rng = Rng::with_seed(5);
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    log.commit(&bank.open());
+    log.commit(&bank.transfer(&mut rng));
+    let store = Arc::<MemoryStore>::default();
+    let mut projector = project(&log, &store);
+    let view = projector.view();
+
+    store.set_full(true);
+    log.commit(&bank.transfer(&mut rng));
+    log.commit(&bank.transfer(&mut rng));
+    for _ in 0..2 {
+        let error = projector.step(1 << 20).unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        let state = view.state();
+        assert_eq!(state.applied.map(|applied| applied.offset), Some(3));
+        let parked = state.parked.unwrap();
+        assert_eq!(parked.offset, 4);
+        assert!(parked.what.starts_with("DISK_FULL"), "{}", parked.what);
+    }
+    store.set_full(false);
+    assert_eq!(projector.step(1 << 20).unwrap().records, 2);
+    assert_eq!(view.state().parked, None);
+    check_against(&view, &bank.state);
+    assert_eq!(all_rows(&view), all_rows(&project(&log, &Arc::default()).view()));
+}
+
+/// A projector on a thread of its own, and a view to watch it by.
+struct Running {
+    view: ViewReader,
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Result<(), ProjectorError>>,
+}
+
+impl Running {
+    fn start(mut projector: Projector) -> Self {
+        let view = projector.view();
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        #[expect(clippy::disallowed_methods, reason = "a test of what a thread runs")]
+        let thread = std::thread::spawn(move || projector.run(&seen));
+        Running { view, stop, thread }
+    }
+
+    fn wait_for(&self, reached: impl FnMut(&ViewState) -> bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        drop(runtime.block_on(self.view.watch().wait_for(reached)).unwrap());
+    }
+
+    fn wait_until_applied(&self, offset: u64) {
+        self.wait_for(|state| state.applied.is_some_and(|applied| applied.offset == offset));
+    }
+
+    fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().unwrap().unwrap();
+    }
+}
+
+#[test]
 fn a_thread_follows_the_log_and_flushes_when_it_is_stopped() {
     let mut bank = Bank::default();
     let mut log = TestLog::created();
     log.term();
     let store = Arc::<MemoryStore>::default();
-    let mut projector = open(&log, &store).unwrap();
-    let view = projector.view();
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&stop);
-    #[expect(clippy::disallowed_methods, reason = "a test of what a thread runs")]
-    let thread = std::thread::spawn(move || projector.run(&seen));
+    let running = Running::start(open(&log, &store).unwrap());
     log.commit(&bank.open());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut watch = view.watch();
-    let reached = watch.wait_for(|state| state.applied.is_some_and(|applied| applied.offset == 2));
-    drop(runtime.block_on(reached).unwrap());
-    stop.store(true, Ordering::Release);
-    thread.join().unwrap().unwrap();
+    running.wait_until_applied(2);
+    running.stop();
     store.crash();
     let after = open(&log, &store).unwrap();
     assert_eq!(after.view().state().applied.map(|applied| applied.offset), Some(2), "flushed");
+}
+
+/// The first thing to fail is a flush, for the log has no news.
+#[test]
+fn a_thread_waits_for_room_on_a_full_disk_and_goes_on() {
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    let store = Arc::<MemoryStore>::default();
+    let projector = project(&log, &store);
+    store.set_full(true);
+    let running = Running::start(projector);
+    running.wait_for(|state| state.parked.is_some());
+    log.commit(&bank.open());
+    store.set_full(false);
+    running.wait_until_applied(2);
+    assert_eq!(running.view.state().parked, None);
+    running.stop();
 }

@@ -62,8 +62,8 @@ pub enum QueryError {
         /// How far the view is.
         applied: Option<Position>,
     },
-    /// The view stands before this position and will not reach it.
-    #[error("the view stopped before {stopped_at} and will not reach {asked}: {what}")]
+    /// The view stands before this position: for ever, or until its storage works again.
+    #[error("the view stands before {stopped_at} and does not reach {asked}: {what}")]
     Parked {
         /// What was asked for.
         asked: Position,

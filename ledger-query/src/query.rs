@@ -108,11 +108,6 @@ fn fix_in(view: &ViewReader, level: Level, pinned: Option<Place>) -> Result<Fixe
     let behind = |asked| QueryError::Behind { asked, applied: applied_at };
     let applied = applied.ok_or_else(|| behind(Position::commit(partition, 0)))?;
     let end = Place::end_of(applied.offset);
-    let is_final = match level {
-        Level::Latest | Level::AtLeast(_) => false,
-        Level::AsOf(_) => true,
-        Level::AsOfTime(instant) => applied.recorded_at > instant,
-    };
     let place = match (pinned, level) {
         (Some(place), _) if place > end => return Err(behind(place.position(partition))),
         (Some(place), _) => place,
@@ -125,10 +120,14 @@ fn fix_in(view: &ViewReader, level: Level, pinned: Option<Place>) -> Result<Fixe
             return Err(QueryError::Future { asked, applied: applied_at });
         }
         (None, Level::AsOf(asked)) => known_place(view, asked)?,
-        // After `state` was read, so that an answer said to be final lacks no commit of the instant;
-        // what was applied since then is cut off.
-        (None, Level::AsOfTime(instant)) => {
-            Place::end_of(view.commit_at(instant)?.unwrap_or(0)).min(end)
+        (None, Level::AsOfTime(instant)) => place_at(view, instant, applied)?,
+    };
+    let is_final = match level {
+        Level::Latest | Level::AtLeast(_) => false,
+        Level::AsOf(_) => true,
+        // A later page shows the state of the first, which may lack commits of the instant.
+        Level::AsOfTime(instant) => {
+            applied.recorded_at > instant && place == place_at(view, instant, applied)?
         }
     };
     let read_at = v1::ReadAt {
@@ -137,6 +136,13 @@ fn fix_in(view: &ViewReader, level: Level, pinned: Option<Place>) -> Result<Fixe
         r#final: is_final,
     };
     Ok(Fixed { view, place, read_at })
+}
+
+/// After the last commit recorded at or before this instant. `applied` was read before, so that a place
+/// said to be final lacks no commit of the instant; what was applied since then is cut off.
+fn place_at(view: &ViewReader, instant: Timestamp, applied: Applied) -> Result<Place, QueryError> {
+    let offset = view.commit_at(instant)?.unwrap_or(0);
+    Ok(Place::end_of(offset.min(applied.offset)))
 }
 
 /// The place of a position, if there is such an event.

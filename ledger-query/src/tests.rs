@@ -306,6 +306,35 @@ fn pages_of_a_statement_show_one_state_while_the_ledger_moves_on() {
 }
 
 #[test]
+fn a_later_page_is_final_only_if_its_state_is() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    bank.open("bank");
+    let pinned = bank.transfers("bank", &[("till", "wallet", "1"), ("till", "wallet", "2")]);
+    // The next commit is recorded at this instant, and the one after it later.
+    let instant = bank.recorded_at() + 10;
+    let mut request = v1::ListEntriesRequest {
+        parent: "ledgers/bank/accounts/wallet".into(),
+        consistency: as_of_time(instant),
+        page_size: 1,
+        ..Default::default()
+    };
+    let first = query.list_entries(&request).unwrap();
+    let read_at = first.read_at.unwrap();
+    assert_eq!((read_at.position, read_at.r#final), (pinned.to_string(), false));
+    let newest = bank.transfers("bank", &[("till", "wallet", "4")]);
+    bank.transfers("bank", &[("till", "wallet", "8")]);
+    let again = query.list_entries(&request).unwrap();
+    let read_at = again.read_at.unwrap();
+    assert_eq!((read_at.position, read_at.r#final), (newest.to_string(), true));
+    for (page, last) in [(first.next_page_token, false), (again.next_page_token, true)] {
+        request.page_token = page;
+        let second = query.list_entries(&request).unwrap().read_at.unwrap();
+        assert_eq!(second.r#final, last, "{}", second.position);
+    }
+}
+
+#[test]
 fn a_statement_over_several_assets_needs_its_asset() {
     let mut bank = Bank::new(1);
     let query = bank.query();

@@ -136,8 +136,11 @@ impl Part {
     }
 
     pub(crate) fn project(&mut self, bytes_max: usize) -> Result<usize, String> {
-        let progress = self.projector.step(bytes_max);
-        let progress = progress.map_err(|error| format!("the projector stopped: {error}"))?;
-        Ok(progress.records)
+        match self.projector.step(bytes_max) {
+            Ok(progress) => Ok(progress.records),
+            // A full disk: it goes on by itself once there is room.
+            Err(error) if error.is_transient() => Ok(0),
+            Err(error) => Err(format!("the projector stopped: {error}")),
+        }
     }
 }

@@ -292,6 +292,9 @@ impl World {
         };
         while !has(part) {
             if part.project(self.rng.usize(1..4_000))? == 0 {
+                if part.projector.view().state().parked.is_some() {
+                    return Ok(());
+                }
                 return Err(format!("{position} was acknowledged and is not in the log"));
             }
         }
@@ -338,7 +341,10 @@ impl World {
     fn flush_view(&mut self) -> Result<(), String> {
         let (node, partition) = (self.some_node(), self.rng.usize(0..PARTITIONS as usize));
         let Some(running) = &mut self.nodes[node] else { return Ok(()) };
-        running.parts[partition].projector.flush().map_err(|error| error.to_string())
+        match running.parts[partition].projector.flush() {
+            Err(error) if !error.is_transient() => Err(error.to_string()),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn open_attempts(&self) -> usize {

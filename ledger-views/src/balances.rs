@@ -47,6 +47,14 @@ impl HotBalances {
         }
     }
 
+    /// Forgets everything: the store may not have what was written last.
+    pub(crate) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+        self.dirty.clear();
+        self.undo.clear();
+    }
+
     /// Keeps what the last record changed.
     pub(crate) fn keep(&mut self) {
         self.undo.clear();

@@ -2,7 +2,7 @@
 
 use ledger_domain::{AccountHandle, AssetHandle, Id, LedgerHandle, Position, Timestamp};
 
-use crate::code::{Source, read_id};
+use crate::code::Source;
 
 /// A place in one partition: offset of a commit, and index of an event in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -108,18 +108,4 @@ pub fn read_history(key: &[u8]) -> Option<(AccountHandle, AssetHandle, Place)> {
     let offset = !u64::from_be_bytes(source.fixed()?);
     let index = !u32::from_be_bytes(source.fixed()?);
     source.end((account, asset, Place { offset, index }))
-}
-
-/// Reads [`transfer`].
-#[must_use]
-pub fn read_transfer(key: &[u8]) -> Option<(LedgerHandle, Id)> {
-    let (ledger, id) = key.split_first_chunk::<4>()?;
-    Some((LedgerHandle(u32::from_be_bytes(*ledger)), read_id(id)?))
-}
-
-/// Reads [`named`].
-#[must_use]
-pub fn read_named(key: &[u8]) -> Option<(LedgerHandle, &str)> {
-    let (ledger, name) = key.split_first_chunk::<4>()?;
-    Some((LedgerHandle(u32::from_be_bytes(*ledger)), std::str::from_utf8(name).ok()?))
 }

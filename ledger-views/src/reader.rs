@@ -335,19 +335,6 @@ impl ViewReader {
         self.store.scan(table, &[], &[], visit)
     }
 
-    /// How many rows a table has, counted one by one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn count(&self, table: Table) -> Result<u64, StoreError> {
-        let mut count = 0;
-        self.rows(table, &mut |_, _| {
-            count += 1;
-            ControlFlow::Continue(())
-        })?;
-        Ok(count)
-    }
-
     fn list<R: Placed>(
         &self,
         at: Place,

@@ -48,6 +48,19 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether trying again may help, without anybody changing the store.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            StoreError::Full { .. } | StoreError::Unavailable { .. } => true,
+            StoreError::Damaged { .. }
+            | StoreError::UnknownVersion { .. }
+            | StoreError::OtherLog { .. } => false,
+        }
+    }
+}
+
 /// Called with each key and value of a scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 

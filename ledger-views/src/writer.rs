@@ -27,7 +27,8 @@ pub struct Applied {
     pub recorded_at: Timestamp,
 }
 
-/// Why a view goes no further. It answers up to what it has applied.
+/// Why a view goes no further: for ever, or until its storage works again. It answers up to what it has
+/// applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
     /// Offset of the record that stopped it.
@@ -41,7 +42,7 @@ pub struct Parked {
 pub struct ViewState {
     /// How far the view came; nothing in an empty one.
     pub applied: Option<Applied>,
-    /// Set when it goes no further.
+    /// Set while it goes no further.
     pub parked: Option<Parked>,
 }
 
@@ -98,10 +99,30 @@ impl ViewWriter {
         log: ViewLog,
         hot_balances_max: usize,
     ) -> Result<Self, StoreError> {
-        let applied: Option<AppliedRow> = read_meta(store.as_ref(), APPLIED)?;
-        match read_meta::<ViewLog>(store.as_ref(), LOG)? {
-            Some(kept) if kept != log => {
-                let what = format!("the view is of {kept}, this is {log}");
+        let balances = HotBalances::new(Arc::clone(&store), hot_balances_max);
+        let mut writer = ViewWriter {
+            store,
+            log,
+            projection: Projection { heads: Heads::default(), balances },
+            rows: Rows::default(),
+            staged: None,
+            cursor: None,
+            state: watch::Sender::default(),
+        };
+        writer.reopen()?;
+        Ok(writer)
+    }
+
+    /// Goes back to what the store holds and is parked no more; readers stay. What was staged is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// As [`ViewWriter::open`]; then nothing changed.
+    pub fn reopen(&mut self) -> Result<(), StoreError> {
+        let applied: Option<AppliedRow> = read_meta(self.store.as_ref(), APPLIED)?;
+        match read_meta::<ViewLog>(self.store.as_ref(), LOG)? {
+            Some(kept) if kept != self.log => {
+                let what = format!("the view is of {kept}, this is {}", self.log);
                 return Err(StoreError::OtherLog { what });
             }
             None if applied.is_some() => {
@@ -109,21 +130,15 @@ impl ViewWriter {
             }
             _ => {}
         }
-        let heads = applied.as_ref().map_or_else(Heads::default, |row| row.heads);
-        let staged = applied
+        self.projection.heads = applied.as_ref().map_or_else(Heads::default, |row| row.heads);
+        self.projection.balances.clear();
+        self.rows.clear();
+        self.staged = applied
             .as_ref()
             .map(|row| Applied { offset: row.offset, recorded_at: row.recorded_at });
-        let balances = HotBalances::new(Arc::clone(&store), hot_balances_max);
-        let (state, _) = watch::channel(ViewState { applied: staged, parked: None });
-        Ok(ViewWriter {
-            store,
-            log,
-            projection: Projection { heads, balances },
-            rows: Rows::default(),
-            staged,
-            cursor: applied.map(|row| row.cursor),
-            state,
-        })
+        self.cursor = applied.map(|row| row.cursor);
+        self.state.send_replace(ViewState { applied: self.staged, parked: None });
+        Ok(())
     }
 
     /// The cursor that the last commit came with; none in an empty view.
@@ -198,8 +213,8 @@ impl ViewWriter {
     /// Commits what was staged, in one write with the reader's cursor after it, and tells the readers.
     ///
     /// # Errors
-    /// [`ViewError`] when the store cannot be written: the view is parked then, and is to be opened
-    /// again.
+    /// [`ViewError`] when the store cannot be written: the view is parked then, until
+    /// [`ViewWriter::reopen`].
     pub fn commit(&mut self, cursor: &[u8]) -> Result<(), ViewError> {
         let Some(staged) = self.staged else { return Ok(()) };
         if self.state.borrow().applied == Some(staged) {

@@ -7,9 +7,11 @@ use ledger_proto::v1::{self, replay_request, replay_response::Step};
 use tokio_stream::StreamExt;
 use tonic::{Code, Request, Status};
 
-use super::{Author, LOG, Stored};
+use super::views::{project, reader};
+use super::{Author, LOG, Stored, moved};
 use crate::AuditServer;
-use crate::service::{REPLAYS_MAX, Spawn};
+use crate::report::FINDINGS_MAX;
+use crate::service::{REPLAYS_MAX, Spawn, Views};
 
 fn server(log: Stored, spawn: Spawn) -> AuditServer {
     AuditServer::new(Arc::new(log), LOG, Arc::new(|_| None), spawn)
@@ -46,6 +48,7 @@ async fn streams_progress_and_then_the_report() {
     assert_eq!((report.position.as_str(), report.commits, report.transfers), ("0@10", 9, 4));
     assert_eq!((report.chain.len(), report.state_hash.len()), (64, 64));
     assert_eq!(report.findings, []);
+    assert_eq!((report.stopped, report.view_position.as_str()), (false, ""), "without a view");
 
     let steps = collect(&server, at("0@7")).await.unwrap();
     let Some(Step::Report(report)) = &steps.last().unwrap().step else { panic!("a report") };
@@ -61,10 +64,26 @@ async fn says_what_is_wrong_with_the_log_or_the_request() {
     let Some(Step::Report(report)) = &steps.last().unwrap().step else { panic!("a report") };
     let finding = &report.findings[0];
     assert_eq!((finding.invariant.as_str(), finding.position.as_str()), ("LG-1", "0@8"));
+    assert!(report.stopped);
     let code = async |until| collect(&server, until).await.unwrap_err().code();
     assert_eq!(code(at("nonsense")).await, Code::InvalidArgument);
     assert_eq!(code(at("0@11")).await, Code::OutOfRange);
     assert_eq!(code(at("9@1")).await, Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn says_how_far_the_view_was_and_what_is_not_listed() {
+    let mut author = Author::bank();
+    let again = (FINDINGS_MAX + 5) as u64;
+    author.forge((0..again).map(|_| moved("t-3", 0, 1, 1)).collect());
+    let view = reader(&project(&author.log, 9));
+    let views: Views = Arc::new(move |_| Some(view.clone()));
+    let server = AuditServer::new(Arc::new(author.log), LOG, views, on_a_thread());
+    let steps = collect(&server, None).await.unwrap();
+    let Some(Step::Report(report)) = &steps.last().unwrap().step else { panic!("a report") };
+    assert_eq!((report.position.as_str(), report.view_position.as_str()), ("0@11", "0@8"));
+    assert_eq!((report.findings.len(), report.findings_left_out), (FINDINGS_MAX, 5));
+    assert!(!report.stopped);
 }
 
 type Job = Box<dyn FnOnce() + Send>;

@@ -18,7 +18,7 @@ use crate::{AuditError, Report, Target, Until, replay};
 const VIEW: ViewLog = ViewLog { log_id: LOG.id.0, partition: 0, partition_count: 1 };
 
 /// The view of the first `records` of a log.
-fn project(log: &Stored, records: u64) -> Arc<MemoryStore> {
+pub(super) fn project(log: &Stored, records: u64) -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::new());
     let mut writer = ViewWriter::open(Arc::clone(&store) as _, VIEW).unwrap();
     let mut reader = Reader::new(LOG.id, 0);
@@ -48,7 +48,7 @@ fn events(commit: &Commit) -> Vec<Event> {
     commit.commands.iter().flat_map(|bytes| logged::decode(bytes).unwrap().events).collect()
 }
 
-fn reader(store: &Arc<MemoryStore>) -> ViewReader {
+pub(super) fn reader(store: &Arc<MemoryStore>) -> ViewReader {
     ViewWriter::open(Arc::clone(store) as _, VIEW).unwrap().reader()
 }
 
@@ -120,6 +120,11 @@ fn every_row_that_is_altered_is_found() {
             let differs = report.findings.iter().any(|f| f.invariant == "PR-2");
             assert!(differs, "{} {key:?} byte {byte}: {report:?}", table.name());
         }
+        // Bytes that are no row at all.
+        let mut altered = rows.clone();
+        altered[at].2 = vec![0xff];
+        let report = audit(&log, &store_of(&altered), Until::End);
+        assert!(!report.is_clean(), "{} {key:?}: {report:?}", table.name());
     }
 }
 
@@ -188,6 +193,17 @@ fn every_row_that_no_record_made_is_found() {
         assert_eq!(finding.invariant, invariant);
         assert!(finding.what.ends_with(what), "{finding}");
     }
+}
+
+#[test]
+fn a_log_that_lost_what_the_view_has_read_is_told() {
+    let mut log = Author::bank().log;
+    let store = project(&log, 11);
+    log.records.truncate(9);
+    let report = audit(&log, &store, Until::End);
+    assert_eq!(report.position.unwrap().to_string(), "0@8");
+    let expected = ["LG-1 at 0@9: the log ends here, and the view has read it up to offset 10"];
+    assert_eq!(places(&report), expected);
 }
 
 #[test]

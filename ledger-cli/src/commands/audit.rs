@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, command: AuditCommand) -> anyhow::Res
     bars.clear();
     let reports = outcome?;
     print(&context.output, &reports)?;
-    let clean = reports.iter().all(|report| report.findings.is_empty());
+    let clean = reports.iter().all(|report| count(report) == 0);
     Ok(if clean { Outcome::Clean } else { Outcome::Findings })
 }
 
@@ -97,6 +97,11 @@ impl Bars {
     }
 }
 
+/// Findings, those that are not listed too.
+fn count(report: &v1::ReplayReport) -> u64 {
+    report.findings.len() as u64 + report.findings_left_out
+}
+
 fn print(output: &Output, reports: &[v1::ReplayReport]) -> anyhow::Result<()> {
     let as_json = |report| json::of("ReplayReport", report);
     let values = reports.iter().map(as_json).collect::<anyhow::Result<Vec<Value>>>()?;
@@ -107,6 +112,7 @@ fn describe(reports: &[v1::ReplayReport]) -> String {
     let columns = [
         right("PARTITION"),
         left("UP TO"),
+        left("VIEW UP TO"),
         right("COMMITS"),
         right("SKIPPED"),
         right("TRANSFERS"),
@@ -116,34 +122,53 @@ fn describe(reports: &[v1::ReplayReport]) -> String {
         right("FINDINGS"),
         left("STATE HASH"),
     ];
+    let position = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     let row = |report: &v1::ReplayReport| {
         vec![
             report.partition.to_string(),
-            if report.position.is_empty() { "-".to_owned() } else { report.position.clone() },
+            position(&report.position),
+            position(&report.view_position),
             report.commits.to_string(),
             report.skipped.to_string(),
             report.transfers.to_string(),
             report.refusals.to_string(),
             report.accounts.to_string(),
             report.rows_compared.to_string(),
-            report.findings.len().to_string(),
+            count(report).to_string(),
             report.state_hash.chars().take(16).collect(),
         ]
     };
     let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
     let mut text = table(&columns, &rows);
-    for finding in reports.iter().flat_map(|report| &report.findings) {
-        let v1::Finding { invariant, position, what } = finding;
-        let place = if position.is_empty() { String::new() } else { format!(" at {position}") };
-        text.push_str(&format!("{invariant}{place}: {what}\n"));
+    for report in reports {
+        for v1::Finding { invariant, position, what } in &report.findings {
+            let place = if position.is_empty() { String::new() } else { format!(" at {position}") };
+            text.push_str(&format!("{invariant}{place}: {what}\n"));
+        }
+        let partition = report.partition;
+        if report.findings_left_out > 0 {
+            let more = report.findings_left_out;
+            text.push_str(&format!("partition {partition}: {more} more findings are not listed\n"));
+        }
+        if report.stopped {
+            let up_to = position(&report.position);
+            text.push_str(&format!("partition {partition}: nothing behind {up_to} was checked\n"));
+        }
     }
-    let findings: usize = reports.iter().map(|report| report.findings.len()).sum();
-    let verdict = match findings {
-        0 => "clean: the log, the invariants and the views agree\n".to_owned(),
+    text.push_str(&verdict(reports));
+    text
+}
+
+fn verdict(reports: &[v1::ReplayReport]) -> String {
+    let views_agree = reports.iter().all(|report| report.view_position == report.position);
+    match reports.iter().map(count).sum::<u64>() {
+        0 if views_agree => "clean: the log, the invariants and the views agree\n".to_owned(),
+        0 => {
+            "clean: the log and the invariants agree, and the views as far as they are\n".to_owned()
+        }
         1 => "1 finding\n".to_owned(),
         n => format!("{n} findings\n"),
-    };
-    text + &verdict
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +180,7 @@ mod tests {
         let mut report = v1::ReplayReport {
             partition: 3,
             position: "3@17".to_owned(),
+            view_position: "3@17".to_owned(),
             commits: 12,
             state_hash: "0123456789abcdef0123456789abcdef".to_owned(),
             ..Default::default()
@@ -167,7 +193,25 @@ mod tests {
             position: "3@9".to_owned(),
             what: "the chain does not link".to_owned(),
         });
-        let text = describe(&[report]);
+        let text = describe(std::slice::from_ref(&report));
         assert!(text.ends_with("LG-4 at 3@9: the chain does not link\n1 finding\n"), "{text}");
+        (report.findings_left_out, report.stopped) = (2, true);
+        let text = describe(&[report]);
+        let expected = "not link\npartition 3: 2 more findings are not listed\n\
+            partition 3: nothing behind 3@17 was checked\n3 findings\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn clean_names_only_what_was_compared() {
+        let report = |position: &str, view_position: &str| v1::ReplayReport {
+            position: position.to_owned(),
+            view_position: view_position.to_owned(),
+            ..Default::default()
+        };
+        let reports = [report("0@17", "0@17"), report("1@9", "")];
+        let text = describe(&reports);
+        assert!(text.contains("  -  "), "{text}");
+        assert!(text.ends_with("and the views as far as they are\n"), "{text}");
     }
 }

@@ -49,12 +49,14 @@ impl Views {
         self.readers.clone()
     }
 
-    /// Stops following and makes durable what was applied. A view that was parked said so before.
+    /// Stops following and makes durable what was applied. A view that was parked says so once more.
     pub(crate) fn stop(self) {
         self.stop.store(true, Ordering::Release);
         for thread in self.threads {
-            if let Ok(Err(error)) = thread.join() {
-                tracing::warn!(%error, "a projector had stopped before");
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a projector ended with an error"),
+                Err(_) => tracing::error!("a projector panicked"),
             }
         }
     }

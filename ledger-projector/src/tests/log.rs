@@ -161,6 +161,11 @@ impl TestLog {
         log
     }
 
+    /// Loses what is behind this offset, under everyone who has it open.
+    pub(crate) fn lose_from(&self, end: u64) {
+        self.records.lock().unwrap().truncate(end as usize);
+    }
+
     pub(crate) fn set_available(&self, available: bool) {
         self.available.store(available, Ordering::Relaxed);
     }

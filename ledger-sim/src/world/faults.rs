@@ -12,9 +12,15 @@ const SECOND_NS: i64 = 1_000_000_000;
 impl World {
     pub(super) fn fill_disk(&mut self) -> Result<(), String> {
         let full = self.rng.u32(0..3) == 0;
-        self.log.set_full(full);
+        self.set_full(full);
         self.note(if full { "fault.disk_full" } else { "disk.free" }, "");
         Ok(())
+    }
+
+    /// Log and views are on one disk.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.log.set_full(full);
+        self.disks.iter().flatten().for_each(|disk| disk.view.set_full(full));
     }
 
     /// Every process dies and the first starts again.
@@ -26,7 +32,7 @@ impl World {
         };
         self.note(name, "");
         self.log.crash(crash);
-        self.log.set_full(false);
+        self.set_full(false);
         self.nodes.iter_mut().for_each(|node| *node = None);
         self.abandon(|_| true);
         for node in 0..NODES {

@@ -152,7 +152,6 @@ fn keys() {
     assert_eq!(key::read_history(&history), Some((account, asset, PLACE)));
     let transfer = key::transfer(LedgerHandle(1), &Id::Text("t1".into()));
     assert_eq!(hex(&transfer), "00000001017431");
-    assert_eq!(key::read_transfer(&transfer), Some((LedgerHandle(1), Id::Text("t1".into()))));
     assert_eq!(hex(&key::named(LedgerHandle(1), "a:b")), "00000001613a62");
     assert_eq!(hex(&key::asset_code(LedgerHandle(1), asset)), "0000000100000003");
     assert_eq!(hex(&key::time(1)), "fffffffffffffffe");

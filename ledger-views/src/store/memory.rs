@@ -1,4 +1,5 @@
-//! A store in memory, whose crash takes back what was not flushed. For the simulator and tests.
+//! A store in memory, whose crash takes back what was not flushed and whose disk can be full. For the
+//! simulator and tests.
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,6 +19,7 @@ struct Inner {
     tables: BTreeMap<Table, Map>,
     /// What each row written since the last flush was before.
     undo: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
+    full: bool,
 }
 
 impl MemoryStore {
@@ -39,6 +41,11 @@ impl MemoryStore {
         }
     }
 
+    /// From now on there is no room for a write or a flush, or there is again.
+    pub fn set_full(&self, full: bool) {
+        self.lock().full = full;
+    }
+
     // A panic elsewhere leaves whole rows behind, so that a poisoned lock means nothing here.
     fn lock(&self) -> RwLockWriteGuard<'_, Inner> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
@@ -46,6 +53,15 @@ impl MemoryStore {
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn check_room(&self) -> Result<(), StoreError> {
+        if self.full {
+            return Err(StoreError::Full { what: "no space left".into() });
+        }
+        Ok(())
     }
 }
 
@@ -73,6 +89,7 @@ impl ViewStore for MemoryStore {
 
     fn write(&self, rows: &Rows) -> Result<(), StoreError> {
         let mut inner = self.lock();
+        inner.check_room()?;
         for (table, key, value) in rows.iter() {
             let before =
                 inner.tables.entry(table).or_default().insert(key.to_vec(), value.to_vec());
@@ -82,7 +99,9 @@ impl ViewStore for MemoryStore {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        self.lock().undo.clear();
+        let mut inner = self.lock();
+        inner.check_room()?;
+        inner.undo.clear();
         Ok(())
     }
 }

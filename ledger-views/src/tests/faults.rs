@@ -4,64 +4,35 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::store::Visit;
-
-/// A store without room, for as long as it is told.
-#[derive(Debug, Default)]
-struct Cramped {
-    rows: MemoryStore,
-    full: AtomicBool,
-}
-
-impl ViewStore for Cramped {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.rows.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        from: &[u8],
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
-        self.rows.scan(table, prefix, from, visit)
-    }
-
-    fn write(&self, rows: &Rows) -> Result<(), StoreError> {
-        if self.full.load(Ordering::Relaxed) {
-            return Err(StoreError::Full { what: "No space left on device".into() });
-        }
-        self.rows.write(rows)
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        self.rows.flush()
-    }
-}
 
 #[test]
 fn a_full_disk_parks_the_view_and_room_lets_it_go_on() {
     let mut rng = Rng::with_seed(21);
     let world = random_world(&mut rng, 30);
-    let cramped = Arc::new(Cramped::default());
-    let store: Arc<dyn ViewStore> = Arc::clone(&cramped) as _;
+    let memory = Arc::new(MemoryStore::new());
+    let store: Arc<dyn ViewStore> = Arc::clone(&memory) as _;
     let mut writer = project_all(&mut rng, &store, &world.records[..20], &|| ());
-    let before = all_rows(&writer.reader());
+    let reader = writer.reader();
+    let before = all_rows(&reader);
 
-    cramped.full.store(true, Ordering::Relaxed);
+    memory.set_full(true);
     writer.stage(&world.records[20]).unwrap();
     let error = writer.commit(&cursor(21)).unwrap_err();
     assert!(error.to_string().starts_with("DISK_FULL"), "{error}");
-    let state = writer.reader().state();
+    let state = reader.state();
     assert_eq!(state.applied.map(|applied| applied.offset), Some(19));
     assert!(state.parked.is_some_and(|parked| parked.what.contains("DISK_FULL")));
-    assert_eq!(all_rows(&writer.reader()), before);
+    assert_eq!(all_rows(&reader), before);
     assert!(matches!(writer.stage(&world.records[21]), Err(ViewError::Parked(_))));
 
-    cramped.full.store(false, Ordering::Relaxed);
-    let writer = project_all(&mut rng, &store, &world.records, &|| ());
-    assert_eq!(all_rows(&writer.reader()), rebuilt(&world.records));
+    memory.set_full(false);
+    writer.reopen().unwrap();
+    assert_eq!(writer.next(), 20, "what was staged is to be staged again");
+    assert_eq!(reader.state().parked, None);
+    world.records[20..].iter().for_each(|record| writer.stage(record).unwrap());
+    writer.commit(&cursor(30)).unwrap();
+    assert_eq!(reader.state().applied.map(|applied| applied.offset), Some(29));
+    assert_eq!(all_rows(&reader), rebuilt(&world.records));
 }
 
 fn table_files(folder: &Path) -> Vec<PathBuf> {
