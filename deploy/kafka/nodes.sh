@@ -199,7 +199,7 @@ start_node() {
 
 # Until each of these nodes answers and knows as many brokers as there are.
 wait_for_nodes() { # how many brokers, then nodes
-    local count=$1 node known deadline=$((SECONDS + 90))
+    local count=$1 node known deadline=$((SECONDS + 120))
     shift
     for node in "$@"; do
         until known=$(brokers_known_at 127.0.0.1 "$(broker_port "$node")") && ((known >= count)); do
@@ -208,7 +208,7 @@ wait_for_nodes() { # how many brokers, then nodes
                 fail "node $node ended by itself: see $dir/node-$node/server.log"
             }
             ((SECONDS < deadline)) ||
-                fail "node $node does not answer after 90 s: see $dir/node-$node/server.log"
+                fail "node $node does not answer after 120 s: see $dir/node-$node/server.log"
             sleep 0.1
         done
     done
