@@ -9,6 +9,7 @@ mod crash;
 mod refusals;
 
 mod audits;
+mod broker;
 mod errors;
 mod grpcurl;
 mod imports;

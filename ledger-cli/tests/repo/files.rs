@@ -79,18 +79,24 @@ fn no_file_names_a_place_of_one_machine() {
     ];
     // The full data set stands beside the clone: the gate looks there, and says so.
     let data = ["../shar", "ed/data"].concat();
-    let may_name_data = [".ci/run", "docs/ci.md", "CONTRIBUTING.md"];
+    // A folder of Kafka's image, not of a machine.
+    let mounted = ["/mnt/shar", "ed/config"].concat();
+    let may_name = [
+        (".ci/run", &data),
+        ("docs/ci.md", &data),
+        ("CONTRIBUTING.md", &data),
+        ("deploy/kafka/compose.yaml", &mounted),
+    ];
     let mut broken = Vec::new();
     for path in tracked() {
         let Ok(text) = fs::read_to_string(root().join(&path)) else {
             continue;
         };
         for (number, line) in (1..).zip(text.lines()) {
-            let line = if may_name_data.contains(&path.as_str()) {
-                line.replace(&data, "")
-            } else {
-                line.to_owned()
-            };
+            let line = may_name
+                .iter()
+                .filter(|(named, _)| *named == path)
+                .fold(line.to_owned(), |line, (_, place)| line.replace(place.as_str(), ""));
             if places.iter().any(|place| line.contains(place.as_str())) {
                 broken.push(format!("{path}:{number}: {line}"));
             }
@@ -130,4 +136,36 @@ fn lints_are_silenced_by_expect_with_a_reason() {
         }
     }
     hold("A lint is silenced by `#[expect(.., reason = \"..\")]` only.", &broken);
+}
+
+#[test]
+fn compose_starts_the_kafka_of_the_script() {
+    let pom = read("deploy/kafka/pom.xml");
+    let version = pom.split("kafka.version>").nth(1).expect("the pom has its version");
+    let version = version.trim_end_matches("</");
+    let compose = read("deploy/kafka/compose.yaml");
+    let image = format!("image: apache/kafka:{version}");
+    let mut broken = Vec::new();
+    for line in compose.lines().filter(|line| line.contains("image:")) {
+        if line.trim() != image {
+            broken.push(format!("{line}: the pom has {version}"));
+        }
+    }
+    // What depends on the number of brokers, as KAFKA_A_B in Compose: with one broker, with three.
+    for line in read("deploy/kafka/nodes.sh").lines() {
+        let Some((key, value)) = line.split_once("=$") else { continue };
+        let three = match value {
+            "copies" => 3,
+            "in_sync" => 2,
+            _ => continue,
+        };
+        let name = key.to_uppercase().replace('.', "_");
+        for count in [1, three] {
+            let set = format!("  KAFKA_{name}: {count}");
+            if !compose.lines().any(|line| line == set) {
+                broken.push(format!("compose.yaml lacks {set}"));
+            }
+        }
+    }
+    hold("compose.yaml starts the same Kafka as scripts/kafka.", &broken);
 }
