@@ -95,6 +95,8 @@ pub struct Follower {
     ids_from: u64,
     /// The later of the two positions that recovery began with: the reader must come to the same.
     meets: Option<Cursor>,
+    /// The log's count when it was compared last.
+    reconnects: u64,
     pending: Vec<(Vec<u8>, IdEntry)>,
     commits_since_snapshot: u64,
     bytes_since_snapshot: u64,
@@ -108,6 +110,7 @@ impl Follower {
     /// stores say when they cannot be read.
     pub fn open(parts: FollowerParts) -> Result<Self, FollowError> {
         let start = || Cursor::start(parts.log_id, parts.partition);
+        let reconnects = parts.backend.reconnects();
         let Snapshot { cursor: state_cursor, state } = snapshot::newest(&*parts.snapshots)?
             .unwrap_or_else(|| Snapshot { cursor: start(), state: State::default() });
         let ids_cursor = parts.ids.applied()?.unwrap_or_else(start);
@@ -130,6 +133,7 @@ impl Follower {
             state_from,
             ids_from,
             meets,
+            reconnects,
             pending: Vec::new(),
             commits_since_snapshot: 0,
             bytes_since_snapshot: 0,
@@ -160,8 +164,13 @@ impl Follower {
     /// [`FollowError`]; it must not go on, but after a [`LogError`] that is not final: then the log could
     /// not be read, and nothing was followed.
     pub fn step(&mut self) -> Result<usize, FollowError> {
-        let FollowerParts { partition, ref backend, .. } = self.parts;
+        let FollowerParts { partition, log_id, ref backend, .. } = self.parts;
+        let reconnects = backend.reconnects();
+        if reconnects != self.reconnects {
+            self.cursor().verify(&**backend, log_id)?;
+        }
         let records = backend.read(partition, self.cursor().next, READ_BYTES_MAX)?;
+        self.reconnects = reconnects;
         for record in &records {
             self.follow(record)?;
         }

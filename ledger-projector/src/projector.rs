@@ -33,6 +33,8 @@ pub struct Projector {
     pub(crate) unflushed: usize,
     /// Why it stands.
     stopped: Option<ProjectorError>,
+    /// The log's count when it was compared last.
+    reconnects: u64,
 }
 
 /// A record that counts as decided, and where the reader is after it.
@@ -62,9 +64,18 @@ impl Projector {
             }
             other => other.into(),
         })?;
+        let reconnects = backend.reconnects();
         let reader = reader_after(&writer, backend.as_ref(), log.id, partition)?;
-        let (log_id, unflushed) = (log.id, 0);
-        Ok(Projector { backend, partition, log_id, reader, writer, unflushed, stopped: None })
+        Ok(Projector {
+            backend,
+            partition,
+            log_id: log.id,
+            reader,
+            writer,
+            unflushed: 0,
+            stopped: None,
+            reconnects,
+        })
     }
 
     /// A reader of the view.
@@ -89,9 +100,19 @@ impl Projector {
         if let Some(error) = self.stopped.as_ref().filter(|error| !error.is_transient()) {
             return Err(error.clone());
         }
-        let ready = if self.stopped.take().is_some() { self.go_on() } else { Ok(()) };
+        let ready = if self.stopped.take().is_some() { self.go_on() } else { self.compare() };
         let done = ready.and_then(|()| self.apply_next(bytes_max));
         done.map_err(|error| self.stand(error))
+    }
+
+    /// Compares what was read with a log that was away in the meantime.
+    fn compare(&mut self) -> Result<(), ProjectorError> {
+        let reconnects = self.backend.reconnects();
+        if reconnects != self.reconnects {
+            self.reader.cursor().verify(&*self.backend, self.log_id)?;
+            self.reconnects = reconnects;
+        }
+        Ok(())
     }
 
     /// Makes durable what was applied.
