@@ -55,7 +55,7 @@ pub struct EmbeddedOptions {
     /// What may wait for the disk, in bytes, beside the group that is being written. A send beyond it
     /// waits for room.
     pub queue_bytes_max: usize,
-    /// Appends are refused when the disk has less than this free, beyond what RocksDB has yet to flush.
+    /// Appends are refused when the disk has less than this free beside [`Self::flush_bytes`].
     pub reserve_bytes: u64,
     /// Free space is looked at once per this many appended bytes.
     pub space_check_bytes: u64,
@@ -67,6 +67,14 @@ pub struct EmbeddedOptions {
     pub on_write_failure: OnWriteFailure,
     /// How free space is found.
     pub free_bytes: FreeBytes,
+}
+
+impl EmbeddedOptions {
+    /// What RocksDB may have yet to flush, and needs room for, in bytes.
+    #[must_use]
+    pub fn flush_bytes(&self) -> u64 {
+        self.write_buffer_bytes as u64 * u64::from(WRITE_BUFFERS_MAX)
+    }
 }
 
 /// RocksDB's write buffers: one that fills and those that wait to be flushed.
@@ -134,6 +142,7 @@ impl Embedded {
     /// [`LogError::Mismatch`] when it has another partition count;
     /// [`LogError::Damaged`] when a record is missing;
     /// [`LogError::DamagedStore`] when a file of it is damaged or missing;
+    /// [`LogError::Full`] when there is no room for the little that opening writes;
     /// [`LogError::Unavailable`] when the disk says no.
     pub fn open(dir: &Path, options: EmbeddedOptions) -> Result<Arc<Embedded>, LogError> {
         std::fs::create_dir_all(dir).map_err(|error| unavailable(dir, &error))?;
@@ -320,8 +329,12 @@ fn lock(dir: &Path) -> Result<File, LogError> {
     }
 }
 
-fn unavailable(path: &Path, error: &dyn fmt::Display) -> LogError {
-    LogError::Unavailable { what: format!("{}: {error}", path.display()) }
+fn unavailable(path: &Path, error: &std::io::Error) -> LogError {
+    let what = format!("{}: {error}", path.display());
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => LogError::Full { what },
+        _ => LogError::Unavailable { what },
+    }
 }
 
 /// Locks that outlive a panic elsewhere: what they guard is whole between two statements.

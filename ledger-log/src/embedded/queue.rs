@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::backend::ReportSink;
 use crate::embedded::sync::lock;
-use crate::embedded::{EmbeddedOptions, FreeBytes, WRITE_BUFFERS_MAX, unavailable};
+use crate::embedded::{EmbeddedOptions, FreeBytes, unavailable};
 use crate::log::LogError;
 
 /// One append.
@@ -48,7 +48,6 @@ struct State {
 
 impl Queue {
     pub(super) fn new(dir: &Path, options: &EmbeddedOptions) -> Self {
-        let to_flush = options.write_buffer_bytes as u64 * u64::from(WRITE_BUFFERS_MAX);
         Queue {
             state: Mutex::default(),
             ready: Condvar::new(),
@@ -58,7 +57,8 @@ impl Queue {
             space: Space {
                 dir: dir.to_owned(),
                 free_bytes: Arc::clone(&options.free_bytes),
-                needed: options.reserve_bytes.saturating_add(to_flush),
+                reserve: options.reserve_bytes,
+                to_flush: options.flush_bytes(),
                 every: options.space_check_bytes,
             },
         }
@@ -116,7 +116,8 @@ impl Queue {
 struct Space {
     dir: PathBuf,
     free_bytes: FreeBytes,
-    needed: u64,
+    reserve: u64,
+    to_flush: u64,
     every: u64,
 }
 
@@ -128,9 +129,14 @@ impl Space {
         }
         *unchecked = None;
         let free = (self.free_bytes)(&self.dir).map_err(|error| unavailable(&self.dir, &error))?;
-        if free < self.needed {
-            let (dir, needed) = (self.dir.display(), self.needed);
-            let what = format!("{dir} has {free} bytes free, appending needs {needed}");
+        let Space { dir, reserve, to_flush, .. } = self;
+        let needed = reserve.saturating_add(*to_flush);
+        if free < needed {
+            let what = format!(
+                "{} has {free} bytes free, appending needs {needed}: {to_flush} for what is not \
+                 flushed yet and a reserve of {reserve}",
+                dir.display()
+            );
             return Err(LogError::Full { what });
         }
         *unchecked = Some(0);

@@ -54,6 +54,9 @@ impl Store {
             ErrorKind::IOError if LOCKED.iter().any(|said| error.as_ref().contains(said)) => {
                 LogError::Locked { what: format!("{}: {error}", dir.display()) }
             }
+            ErrorKind::IOError if error.as_ref().contains("No space left") => {
+                LogError::Full { what: format!("{}: {error}", dir.display()) }
+            }
             _ => LogError::DamagedStore { what: format!("{}: {error}", dir.display()) },
         })?;
         Ok(Store { db, options, dir: dir.to_owned(), partition_count })

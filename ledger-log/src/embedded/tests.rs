@@ -174,7 +174,7 @@ fn a_nearly_full_disk_refuses_appends_and_reads_go_on() {
         free_bytes: Arc::new(move |_| Ok(seen.load(Ordering::Relaxed))),
         ..options(1)
     };
-    let needed = options.reserve_bytes + 3 * options.write_buffer_bytes as u64;
+    let needed = options.reserve_bytes + options.flush_bytes();
     let log = Embedded::open(dir.path(), options).unwrap();
     append(&log, 0, &[vec![1; 10]]);
     free.store(needed - 1, Ordering::Relaxed);
