@@ -14,7 +14,7 @@ mod entries;
 use std::sync::Arc;
 
 use ledger_domain::{State, Timestamp, apply};
-use ledger_log::{Backend, Cursor, Decision, LogError, LogId, RawRecord, Reader};
+use ledger_log::{Backend, Cursor, Decision, Incarnation, LogError, LogId, RawRecord, Reader};
 use ledger_proto::logged;
 
 use crate::ids::{IdEntry, IdStore, IdStoreError};
@@ -64,6 +64,18 @@ pub enum FollowError {
     },
 }
 
+impl FollowError {
+    /// Whether stepping again may help: then nothing was lost, and it goes on where it was.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            FollowError::Log(error) => !error.is_final(),
+            FollowError::Ids(error) => matches!(error, IdStoreError::Full { .. }),
+            FollowError::Snapshots(_) | FollowError::Differs { .. } => false,
+        }
+    }
+}
+
 /// What the follower stands on.
 #[derive(Debug)]
 pub struct FollowerParts {
@@ -98,6 +110,8 @@ pub struct Follower {
     /// The log's count when it was compared last.
     reconnects: u64,
     pending: Vec<(Vec<u8>, IdEntry)>,
+    /// What the writer gets once the ids before it are in the store.
+    handover: Option<(Incarnation, Handover)>,
     commits_since_snapshot: u64,
     bytes_since_snapshot: u64,
 }
@@ -135,6 +149,7 @@ impl Follower {
             meets,
             reconnects,
             pending: Vec::new(),
+            handover: None,
             commits_since_snapshot: 0,
             bytes_since_snapshot: 0,
         })
@@ -158,12 +173,13 @@ impl Follower {
         Fingerprint { sequence: self.cursor().sequence, hash: state_hash(&self.state) }
     }
 
-    /// Reads and applies the next records, at most a few megabytes; how many it found.
+    /// Reads and applies the next records, at most a few megabytes; how many it took.
     ///
     /// # Errors
-    /// [`FollowError`]; it must not go on, but after a [`LogError`] that is not final: then the log could
-    /// not be read, and nothing was followed.
+    /// [`FollowError`]; unless it [`FollowError::is_transient`] it must not go on.
     pub fn step(&mut self) -> Result<usize, FollowError> {
+        // What the id store had no room for in the last step.
+        self.write_ids()?;
         let FollowerParts { partition, log_id, ref backend, .. } = self.parts;
         let reconnects = backend.reconnects();
         if reconnects != self.reconnects {
@@ -171,14 +187,19 @@ impl Follower {
         }
         let records = backend.read(partition, self.cursor().next, READ_BYTES_MAX)?;
         self.reconnects = reconnects;
+        let mut taken = 0;
         for record in &records {
             self.follow(record)?;
+            taken += 1;
+            if self.handover.is_some() {
+                break;
+            }
         }
-        if !records.is_empty() {
+        if taken > 0 {
             self.write_ids()?;
             self.snapshot_if_due()?;
         }
-        Ok(records.len())
+        Ok(taken)
     }
 
     /// Makes a snapshot of where it is and the id store durable: for a clean stop.
@@ -208,10 +229,9 @@ impl Follower {
             }
             Decision::NewTerm(incarnation) if self.parts.link.wants(incarnation) => {
                 assert!(for_state, "a term that is being taken is newer than every snapshot");
-                self.write_ids()?;
                 let handover =
                     Handover { cursor: self.cursor().clone(), state: self.state.clone() };
-                self.parts.link.hand_over(handover);
+                self.handover = Some((incarnation, handover));
             }
             Decision::Created | Decision::NewTerm(_) | Decision::Skipped(_) => {}
         }
@@ -281,6 +301,9 @@ impl Follower {
             self.ids_from = cursor.next;
         }
         self.parts.link.set_followed(cursor.sequence);
+        if let Some((incarnation, handover)) = self.handover.take() {
+            self.parts.link.hand_over(incarnation, handover);
+        }
         Ok(())
     }
 
@@ -303,7 +326,12 @@ impl Follower {
             }
         }
         // Flushed beside each snapshot, so that a crash costs both the same stretch of the log.
-        self.parts.ids.flush()?;
+        match self.parts.ids.flush() {
+            Err(error @ IdStoreError::Full { .. }) => {
+                tracing::error!(partition = cursor.partition, %error, "the ids are not flushed");
+            }
+            flushed => flushed?,
+        }
         self.commits_since_snapshot = 0;
         self.bytes_since_snapshot = 0;
         Ok(())

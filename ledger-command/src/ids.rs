@@ -70,15 +70,30 @@ impl IdEntry {
 
 /// The id store failed. The text is for the person who has to act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ID_STORE: {what}; removed while the server is down, it is rebuilt from the log")]
-pub struct IdStoreError {
-    /// What failed.
-    pub what: String,
+pub enum IdStoreError {
+    /// There is no room to write: it goes on once there is.
+    #[error("DISK_FULL: {what}")]
+    Full {
+        /// Which folder, and what the storage said.
+        what: String,
+    },
+    /// It cannot be read or written.
+    #[error("ID_STORE: {what}; removed while the server is down, it is rebuilt from the log")]
+    Failed {
+        /// Which folder, and what the storage said.
+        what: String,
+    },
 }
 
 impl IdStoreError {
     pub(crate) fn new(what: impl fmt::Display) -> Self {
-        IdStoreError { what: what.to_string() }
+        let what = what.to_string();
+        // RocksDB says it in the words of the operating system only.
+        if what.contains("No space left") {
+            IdStoreError::Full { what }
+        } else {
+            IdStoreError::Failed { what }
+        }
     }
 }
 

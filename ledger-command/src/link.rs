@@ -82,11 +82,13 @@ impl Link {
         self.slot().wanted == Some(incarnation)
     }
 
-    /// The follower reached what the writer waits for.
-    pub(crate) fn hand_over(&self, handover: Handover) {
+    /// The follower reached what the writer waits for, unless it waits for another attempt by now.
+    pub(crate) fn hand_over(&self, incarnation: Incarnation, handover: Handover) {
         let mut slot = self.slot();
-        slot.wanted = None;
-        slot.handover = Some(handover);
+        if slot.wanted == Some(incarnation) {
+            slot.wanted = None;
+            slot.handover = Some(handover);
+        }
     }
 
     /// What the writer waits for, once.

@@ -1,4 +1,5 @@
-//! The id store in memory, for the simulator: what was not flushed is lost in a crash.
+//! The id store in memory, for the simulator: what was not flushed is lost in a crash, and its disk
+//! can be full.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ pub struct MemoryIds {
 struct Inner {
     live: Content,
     flushed: Content,
+    full: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -37,8 +39,18 @@ impl MemoryIds {
         *self.inner() = Inner::default();
     }
 
+    /// Whether there is no room: writing and flushing fail until there is again.
+    pub fn set_full(&self, full: bool) {
+        self.inner().full = full;
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inner_with_room(&self) -> Result<MutexGuard<'_, Inner>, IdStoreError> {
+        let inner = self.inner();
+        if inner.full { Err(IdStoreError::new("No space left on device")) } else { Ok(inner) }
     }
 }
 
@@ -49,7 +61,7 @@ impl IdStore for MemoryIds {
     }
 
     fn write(&self, entries: &[(Vec<u8>, IdEntry)], applied: &Cursor) -> Result<(), IdStoreError> {
-        let mut inner = self.inner();
+        let mut inner = self.inner_with_room()?;
         inner.live.entries.extend(entries.iter().cloned());
         inner.live.applied = Some(applied.clone());
         Ok(())
@@ -60,7 +72,7 @@ impl IdStore for MemoryIds {
     }
 
     fn flush(&self) -> Result<(), IdStoreError> {
-        let mut inner = self.inner();
+        let mut inner = self.inner_with_room()?;
         inner.flushed = inner.live.clone();
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ledger_domain::Timestamp;
-use ledger_log::{Backend, LogError};
+use ledger_log::Backend;
 use ledger_runtime::spawn;
 use tokio::sync::{oneshot, watch};
 
@@ -21,8 +21,6 @@ use crate::writer::{Status, Writer};
 
 /// How long a follower sleeps at most before it looks whether it shall end.
 const FOLLOWER_NAP: Duration = Duration::from_millis(500);
-/// How long a follower waits before it reads a log again that could not be read.
-const READ_AGAIN_AFTER: Duration = Duration::from_millis(100);
 const FOLLOWER_PANICKED: &str = "a defect: the follower's thread panicked";
 /// How long a stopping writer waits for what is in flight.
 const DRAIN_NS_MAX: i64 = 10_000_000_000;
@@ -189,35 +187,33 @@ impl Following {
     }
 
     fn follow(&mut self) -> Result<Fingerprint, FollowError> {
+        let mut last_error = String::new();
         loop {
-            let followed = match self.follower.step() {
-                Err(FollowError::Log(error)) if self.waits_out(&error) => continue,
-                followed => followed?,
-            };
-            if followed > 0 {
-                if self.link.wakes_writer() {
-                    self.mailbox.nudge();
-                }
-                continue;
+            let end_after = self.end_after.0.load(Ordering::Acquire);
+            let stepped = self.follower.step();
+            if self.link.wakes_writer() {
+                self.mailbox.nudge();
             }
-            if self.follower.cursor().sequence >= self.end_after.0.load(Ordering::Acquire) {
+            match stepped {
+                Ok(0) => {}
+                Ok(_) => continue,
+                Err(error) if error.is_transient() && end_after == u64::MAX => {
+                    let error = error.to_string();
+                    if error != last_error {
+                        tracing::warn!(partition = self.partition, error, "trying again");
+                        last_error = error;
+                    }
+                    // Nothing wakes it before the time is over: no record is ever there.
+                    self.backend.wait(self.partition, u64::MAX, FOLLOWER_NAP);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            if self.follower.cursor().sequence >= end_after {
                 self.follower.finish()?;
                 return Ok(self.follower.fingerprint());
             }
             self.backend.wait(self.partition, self.follower.cursor().next, FOLLOWER_NAP);
         }
-    }
-
-    /// Pauses where the log cannot be read now but may be later, unless it is time to end. Only a read
-    /// fails in such a way, and before the first of its records is followed.
-    #[expect(clippy::disallowed_methods, reason = "a pause on the follower's own thread")]
-    fn waits_out(&self, error: &LogError) -> bool {
-        let goes_on = self.end_after.0.load(Ordering::Acquire) == u64::MAX;
-        if error.is_final() || !goes_on {
-            return false;
-        }
-        tracing::warn!(partition = self.partition, %error, "the log is read again");
-        std::thread::sleep(READ_AGAIN_AFTER);
-        true
     }
 }

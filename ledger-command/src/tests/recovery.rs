@@ -2,7 +2,7 @@
 
 use ledger_log::simulated::Crash;
 
-use super::rig::{Rig, transfer};
+use super::rig::{Rig, batch, line, transfer};
 use crate::FollowError;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,6 +70,36 @@ fn every_combination_recovers_the_same_state() {
             rig.assert_replay_is_live();
         }
     }
+}
+
+#[test]
+fn an_id_store_without_room_is_waited_for_and_loses_no_id() {
+    let mut rig = Rig::new().with_bank();
+    rig.ids.set_full(true);
+    let token = rig.offer(batch(None, vec![transfer("t1", "world", "a", "1")]));
+    rig.step_writer();
+    rig.log.flush(0);
+    rig.step_writer();
+    assert_eq!(line(&rig.reply(token)), "ok 0@7.0");
+    let waits = |rig: &mut Rig| {
+        let error = rig.follower.step().unwrap_err();
+        assert!(error.is_transient() && error.to_string().starts_with("DISK_FULL"), "{error}");
+    };
+    waits(&mut rig);
+    waits(&mut rig);
+    // A term that begins meanwhile serves once the ids of all before it can be looked up.
+    rig.restart().unwrap();
+    for _ in 0..3 {
+        rig.step_writer();
+        rig.log.flush(0);
+        waits(&mut rig);
+        assert!(!rig.writer.is_serving());
+    }
+    rig.ids.set_full(false);
+    rig.pump();
+    assert!(rig.writer.is_serving());
+    assert_eq!(rig.post(transfer("t1", "world", "a", "1")), "ok 0@7.0 replayed");
+    rig.assert_replay_is_live();
 }
 
 #[test]

@@ -91,7 +91,10 @@ impl Writer {
 
     /// The term is over: what is in flight is settled by the next one.
     pub(super) fn retake(&mut self, why: String) {
-        tracing::warn!(partition = self.parts.partition, why, "taking the partition again");
+        // Said once: a full disk is looked at again and again.
+        if why != self.last_error {
+            tracing::warn!(partition = self.parts.partition, why, "taking the partition again");
+        }
         self.failures = self.failures.saturating_add(1);
         self.last_error = why;
         self.without_offset = 0;
