@@ -24,7 +24,8 @@ type Stored = (Table, Vec<u8>, Vec<u8>);
 impl World {
     pub(crate) fn end(&mut self) -> Result<(), String> {
         self.log.set_faults(Faults::default());
-        self.set_full(false);
+        self.log.set_full(false);
+        self.fill_stores(false);
         if self.nodes[1].is_some() {
             self.rival_goes();
         }

@@ -23,6 +23,14 @@ pub(crate) struct Disk {
     pub(crate) view: Arc<MemoryStore>,
 }
 
+impl Disk {
+    /// Whether there is no room.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.ids.set_full(full);
+        self.view.set_full(full);
+    }
+}
+
 /// One partition of a process.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -131,16 +139,28 @@ impl Part {
         }
     }
 
+    /// Lets the follower step; how many records it took. Without room it waits.
     pub(crate) fn follow(&mut self) -> Result<usize, String> {
-        self.follower.step().map_err(|error| format!("the follower stopped: {error}"))
+        match self.follower.step() {
+            Err(error) if error.is_transient() => Ok(0),
+            stepped => stepped.map_err(|error| format!("the follower stopped: {error}")),
+        }
     }
 
+    /// Lets the projector step; how many records it took. Without room it waits.
     pub(crate) fn project(&mut self, bytes_max: usize) -> Result<usize, String> {
         match self.projector.step(bytes_max) {
-            Ok(progress) => Ok(progress.records),
-            // A full disk: it goes on by itself once there is room.
             Err(error) if error.is_transient() => Ok(0),
             Err(error) => Err(format!("the projector stopped: {error}")),
+            Ok(progress) => Ok(progress.records),
+        }
+    }
+
+    /// Makes the view durable, if there is room.
+    pub(crate) fn flush_view(&mut self) -> Result<(), String> {
+        match self.projector.flush() {
+            Err(error) if !error.is_transient() => Err(error.to_string()),
+            _ => Ok(()),
         }
     }
 }

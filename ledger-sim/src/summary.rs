@@ -6,7 +6,7 @@ use std::fmt;
 /// Counts of what happened, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How often each thing happened: "crash.drop", "refused.INSUFFICIENT_FUNDS", "read.as_of".
+    /// How often each thing happened: "crash.drop", "refused.INSUFFICIENT_FUNDS", "read.as_of_instant".
     pub counts: BTreeMap<String, u64>,
     /// BLAKE3 over everything that happened, in order.
     pub history: [u8; 32],

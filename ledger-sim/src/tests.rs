@@ -40,6 +40,7 @@ fn two_hundred_seeds_find_nothing_and_exercise_everything() {
         "fault.other_log",
         "fault.silent_writer",
         "fault.disk_full",
+        "fault.stores_full",
         "rival.comes",
         "rival.goes",
         "clock.forward",

@@ -54,6 +54,8 @@ pub(crate) struct World {
     /// How far the clock was set back; somebody sets it right some time.
     clock_behind: i64,
     rates: Rates,
+    /// Whether id stores and views have no room.
+    stores_full: bool,
     step: u32,
     attempts: u64,
     /// By attempt: on which process and partition it was asked.
@@ -81,6 +83,7 @@ impl World {
             now: START_NS,
             clock_behind: 0,
             rates: Rates::default(),
+            stores_full: false,
             step: 0,
             attempts: 0,
             open: BTreeMap::new(),
@@ -292,7 +295,7 @@ impl World {
         };
         while !has(part) {
             if part.project(self.rng.usize(1..4_000))? == 0 {
-                if part.projector.view().state().parked.is_some() {
+                if self.stores_full {
                     return Ok(());
                 }
                 return Err(format!("{position} was acknowledged and is not in the log"));
@@ -341,10 +344,7 @@ impl World {
     fn flush_view(&mut self) -> Result<(), String> {
         let (node, partition) = (self.some_node(), self.rng.usize(0..PARTITIONS as usize));
         let Some(running) = &mut self.nodes[node] else { return Ok(()) };
-        match running.parts[partition].projector.flush() {
-            Err(error) if !error.is_transient() => Err(error.to_string()),
-            _ => Ok(()),
-        }
+        running.parts[partition].flush_view()
     }
 
     pub(crate) fn open_attempts(&self) -> usize {

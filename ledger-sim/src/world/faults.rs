@@ -14,13 +14,19 @@ impl World {
         let full = self.rng.u32(0..3) == 0;
         self.set_full(full);
         self.note(if full { "fault.disk_full" } else { "disk.free" }, "");
+        // What is made from the log may stand on another disk.
+        let stores_full = self.rng.u32(0..3) == 0;
+        self.fill_stores(stores_full);
         Ok(())
     }
 
-    /// Log and views are on one disk.
-    pub(crate) fn set_full(&self, full: bool) {
-        self.log.set_full(full);
-        self.disks.iter().flatten().for_each(|disk| disk.view.set_full(full));
+    /// Whether id stores and views have no room.
+    pub(crate) fn fill_stores(&mut self, full: bool) {
+        if full {
+            self.note("fault.stores_full", "");
+        }
+        self.stores_full = full;
+        self.disks.iter().flatten().for_each(|disk| disk.set_full(full));
     }
 
     /// Every process dies and the first starts again.
@@ -32,7 +38,8 @@ impl World {
         };
         self.note(name, "");
         self.log.crash(crash);
-        self.set_full(false);
+        self.log.set_full(false);
+        self.fill_stores(false);
         self.nodes.iter_mut().for_each(|node| *node = None);
         self.abandon(|_| true);
         for node in 0..NODES {
