@@ -11,6 +11,7 @@ mod refusals;
 mod audits;
 mod broker;
 mod errors;
+mod full_disk;
 mod grpcurl;
 mod imports;
 mod kills;

@@ -192,16 +192,23 @@ fn a_disk_that_is_nearly_full_refuses_commands_and_serves_reads() {
     server.stop();
     // More than any disk has free.
     std::fs::write(&config, "[log]\ndisk_reserve_bytes = 1152921504606846976\n").unwrap();
-    let said = match Server::try_start(data.path(), &["--config", config.to_str().unwrap()]) {
-        Err(said) => said,
-        Ok(server) => runtime().block_on(async {
-            let client = server.client().await;
-            let balance = client.balance("bank", "bob", &position).await;
-            assert_eq!(balance.credits_posted, "1.00", "reads go on");
-            client.post("bank", vec![transfer("t2", |_| {})]).await.unwrap_err().to_string()
-        }),
-    };
+    let server = Server::start_with(data.path(), &["--config", config.to_str().unwrap()]);
+    let said = runtime().block_on(async {
+        let client = server.client().await;
+        let balance = client.balance("bank", "bob", &position).await;
+        assert_eq!(balance.credits_posted, "1.00", "reads go on");
+        client.post("bank", vec![transfer("t2", |_| {})]).await.unwrap_err().to_string()
+    });
     assert!(said.contains("DISK_FULL"), "{said}");
+    // A person is told so too, and how to repeat it.
+    let post = ["transfer", "post", "bank", "--asset=USD", "--amount=1", "--debit=alice"];
+    let ran = server.run(&post.iter().chain(&["--credit=bob"]).copied().collect::<Vec<_>>());
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    for part in ["not recorded, safe to retry: DISK_FULL", "to repeat it safely, add --id "] {
+        assert!(ran.stderr.contains(part), "{part:?} is not in {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("ledger up"), "the server is there: {}", ran.stderr);
+    server.stop();
     // Room again: what was acknowledged is there, what was refused is not.
     let server = Server::start(data.path());
     runtime().block_on(async {
