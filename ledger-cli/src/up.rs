@@ -34,6 +34,9 @@ use views::Views;
 const SERVICES: [&str; 3] =
     ["ledger.v1.LedgerCommandService", "ledger.v1.LedgerQueryService", "ledger.v1.AuditService"];
 
+/// Each partition has three threads and stores of its own.
+const PARTITIONS_MAX: u32 = 1_024;
+
 /// What a client may send before it must wait: a batch of 8,190 transfers in one go, and several of them
 /// over one connection.
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
@@ -52,8 +55,12 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
     /// Partitions of a log that is created; a log that has another count is refused
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    #[arg(long, value_name = "N", value_parser = partitions())]
     pub(crate) partitions: Option<u32>,
+}
+
+fn partitions() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(PARTITIONS_MAX))
 }
 
 /// Serves until it is told to stop.

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use ledger_runtime::config::{ConfigError, load};
 use ledger_runtime::telemetry::Format;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::UpArgs;
+use super::{PARTITIONS_MAX, UpArgs};
 
 /// Everything that can be set. `deploy/config/ledger.toml` is its commented reference.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Folder of everything that is kept.
@@ -30,15 +30,15 @@ pub(crate) struct Config {
 }
 
 /// Settings of the embedded log.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Log {
-    /// Commands are refused when the disk has less than this free.
+    /// Commands are refused when the disk has less than this free beside what the log has yet to flush.
     pub(crate) disk_reserve_bytes: u64,
 }
 
 /// Settings of the views.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ViewsConfig {
     /// Block cache of all views together, rows that are not flushed included.
@@ -48,7 +48,7 @@ pub(crate) struct ViewsConfig {
 }
 
 /// Settings of the log lines.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogLines {
     /// Filter such as "info" or "ledger_command=debug"; the variable `LEDGER_LOG` wins.
@@ -91,6 +91,9 @@ impl Default for LogLines {
 
 impl Config {
     /// Defaults, the file that the flags name, then the flags themselves.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the file cannot be used, or has a value with which nothing can be served.
     pub(crate) fn resolve(args: UpArgs) -> Result<Config, ConfigError> {
         let mut config = match &args.config {
             Some(path) => load(path)?,
@@ -99,7 +102,25 @@ impl Config {
         config.data = args.data.unwrap_or(config.data);
         config.listen = args.listen.unwrap_or(config.listen);
         config.partitions = args.partitions.unwrap_or(config.partitions);
-        Ok(config)
+        match config.impossible() {
+            Some(what) => Err(ConfigError::Invalid { path: args.config.unwrap_or_default(), what }),
+            None => Ok(config),
+        }
+    }
+
+    fn impossible(&self) -> Option<String> {
+        if !(1..=PARTITIONS_MAX).contains(&self.partitions) {
+            let partitions = self.partitions;
+            return Some(format!("partitions = {partitions}: it is 1 to {PARTITIONS_MAX}"));
+        }
+        let writer = self.command.writer;
+        let at_least_one = [
+            ("queue_commands_max", writer.queue_commands_max),
+            ("commits_in_flight_max", writer.commits_in_flight_max),
+            ("recent_ids_max", writer.recent_ids_max),
+        ];
+        let (key, _) = at_least_one.into_iter().find(|(_, value)| *value == 0)?;
+        Some(format!("command.writer.{key} = 0: no command would ever be decided"))
     }
 }
 
@@ -107,10 +128,16 @@ impl Config {
 mod tests {
     use super::*;
 
-    /// The reference file names every key with its default: each of its commented-out settings, put
-    /// in force, changes nothing.
+    fn resolve(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let config = Some(file.path().to_owned());
+        Config::resolve(UpArgs { config, data: None, listen: None, partitions: None })
+    }
+
+    /// The reference file has every key there is, each commented out with its default.
     #[test]
-    fn the_reference_file_shows_every_default() {
+    fn the_reference_file_shows_every_key_with_its_default() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/config/ledger.toml");
         let shipped: Config = load(path.as_ref()).unwrap();
         assert_eq!(shipped, Config::default());
@@ -119,20 +146,23 @@ mod tests {
             .lines()
             .map(|line| line.strip_prefix("#:").unwrap_or(line).to_owned() + "\n")
             .collect();
-        let all: Config = toml::from_str(&in_force).unwrap();
-        assert_eq!(all, Config::default());
-        for key in [
-            "data",
-            "listen",
-            "partitions",
-            "disk_reserve_bytes",
-            "cache_bytes",
-            "write_buffer_bytes",
-            "filter",
-            "format",
-            "commits_in_flight_max",
+        let shown: toml::Value = toml::from_str(&in_force).unwrap();
+        let all = serde_json::to_value(Config::default()).unwrap();
+        assert_eq!(serde_json::to_value(shown).unwrap(), all);
+    }
+
+    #[test]
+    fn a_value_with_which_nothing_is_served_is_refused_by_name() {
+        assert_eq!(resolve("partitions = 1024").unwrap().partitions, 1_024);
+        for (text, part) in [
+            ("partitions = 0", "partitions = 0"),
+            ("partitions = 1025", "1 to 1024"),
+            ("[command.writer]\nqueue_commands_max = 0", "command.writer.queue_commands_max = 0"),
+            ("[command.writer]\ncommits_in_flight_max = 0", "commits_in_flight_max = 0"),
+            ("[command.writer]\nrecent_ids_max = 0", "recent_ids_max = 0"),
         ] {
-            assert!(in_force.lines().any(|line| line.starts_with(key)), "{key} is missing");
+            let error = resolve(text).unwrap_err().to_string();
+            assert!(error.starts_with("CONFIG_INVALID") && error.contains(part), "{error}");
         }
     }
 }
