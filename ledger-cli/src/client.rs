@@ -8,7 +8,9 @@ use ledger_proto::answer::refusal_of;
 use ledger_proto::v1::audit_service_client::AuditServiceClient;
 use ledger_proto::v1::ledger_command_service_client::LedgerCommandServiceClient;
 use ledger_proto::v1::ledger_query_service_client::LedgerQueryServiceClient;
-use ledger_proto::v1::{self, PostTransfersRequest, PostTransfersResponse};
+use ledger_proto::v1::{
+    self, OpenAccountRequest, OpenAccountResponse, PostTransfersRequest, PostTransfersResponse,
+};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
@@ -70,6 +72,18 @@ impl Client {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
         request
+    }
+
+    /// Opens an account: asks again while the server is overloaded.
+    pub(crate) async fn open_account(
+        &self,
+        request: &OpenAccountRequest,
+    ) -> Result<OpenAccountResponse, Status> {
+        patiently(|| {
+            let (mut commands, request) = (self.commands(), self.request(request.clone()));
+            async move { commands.open_account(request).await.map(Response::into_inner) }
+        })
+        .await
     }
 
     /// Posts a batch, which `make` makes for each attempt: asks again while the server is overloaded.
@@ -143,7 +157,8 @@ fn explain(server: &str, timeout: Duration, status: &Status) -> anyhow::Error {
     }
     let timed_out = message.eq_ignore_ascii_case("timeout expired");
     match status.code() {
-        Code::Unavailable => unreachable(server, message),
+        // What the server itself says, of a full disk or its clock, has no error behind it.
+        Code::Unavailable if status.source().is_some() => unreachable(server, message),
         Code::DeadlineExceeded | Code::Cancelled if timed_out => {
             anyhow!("{server} did not answer within {} s: see --timeout-seconds", timeout.as_secs())
         }
@@ -218,7 +233,13 @@ mod tests {
             let text = sentence(&status);
             assert!(text.contains(part), "{text:?} should say {part:?}");
         };
-        check(Status::unavailable("tcp connect error"), "start one with `ledger up`");
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let mut unreached = Status::unavailable("tcp connect error");
+        unreached.set_source(std::sync::Arc::new(refused));
+        check(unreached, "start one with `ledger up`");
+        let full = sentence(&Status::unavailable("not recorded, safe to retry: DISK_FULL: x"));
+        assert!(full.ends_with("safe to retry: DISK_FULL: x"), "{full}");
+        assert!(!full.contains("ledger up"), "{full}");
         check(Status::cancelled("Timeout expired"), "did not answer within 30 s");
         check(Status::deadline_exceeded("the view is at 0@3"), "the view is at 0@3");
         check(Status::unimplemented(""), "another version");

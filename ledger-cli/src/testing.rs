@@ -29,6 +29,8 @@ use crate::commands;
 pub(crate) struct Faults {
     /// So many batches are refused for load before one is taken.
     pub(crate) overloads: u32,
+    /// So many openings of accounts are refused for load before one is taken.
+    pub(crate) account_overloads: u32,
     /// This batch, counted from 0, is recorded, and its answer lost.
     pub(crate) loses_answer_of_batch: Option<u32>,
     /// Reads show the state of the start unless they ask for a position.
@@ -115,16 +117,6 @@ impl Partition {
         (decision, at)
     }
 
-    fn make_room(&mut self) -> Result<(), Status> {
-        match self.faults.overloads.checked_sub(1) {
-            None => Ok(()),
-            Some(left) => {
-                self.faults.overloads = left;
-                Err(Status::resource_exhausted("the queue is full"))
-            }
-        }
-    }
-
     fn transfers(&mut self, command: &Command) -> Vec<v1::TransferResult> {
         let CommandBody::PostTransfers { transfers } = &command.body else { return Vec::new() };
         let known: Vec<Seen> = (0..transfers.len()).map(|n| self.known(transfers, n)).collect();
@@ -179,6 +171,13 @@ impl Partition {
     }
 }
 
+/// Refuses while there are overloads left.
+fn make_room(overloads: &mut u32) -> Result<(), Status> {
+    let Some(left) = overloads.checked_sub(1) else { return Ok(()) };
+    *overloads = left;
+    Err(Status::resource_exhausted("the queue is full"))
+}
+
 fn result(at: Position, rejection: Option<&Rejection>, replayed: bool) -> v1::TransferResult {
     use transfer_result::Outcome as Wire;
     let outcome = match rejection {
@@ -215,6 +214,7 @@ impl LedgerCommandService for Server {
         request: Request<v1::OpenAccountRequest>,
     ) -> Result<Response<v1::OpenAccountResponse>, Status> {
         let request = request.into_inner();
+        make_room(&mut self.lock().faults.account_overloads)?;
         let acknowledgement = Some(self.one(request::open_account(&request))?);
         let name = format!("{}/accounts/{}", request.parent, request.account_id);
         Ok(Response::new(v1::OpenAccountResponse { name, acknowledgement }))
@@ -227,7 +227,7 @@ impl LedgerCommandService for Server {
         let command = request::post_transfer(&request.into_inner())
             .map_err(|rejection| answer::status(&rejection, None, false))?;
         let mut partition = self.lock();
-        partition.make_room()?;
+        make_room(&mut partition.faults.overloads)?;
         let result = partition.transfers(&command).pop();
         match result.and_then(|result| result.outcome) {
             Some(transfer_result::Outcome::Acknowledgement(acknowledgement)) => {
@@ -247,7 +247,7 @@ impl LedgerCommandService for Server {
             .map_err(|rejection| answer::status(&rejection, None, false))?;
         assert_eq!(batch.malformed, [], "the client checks shape first");
         let mut partition = self.lock();
-        partition.make_room()?;
+        make_room(&mut partition.faults.overloads)?;
         let results = partition.transfers(&batch.command);
         let number = partition.batches;
         partition.batches += 1;

@@ -64,8 +64,8 @@ pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::R
 
 async fn open(context: &Context, request: v1::OpenAccountRequest) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let answer = client.commands().open_account(client.request(request)).await;
-    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    let answer = client.open_account(&request).await;
+    let response = answer.map_err(|status| client.explain(status))?;
     context.output.answer("OpenAccountResponse", &response, |response| {
         let outcome = acknowledged(response.acknowledgement.as_ref());
         format!("opened {}: {outcome}\n", response.name)

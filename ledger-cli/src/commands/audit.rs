@@ -28,7 +28,8 @@ pub(crate) enum AuditCommand {
 /// Flags of `ledger audit replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// Stop at a position (0@1042) or an RFC 3339 instant instead of the log's end
+    /// Stop at a position (0@1042; only its partition is replayed) or an RFC 3339 instant instead of
+    /// the log's end
     #[arg(long, value_name = "POSITION|INSTANT")]
     until: Option<When>,
     /// Read this folder, which no server has open, instead of asking the server

@@ -18,7 +18,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
@@ -137,8 +137,9 @@ pub(super) async fn run(context: &Context, command: ImportCommand) -> anyhow::Re
     let header = lines.header(args.mapping.delimiter)?;
     let mapping = Mapping::new(&header, &args.mapping, &args.ledger, &args.asset, args.scale)
         .with_context(|| args.file.display().to_string())?;
-    let files = (args.bad_lines.as_deref(), args.positions.as_deref());
-    let report = Report::new(files.0, files.1, &header, args.mapping.delimiter)?;
+    let (bad_lines, positions) = (args.bad_lines.as_deref(), args.positions.as_deref());
+    apart(&[Some(args.file.as_path()), bad_lines, positions])?;
+    let report = Report::new(bad_lines, positions, &header, args.mapping.delimiter)?;
 
     let client = context.connect().await?;
     let prepared = Prepared::new(client.clone(), &args).await?;
@@ -147,13 +148,31 @@ pub(super) async fn run(context: &Context, command: ImportCommand) -> anyhow::Re
     let outcome = import.all(&mut lines).await;
     let readable = if outcome.is_ok() { import.wait_for_view().await } else { Ok(()) };
     import.bar.finish_and_clear();
-    import.report.flush()?;
+    let written = import.report.flush();
     outcome.with_context(|| {
         format!("stopped after {}; run the same command again to go on", import.report.counts())
     })?;
+    written?;
     import.report.print(&context.output, &args)?;
     readable.context("all rows are recorded, but cannot be read yet")?;
     Ok(if import.report.is_clean() { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// Refuses to write over what is read, or over what is written: to mend the bad lines of an import and
+/// import them with the same flags would empty them before they are read.
+fn apart(files: &[Option<&Path>]) -> anyhow::Result<()> {
+    let files: Vec<&Path> = files.iter().copied().flatten().collect();
+    let same = |a: &Path, b: &Path| {
+        a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    };
+    for (number, file) in files.iter().enumerate() {
+        ensure!(
+            !files[..number].iter().any(|other| same(other, file)),
+            "{} is named twice: the file that is read, --bad-lines and --positions are three files",
+            file.display()
+        );
+    }
+    Ok(())
 }
 
 /// A run of `ledger import csv`.

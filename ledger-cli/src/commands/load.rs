@@ -118,7 +118,7 @@ async fn prepare(plan: &Arc<Plan>, clients: &[Client]) -> anyhow::Result<()> {
         }
         let (client, bar) = (client.clone(), bar.clone());
         tasks.spawn(async move {
-            let opened = client.commands().open_account(client.request(request)).await;
+            let opened = client.open_account(&request).await;
             bar.inc(1);
             unless_exists(&client, opened.map(drop))
         });

@@ -1,13 +1,16 @@
 //! `ledger transfer post | get`.
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
+use ledger_proto::answer::refusal_of;
 use ledger_proto::resource::ledger_resource;
 use ledger_proto::v1;
 use prost_types::Timestamp;
+use tonic::Status;
 
 use super::{Context, fresh_id};
 use crate::args::{ConsistencyArgs, instant};
-use crate::client;
+use crate::client::{self, Client};
 use crate::output::{acknowledged, left, read_at, right, table, time};
 
 /// Commands on transfers.
@@ -68,8 +71,9 @@ pub(super) async fn run(context: &Context, command: TransferCommand) -> anyhow::
 
 async fn post(context: &Context, args: PostArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
+    let id = args.id.unwrap_or_else(fresh_id);
     let transfer = v1::Transfer {
-        transfer_id: args.id.unwrap_or_else(fresh_id),
+        transfer_id: id.clone(),
         debit_account: args.debit,
         credit_account: args.credit,
         asset: args.asset,
@@ -85,11 +89,19 @@ async fn post(context: &Context, args: PostArgs) -> anyhow::Result<()> {
         validate_only: args.validate_only,
     };
     let answer = client.commands().post_transfer(client.request(request)).await;
-    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    let response = answer.map_err(|status| repeatable(&client, status, &id))?.into_inner();
     context.output.answer("PostTransferResponse", &response, |response| {
         let outcome = acknowledged(response.acknowledgement.as_ref());
         format!("posted {}: {outcome}\n", response.name)
     })
+}
+
+/// What a failed post means. Where the server did not decide it, whoever repeats it needs its id: with a
+/// fresh one it might be posted twice.
+fn repeatable(client: &Client, status: Status, id: &str) -> anyhow::Error {
+    let decided = refusal_of(&status).is_some();
+    let error = client.explain(status);
+    if decided { error } else { anyhow!("{error:#}; to repeat it safely, add --id {id}") }
 }
 
 async fn get(context: &Context, name: String, consistency: &ConsistencyArgs) -> anyhow::Result<()> {

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::{Backend, LogId, LogInfo};
 use ledger_proto::v1::audit_service_server::AuditService as _;
 use ledger_proto::v1::{ReplayReport, ReplayRequest, replay_request, replay_response};
+use ledger_runtime::random;
 use ledger_views::{RocksShared, ViewLog, ViewReader, ViewWriter, open_view};
 use tokio_stream::StreamExt as _;
 
@@ -28,17 +29,18 @@ pub(super) async fn offline(
         .with_context(|| format!("{} is no data folder: it has no log", data.display()))?;
     let options = EmbeddedOptions { partition_count, ..EmbeddedOptions::default() };
     let backend: Arc<dyn Backend> = Embedded::open(&folder, options)?;
-    let log = ledger_log::log::open(&*backend, LogId([0; 16]))?;
+    let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
     let views = (0..partition_count).map(|partition| open(data, log, partition));
     let views = views.collect::<anyhow::Result<Vec<_>>>()?;
 
     // The same service that a server has, asked without a network.
     let server = auditor::over(backend, log, views);
-    let answer = server.replay(tonic::Request::new(ReplayRequest { until })).await?;
+    let said = |status: tonic::Status| anyhow!("{}", status.message());
+    let answer = server.replay(tonic::Request::new(ReplayRequest { until })).await.map_err(said)?;
     let mut stream = answer.into_inner();
     let mut reports = Vec::new();
     while let Some(response) = stream.next().await {
-        match response?.step {
+        match response.map_err(said)?.step {
             Some(replay_response::Step::Progress(progress)) => bars.show(&progress),
             Some(replay_response::Step::Report(report)) => reports.push(report),
             None => {}

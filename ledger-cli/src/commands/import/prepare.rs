@@ -157,7 +157,7 @@ async fn ensure_account(client: &Client, wanted: Wanted) -> anyhow::Result<()> {
         request_id: fresh_id(),
         validate_only: false,
     };
-    let status = match client.commands().open_account(client.request(request)).await {
+    let status = match client.open_account(&request).await {
         Ok(_) => return Ok(()),
         Err(status) => status,
     };

@@ -89,8 +89,31 @@ async fn bad_and_refused_lines_are_told_and_the_rest_is_imported() {
 }
 
 #[tokio::test]
+async fn no_file_is_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let text = format!("{HEADER}1,1993-01-01,5,credit,10.00\n");
+    fs::write(&file, &text).unwrap();
+    let server = Server::start(Faults::default()).await;
+    let roundabout = folder.path().join("..").join(folder.path().file_name().unwrap());
+    let flags = [
+        vec![format!("--bad-lines={}", file.display())],
+        vec![format!("--positions={}", roundabout.join("rows.csv").display())],
+        vec!["--bad-lines=new.csv".to_owned(), "--positions=new.csv".to_owned()],
+    ];
+    for flags in flags {
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let error = import(&server, &file, &flags).await.unwrap_err();
+        assert!(format!("{error:#}").contains("is named twice"), "{flags:?}: {error:#}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    assert!(!Path::new("new.csv").exists());
+}
+
+#[tokio::test]
 async fn an_overloaded_server_is_asked_again_and_a_lagging_view_believed_once_it_has_caught_up() {
-    let faults = Faults { overloads: 2, view_lags: true, ..Default::default() };
+    let faults =
+        Faults { overloads: 2, account_overloads: 2, view_lags: true, ..Default::default() };
     let server = Server::start(faults).await;
     let flags = ["--amount-column=amount_czk", "--may-go-negative"];
     let (_, summary) = import(&server, Path::new(SLICE), &flags).await.unwrap();

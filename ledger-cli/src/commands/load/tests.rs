@@ -9,7 +9,8 @@ async fn every_transfer_of_every_client_is_acknowledged_once() {
         &["--transfers=1005", "--batch=100", "--clients=2", "--ids=random", "--rate=100000"],
         &["--transfers=50", "--batch=1", "--clients=4"],
     ] {
-        let server = Server::start(Faults { overloads: 3, ..Default::default() }).await;
+        let faults = Faults { overloads: 3, account_overloads: 3, ..Default::default() };
+        let server = Server::start(faults).await;
         let words: Vec<&str> = ["load", "--accounts=20"].iter().chain(flags).copied().collect();
         let (_, report) = server.ledger(&words).await.unwrap();
         assert_eq!(report["acknowledged"], report["transfers"], "{report}");
