@@ -36,6 +36,7 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    anyhow::ensure!(args.reads_at.is_sorted(), "--reads-at {:?} does not ascend", args.reads_at);
     let ledger = match args.ledger {
         Some(path) => path,
         None => std::env::current_exe()?.with_file_name("ledger"),

@@ -67,4 +67,9 @@ mod tests {
         assert_eq!(partition_of("abc", 1_000), 107);
         assert_eq!(partition_of("abc", 1), 0);
     }
+
+    #[test]
+    fn the_readme_names_the_partition_of_its_ledger() {
+        assert_eq!(partition_of("bank", 8), 7);
+    }
 }

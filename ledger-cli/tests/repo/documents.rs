@@ -7,7 +7,8 @@ use crate::{hold, read, root, tracked_with};
 
 /// Ids of the invariants, each with a line in ARCHITECTURE.md.
 const INVARIANTS: &[&str] = &[
-    "LD-1", "LD-2", "LD-3", "LD-4", "LD-5", "LG-1", "LG-2", "LG-3", "LG-4", "PR-1", "PR-2", "QY-1",
+    "LD-1", "LD-2", "LD-3", "LD-4", "LD-5", "LG-1", "LG-2", "LG-3", "LG-4", "LG-5", "PR-1", "PR-2",
+    "QY-1",
 ];
 
 /// Targets of the links `[text](target)` of a page, code blocks left out.
@@ -87,6 +88,9 @@ fn every_member_is_in_the_codemap() {
 #[test]
 fn every_invariant_has_a_line_that_names_tests_that_exist() {
     let architecture = read("ARCHITECTURE.md");
+    let stated = architecture.lines().filter_map(|line| line.strip_prefix("**Invariant "));
+    let stated: Vec<&str> = stated.filter_map(|line| Some(line.split_once(".** ")?.0)).collect();
+    assert_eq!(stated, INVARIANTS, "the invariants that ARCHITECTURE.md states");
     let sources = tracked_with(".rs");
     let mut broken = Vec::new();
     for id in INVARIANTS {
@@ -111,6 +115,43 @@ fn every_invariant_has_a_line_that_names_tests_that_exist() {
         }
     }
     hold("Every invariant has a line in ARCHITECTURE.md and tests that show it.", &broken);
+}
+
+/// Crates whose errors are for whoever operates a server.
+const OPERATED: [&str; 6] = [
+    "ledger-log",
+    "ledger-command",
+    "ledger-projector",
+    "ledger-views",
+    "ledger-runtime",
+    "ledger-cli",
+];
+
+/// The names in capitals that error texts of this source begin with.
+fn error_names(source: &str) -> Vec<&str> {
+    let texts = source.split("#[error(").skip(1).filter_map(|rest| rest.trim_start().get(1..));
+    texts
+        .filter_map(|text| {
+            let end = text.find(|c: char| !c.is_ascii_uppercase() && c != '_')?;
+            text.get(..end).filter(|name| name.len() > 2)
+        })
+        .collect()
+}
+
+#[test]
+fn every_error_that_begins_with_a_name_is_told_in_the_operations_page() {
+    let page = read("docs/operations.md");
+    let mut names = std::collections::BTreeSet::new();
+    for (path, text) in tracked_with(".rs") {
+        let room = path.split('/').next().unwrap_or_default();
+        if OPERATED.contains(&room) {
+            names.extend(error_names(&text).into_iter().map(str::to_owned));
+        }
+    }
+    assert!(names.len() > 15, "only {names:?} were found: is the reader of errors right?");
+    let broken: Vec<String> =
+        names.into_iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    hold("docs/operations.md says what to do about every error with a name.", &broken);
 }
 
 #[test]
