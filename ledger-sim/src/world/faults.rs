@@ -12,7 +12,7 @@ const SECOND_NS: i64 = 1_000_000_000;
 impl World {
     pub(super) fn fill_disk(&mut self) -> Result<(), String> {
         let full = self.rng.u32(0..3) == 0;
-        self.set_full(full);
+        self.log.set_full(full);
         self.note(if full { "fault.disk_full" } else { "disk.free" }, "");
         // What is made from the log may stand on another disk.
         let stores_full = self.rng.u32(0..3) == 0;
