@@ -6,7 +6,7 @@ use crate::log::LogError;
 use crate::record::{Chain, LogId};
 
 /// How far a reader came in one partition. Snapshots, the id store and every view keep one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// Which log.
     pub log_id: LogId,

@@ -12,4 +12,6 @@ pub use acks::{AckStep, Acks, Retake};
 pub use reader::{Decision, Reader, Skip, Stop};
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Terms: nothing leaves before it is durable, and what becomes of commits whose fate is unknown.
 
+use ledger_log::Backend;
+use ledger_log::record::Record;
 use ledger_log::simulated::Fate;
 
 use super::rig::{Rig, batch, line, open_account, transfer};
@@ -147,6 +149,34 @@ fn an_attempt_that_is_lost_is_made_again() {
         };
         assert!(said.starts_with("ok"), "{fate:?}: {said}");
         rig.assert_replay_is_live();
+    }
+}
+
+/// With one used before, a writer would find its old `TermStarted`, serve upon less than the log, and
+/// tell clients that a commit failed which counts: the model of the fence shows how.
+#[test]
+fn every_attempt_has_a_fresh_incarnation() {
+    let mut rig = Rig::new();
+    for fate in [Fate::AckLost, Fate::Doubled, Fate::Durable] {
+        rig.step_writer();
+        rig.log.settle(0, fate);
+        rig.pump();
+        rig.restart().unwrap();
+    }
+    rig.pump();
+    let records = rig.log.read(0, 0, usize::MAX).unwrap();
+    let mut incarnations: Vec<_> = records.iter().filter_map(|r| incarnation(&r.bytes)).collect();
+    // One of them stands there twice.
+    assert!(incarnations.len() > 4, "{incarnations:?}");
+    incarnations.sort_unstable();
+    let copies = incarnations.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert_eq!(copies, 1, "{incarnations:?}");
+}
+
+fn incarnation(bytes: &[u8]) -> Option<[u8; 16]> {
+    match Record::decode(bytes) {
+        Ok((_, Record::TermStarted(incarnation))) => Some(incarnation.0),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::backend::{Outcome, Report};
 /// nothing foreign stands between: it counts, and so do those before it. Everything else is settled by
 /// a new term, whose `TermStarted` ends the old one for ever: what is read below it as accepted counts,
 /// the rest has failed. Reports count in order.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Acks {
     counted: u64,
     in_flight: VecDeque<u64>,

@@ -1,5 +1,6 @@
 //! The accept rule, rule by rule, and against a naive reading of a whole log.
 
+mod histories;
 mod writers;
 
 use super::*;
