@@ -7,6 +7,7 @@ mod balance;
 mod import;
 mod ledger;
 mod load;
+mod log;
 mod statement;
 mod transfer;
 
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Replay the log and compare
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Move a log between a folder and a Kafka cluster
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// Measure: post many transfers and report rate and latency
     Load(load::LoadArgs),
     /// Simulate the services with crashes and restarts, from one seed
@@ -100,6 +104,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Statement(args) => statement::run(&context, args).await?,
         Command::Import(command) => return Box::pin(import::run(&context, command)).await,
         Command::Audit(command) => return Box::pin(audit::run(&context, command)).await,
+        Command::Log(command) => log::run(&context, command).await?,
         Command::Load(args) => Box::pin(load::run(&context, args)).await?,
     }
     Ok(Outcome::Clean)

@@ -8,6 +8,7 @@ mod auditor;
 mod client;
 mod commands;
 mod json;
+mod kafka;
 mod output;
 mod sim;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `ledger up`: all services in one process, over the embedded log.
+//! `ledger up`: all services in one process, over a log in the data folder or on a Kafka cluster.
 //!
 //! ```text
 //!   config ─► log ─► command (writers, followers) ─► views (projectors) ─► query, audit ─► gRPC
@@ -16,7 +16,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use ledger_command::{Environment, Handle};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
-use ledger_log::{Backend, LogId, LogInfo};
+use ledger_log::kafka::Kafka;
+use ledger_log::{Backend, LogError, LogId, LogInfo};
 use ledger_proto::FILE_DESCRIPTOR_SET;
 use ledger_proto::v1::audit_service_server::AuditServiceServer;
 use ledger_query::{LedgerQuery, Query};
@@ -28,6 +29,7 @@ use tonic::transport::server::TcpIncoming;
 
 use crate::{auditor, output};
 use config::Config;
+pub(crate) use config::config_of;
 use views::Views;
 
 /// Services whose health is told, beside the whole server's under the empty name.
@@ -43,7 +45,7 @@ const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
 /// Flags of `ledger up`. A flag wins over the configuration file.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct UpArgs {
     /// Configuration file; deploy/config/ledger.toml shows every key
     #[arg(long, value_name = "FILE")]
@@ -57,6 +59,15 @@ pub(crate) struct UpArgs {
     /// Partitions of a log that is created; a log that has another count is refused
     #[arg(long, value_name = "N", value_parser = partitions())]
     pub(crate) partitions: Option<u32>,
+    /// Keep the log on this Kafka cluster instead of in the data folder
+    #[arg(long, value_name = "HOST:PORT,...")]
+    pub(crate) kafka: Option<String>,
+    /// The topics of the log begin with it
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) kafka_prefix: Option<String>,
+    /// Take a cluster where only one broker may have what was acknowledged: losing it loses the log
+    #[arg(long)]
+    pub(crate) allow_under_replicated: bool,
 }
 
 fn partitions() -> clap::builder::RangedI64ValueParser<u32> {
@@ -75,7 +86,10 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("LISTEN_FAILED {}", config.listen))?;
 
-    let (backend, log) = open_log(&config)?;
+    let (backend, log) = {
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || open_log(&config)).await??
+    };
     tracing::info!(%log, data = %config.data.display(), "opened");
     let command = start_command(&config, backend.clone(), log).await?;
     let views = Views::open(&config, &backend, log)?;
@@ -112,14 +126,21 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
 }
 
 fn open_log(config: &Config) -> anyhow::Result<(Arc<dyn Backend>, LogInfo)> {
+    let backend: Arc<dyn Backend> = match config.kafka.bootstrap.as_str() {
+        "" => open_embedded(config)?,
+        _ => Kafka::open(config.kafka.options(Some(config.partitions)))?,
+    };
+    let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
+    Ok((backend, log))
+}
+
+fn open_embedded(config: &Config) -> Result<Arc<Embedded>, LogError> {
     let options = EmbeddedOptions {
         partition_count: config.partitions,
         reserve_bytes: config.log.disk_reserve_bytes,
         ..EmbeddedOptions::default()
     };
-    let backend: Arc<dyn Backend> = Embedded::open(&config.data.join("log"), options)?;
-    let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
-    Ok((backend, log))
+    Embedded::open(&config.data.join("log"), options)
 }
 
 /// Starts the write path and waits until every partition serves.

@@ -44,7 +44,7 @@ pub struct KafkaOptions {
     pub prefix: String,
     /// How many partitions the log has; pinned when its topic is created. `None` takes what is there.
     pub partition_count: Option<u32>,
-    /// Replicas of a topic that is created.
+    /// Replicas of a topic that is created; no more than there are brokers where that is allowed.
     pub replication_factor: u16,
     /// Take a topic with fewer than three replicas, or that acknowledges what one broker has: a broker's
     /// disk is then the only copy of what was acknowledged.
@@ -131,6 +131,19 @@ impl Kafka {
             tail,
             watch,
         }))
+    }
+
+    /// As [`Kafka::open`], but creates nothing.
+    ///
+    /// # Errors
+    /// As [`Kafka::open`]; [`LogError::Mismatch`] when there is no such topic.
+    pub fn open_existing(options: KafkaOptions) -> Result<Arc<Kafka>, LogError> {
+        let clients = Clients::new(options.clone())?;
+        if topic::exists(&clients)? {
+            return Kafka::open(options);
+        }
+        let what = format!("there is no topic {} at {}", clients.topic(), options.bootstrap);
+        Err(LogError::Mismatch { what })
     }
 
     fn check_partition(&self, partition: u32) -> Result<(), LogError> {

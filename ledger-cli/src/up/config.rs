@@ -1,13 +1,14 @@
 //! Configuration of `ledger up`: defaults, then the file, then flags.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ledger_runtime::config::{ConfigError, load};
 use ledger_runtime::telemetry::Format;
 use serde::{Deserialize, Serialize};
 
 use super::{PARTITIONS_MAX, UpArgs};
+use crate::kafka::KafkaConfig;
 
 /// Everything that can be set. `deploy/config/ledger.toml` is its commented reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,8 +20,10 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Partitions of a log that is created; pinned then.
     pub(crate) partitions: u32,
-    /// The log.
+    /// The log in the data folder.
     pub(crate) log: Log,
+    /// The log on a Kafka cluster instead.
+    pub(crate) kafka: KafkaConfig,
     /// The write path.
     pub(crate) command: ledger_command::Config,
     /// The read path.
@@ -64,6 +67,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
             partitions: 8,
             log: Log::default(),
+            kafka: KafkaConfig::default(),
             command: ledger_command::Config::default(),
             views: ViewsConfig::default(),
             log_lines: LogLines::default(),
@@ -89,19 +93,27 @@ impl Default for LogLines {
     }
 }
 
+/// What a configuration file sets, or the defaults.
+///
+/// # Errors
+/// [`ConfigError`] when the file cannot be used.
+pub(crate) fn config_of(file: Option<&Path>) -> Result<Config, ConfigError> {
+    file.map_or_else(|| Ok(Config::default()), load)
+}
+
 impl Config {
     /// Defaults, the file that the flags name, then the flags themselves.
     ///
     /// # Errors
     /// [`ConfigError`] when the file cannot be used, or has a value with which nothing can be served.
     pub(crate) fn resolve(args: UpArgs) -> Result<Config, ConfigError> {
-        let mut config = match &args.config {
-            Some(path) => load(path)?,
-            None => Config::default(),
-        };
+        let mut config = config_of(args.config.as_deref())?;
         config.data = args.data.unwrap_or(config.data);
         config.listen = args.listen.unwrap_or(config.listen);
         config.partitions = args.partitions.unwrap_or(config.partitions);
+        config.kafka.bootstrap = args.kafka.unwrap_or(config.kafka.bootstrap);
+        config.kafka.prefix = args.kafka_prefix.unwrap_or(config.kafka.prefix);
+        config.kafka.allow_under_replicated |= args.allow_under_replicated;
         match config.impossible() {
             Some(what) => Err(ConfigError::Invalid { path: args.config.unwrap_or_default(), what }),
             None => Ok(config),
@@ -113,14 +125,7 @@ impl Config {
             let partitions = self.partitions;
             return Some(format!("partitions = {partitions}: it is 1 to {PARTITIONS_MAX}"));
         }
-        let writer = self.command.writer;
-        let at_least_one = [
-            ("queue_commands_max", writer.queue_commands_max),
-            ("commits_in_flight_max", writer.commits_in_flight_max),
-            ("recent_ids_max", writer.recent_ids_max),
-        ];
-        let (key, _) = at_least_one.into_iter().find(|(_, value)| *value == 0)?;
-        Some(format!("command.writer.{key} = 0: no command would ever be decided"))
+        None
     }
 }
 
@@ -132,7 +137,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let config = Some(file.path().to_owned());
-        Config::resolve(UpArgs { config, data: None, listen: None, partitions: None })
+        Config::resolve(UpArgs { config, ..UpArgs::default() })
     }
 
     /// The reference file has every key there is, each commented out with its default.
@@ -157,9 +162,7 @@ mod tests {
         for (text, part) in [
             ("partitions = 0", "partitions = 0"),
             ("partitions = 1025", "1 to 1024"),
-            ("[command.writer]\nqueue_commands_max = 0", "command.writer.queue_commands_max = 0"),
-            ("[command.writer]\ncommits_in_flight_max = 0", "commits_in_flight_max = 0"),
-            ("[command.writer]\nrecent_ids_max = 0", "recent_ids_max = 0"),
+            ("[command.writer]\ncommits_in_flight_max = 0", "line 2"),
         ] {
             let error = resolve(text).unwrap_err().to_string();
             assert!(error.starts_with("CONFIG_INVALID") && error.contains(part), "{error}");

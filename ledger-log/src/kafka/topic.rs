@@ -52,6 +52,11 @@ pub(super) fn ensure(clients: &Clients) -> Result<u32, LogError> {
     Err(LogError::Mismatch { what: format!("topic {topic} endangers the log: {dangers}") })
 }
 
+/// Whether there is such a topic.
+pub(super) fn exists(clients: &Clients) -> Result<bool, LogError> {
+    Ok(replicas(clients)?.is_some())
+}
+
 /// Replicas of each partition; `None` where there is no such topic.
 fn replicas(clients: &Clients) -> Result<Option<Vec<usize>>, LogError> {
     let timeout = clients.options().request_timeout;
@@ -95,7 +100,12 @@ fn await_leaders(clients: &Clients) -> Result<Vec<usize>, LogError> {
 
 fn create(clients: &Clients, partitions: u32) -> Result<(), LogError> {
     let options = clients.options();
-    let replication = i32::from(options.replication_factor);
+    let mut replication = i32::from(options.replication_factor);
+    if options.allow_under_replicated {
+        let metadata = clients.asking().fetch_metadata(None, options.request_timeout);
+        let brokers = metadata.map_err(|error| clients.unavailable(&error))?.brokers().len();
+        replication = replication.min(i32::try_from(brokers).unwrap_or(i32::MAX));
+    }
     let in_sync = if replication >= 3 { "2" } else { "1" };
     let count = i32::try_from(partitions).unwrap_or(i32::MAX);
     let topic = NewTopic::new(clients.topic(), count, TopicReplication::Fixed(replication))
