@@ -10,7 +10,7 @@ use ledger_proto::v1;
 use tonic::Code;
 
 use crate::client::ledger;
-use crate::server::{Client, Server, as_of, runtime};
+use crate::server::{Client, Server, as_of, at_least_of, runtime};
 
 const DISK_BYTES: u64 = 512 << 20;
 /// What somebody else's files take of it, to be removed when there shall be room again: more than what
@@ -19,7 +19,7 @@ const BALLAST_BYTES: u64 = 224 << 20;
 const BATCH: u64 = 8_190;
 /// Long enough for the views to be written out when nothing comes: they try after five seconds.
 const IDLE: Duration = Duration::from_secs(8);
-/// RocksDB looks every five seconds whether there is room again.
+/// RocksDB looks every five seconds whether there is room again, and who waits for it less and less often.
 const ROOM_SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// A file system in memory, gone at the end, also after a panic.
@@ -150,6 +150,18 @@ impl Acknowledged {
         }
     }
 
+    /// The views, too, see by themselves that there is room: until then they say what they wait for.
+    async fn read_once_there_is_room(&self, client: &Client) {
+        let begun = Instant::now();
+        let last = at_least_of(&self.last);
+        while let Err(status) = client.balance_with("bank", "bob", last.clone()).await {
+            assert_eq!(status.code(), Code::Unavailable, "{status}");
+            assert!(status.message().contains("DISK_FULL"), "{status}");
+            assert!(begun.elapsed() < ROOM_SEEN_WITHIN, "there is room, but: {status}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Every acknowledged transfer is there once, and nothing else is.
     async fn check(&self, client: &Client) {
         let bob = client.balance("bank", "bob", &self.last).await;
@@ -206,6 +218,7 @@ fn fill_and_make_room(reserve: Option<u64>) -> Option<(Disk, Server, Acknowledge
         reads_go_on_and_commands_are_refused(&client, &known).await;
         disk.make_room();
         known.post_once_there_is_room(&client).await;
+        known.read_once_there_is_room(&client).await;
         known.check(&client).await;
     });
     Some((disk, server, known))
