@@ -114,18 +114,11 @@ impl Config {
         config.kafka.bootstrap = args.kafka.unwrap_or(config.kafka.bootstrap);
         config.kafka.prefix = args.kafka_prefix.unwrap_or(config.kafka.prefix);
         config.kafka.allow_under_replicated |= args.allow_under_replicated;
-        match config.impossible() {
-            Some(what) => Err(ConfigError::Invalid { path: args.config.unwrap_or_default(), what }),
-            None => Ok(config),
+        if !(1..=PARTITIONS_MAX).contains(&config.partitions) {
+            let what = format!("partitions = {}: it is 1 to {PARTITIONS_MAX}", config.partitions);
+            return Err(ConfigError::Invalid { path: args.config.unwrap_or_default(), what });
         }
-    }
-
-    fn impossible(&self) -> Option<String> {
-        if !(1..=PARTITIONS_MAX).contains(&self.partitions) {
-            let partitions = self.partitions;
-            return Some(format!("partitions = {partitions}: it is 1 to {PARTITIONS_MAX}"));
-        }
-        None
+        Ok(config)
     }
 }
 
@@ -162,7 +155,9 @@ mod tests {
         for (text, part) in [
             ("partitions = 0", "partitions = 0"),
             ("partitions = 1025", "1 to 1024"),
-            ("[command.writer]\ncommits_in_flight_max = 0", "line 2"),
+            ("[command.writer]\nqueue_commands_max = 0", "queue_commands_max = 0"),
+            ("[command.writer]\ncommits_in_flight_max = 0", "commits_in_flight_max = 0"),
+            ("[command.writer]\nrecent_ids_max = 0", "recent_ids_max = 0"),
         ] {
             let error = resolve(text).unwrap_err().to_string();
             assert!(error.starts_with("CONFIG_INVALID") && error.contains(part), "{error}");
