@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod client;
+mod cluster;
+mod load;
 mod server;
 
 mod bank;
@@ -14,5 +16,6 @@ mod errors;
 mod full_disk;
 mod grpcurl;
 mod imports;
+mod kafka;
 mod kills;
 mod reads;

@@ -73,11 +73,15 @@ impl Server {
         self.process.wait().unwrap();
     }
 
+    /// Sends a signal, such as "STOP".
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
     /// SIGTERM, and waits for the clean end.
     pub(crate) fn stop(mut self) {
-        let pid = self.process.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(asked.success());
+        self.signal("TERM");
         assert!(self.process.wait().unwrap().success(), "a clean stop");
     }
 

@@ -124,7 +124,8 @@ fn create(clients: &Clients, partitions: u32) -> Result<(), LogError> {
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, RDKafkaErrorCode::InvalidReplicationFactor)) => {
                 let what = format!(
-                    "topic {topic} cannot have {replication} replicas: the cluster has fewer brokers"
+                    "topic {topic} cannot have {replication} replicas: the cluster has fewer brokers; \
+                     for a trial allow it to be under-replicated"
                 );
                 return Err(LogError::Mismatch { what });
             }
