@@ -31,7 +31,7 @@ use crate::log::LogError;
 
 use client::Clients;
 use fetch::Fetchers;
-use producer::KafkaProducer;
+use producer::Spare;
 use tail::Tail;
 use watch::Watch;
 
@@ -105,6 +105,7 @@ pub struct Kafka {
     partition_count: u32,
     tail: Tail,
     fetchers: Fetchers,
+    spare: Spare,
     watch: Watch,
 }
 
@@ -126,6 +127,7 @@ impl Kafka {
         tracing::info!(bootstrap, topic, partition_count, "opened the log on Kafka");
         Ok(Arc::new(Kafka {
             fetchers: Fetchers::new(clients.clone()),
+            spare: Spare::default(),
             clients,
             partition_count,
             tail,
@@ -192,7 +194,7 @@ impl Backend for Kafka {
 
     fn producer(&self, partition: u32, reports: ReportSink) -> Result<Box<dyn Producer>, LogError> {
         self.check_partition(partition)?;
-        Ok(Box::new(KafkaProducer::new(&self.clients, partition, reports)?))
+        Ok(Box::new(self.spare.producer(&self.clients, partition, reports)?))
     }
 
     fn read(

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::error::KafkaError;
@@ -24,15 +24,27 @@ pub(super) struct KafkaProducer {
     producer: Option<ThreadedProducer<Reporting>>,
 }
 
-impl KafkaProducer {
-    pub(super) fn new(
+/// A client that waits for its use. Librdkafka asks for the id of an idempotent producer half a second
+/// after a client is made: a new term need not wait for that.
+#[derive(Default)]
+pub(super) struct Spare(Mutex<Option<ThreadedProducer<Reporting>>>);
+
+impl Spare {
+    pub(super) fn producer(
+        &self,
         clients: &Clients,
         partition: u32,
         reports: ReportSink,
-    ) -> Result<Self, LogError> {
-        let reporting = Reporting { partition, sent: Mutex::default(), reports };
-        let producer = Some(clients.producer(reporting)?);
-        Ok(KafkaProducer { clients: clients.clone(), partition, producer })
+    ) -> Result<KafkaProducer, LogError> {
+        let next = clients.producer(Reporting::default())?;
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(next);
+        let producer = match spare.filter(|spare| spare.client().fatal_error().is_none()) {
+            Some(spare) => spare,
+            None => clients.producer(Reporting::default())?,
+        };
+        let unused = producer.context().to.set(To { partition, reports }).is_ok();
+        assert!(unused, "a spare client has reported to nobody");
+        Ok(KafkaProducer { clients: clients.clone(), partition, producer: Some(producer) })
     }
 }
 
@@ -74,10 +86,22 @@ impl fmt::Debug for KafkaProducer {
 }
 
 /// Turns delivery reports into ours.
+#[derive(Default)]
 struct Reporting {
-    partition: u32,
+    /// Who hears of them, once the client is used.
+    to: OnceLock<To>,
     sent: Mutex<Sent>,
+}
+
+struct To {
+    partition: u32,
     reports: ReportSink,
+}
+
+impl Reporting {
+    fn partition(&self) -> Option<u32> {
+        self.to.get().map(|to| to.partition)
+    }
 }
 
 /// Sends whose reports are awaited. Librdkafka reports in the order of the sends while all goes well, but
@@ -118,7 +142,7 @@ impl Sent {
 
 impl ClientContext for Reporting {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(partition = self.partition, %error, reason, "kafka producer");
+        tracing::warn!(partition = self.partition(), %error, reason, "kafka producer");
     }
 }
 
@@ -130,13 +154,15 @@ impl ProducerContext<NoCustomPartitioner> for Reporting {
             // A retry that the broker had already: durable, but where was said to nobody.
             Ok(message) => Outcome::Durable(u64::try_from(message.offset()).ok()),
             Err((error, _)) => {
-                tracing::warn!(partition = self.partition, %error, "no acknowledgement");
+                tracing::warn!(partition = self.partition(), %error, "no acknowledgement");
                 Outcome::Unknown
             }
         };
         // Only librdkafka's one polling thread comes here, so that reports keep their order.
         let reports = lock(&self.sent).settle(number, outcome);
-        reports.into_iter().for_each(&self.reports);
+        if let Some(to) = self.to.get() {
+            reports.into_iter().for_each(&to.reports);
+        }
     }
 }
 
