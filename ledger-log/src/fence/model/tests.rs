@@ -101,8 +101,10 @@ fn some_rules_are_needed_only_where_records_are_lost() {
 #[ignore = "takes minutes: docs/fence-model.md has the command, and what it gave"]
 fn larger_searches_hold() {
     use Fault::{Copy, Crash, Foreign, Hole, Loss, Unknown, WithoutOffset};
+    let long = Size { records: 7, incarnations: 3, ..SMALL };
     let sizes = [
-        Size { records: 7, incarnations: 3, ..SMALL }.with(&[Foreign, Unknown, WithoutOffset]),
+        long.with(&[Foreign, Unknown, WithoutOffset]),
+        long.with(&[Foreign, Unknown, WithoutOffset, Hole]),
         Size { writers: 3, incarnations: 3, ..SMALL }.with(&[Unknown, WithoutOffset]),
         Size { records: 7, requests: 3, ..SMALL }.with(&[Unknown, Hole]),
         SMALL.with(&[Foreign, Unknown, WithoutOffset, Copy, Hole, Crash]),
