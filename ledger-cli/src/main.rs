@@ -7,6 +7,7 @@ mod args;
 mod auditor;
 mod client;
 mod commands;
+mod folder;
 mod json;
 mod kafka;
 mod output;

@@ -106,3 +106,19 @@ pub trait Backend: Send + Sync + fmt::Debug {
         0
     }
 }
+
+/// Whether a log of so many partitions has this one.
+pub(crate) fn check_partition(partition: u32, count: u32) -> Result<(), LogError> {
+    if partition < count {
+        return Ok(());
+    }
+    Err(LogError::Mismatch { what: format!("partition {partition} of a log of {count}") })
+}
+
+/// Whether a record of so many bytes is taken.
+pub(crate) fn check_size(bytes: usize, bytes_max: usize) -> Result<(), LogError> {
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    Err(LogError::TooLarge { bytes, bytes_max })
+}

@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::backend::{Backend, Producer, RECORD_BYTES_MAX, RawRecord, ReportSink};
+use crate::backend::{Backend, Producer, RECORD_BYTES_MAX, RawRecord, ReportSink, check_partition};
 use crate::log::LogError;
 
 use flusher::{Ends, Flusher};
@@ -215,14 +215,6 @@ impl Embedded {
     pub fn syncs(&self) -> u64 {
         self.store.syncs()
     }
-
-    fn check_partition(&self, partition: u32) -> Result<(), LogError> {
-        let count = self.partition_count();
-        if partition < count {
-            return Ok(());
-        }
-        Err(LogError::Mismatch { what: format!("partition {partition} of a log of {count}") })
-    }
 }
 
 impl Backend for Embedded {
@@ -235,7 +227,7 @@ impl Backend for Embedded {
     }
 
     fn create(&self, partition: u32, record: Vec<u8>) -> Result<(), LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count())?;
         let (answer, answered) = mpsc::sync_channel(1);
         self.queue.push(Item { partition, bytes: record, reply: Reply::Created(answer) })?;
         let gone = || LogError::Unavailable { what: "the log was closed".into() };
@@ -243,7 +235,7 @@ impl Backend for Embedded {
     }
 
     fn producer(&self, partition: u32, reports: ReportSink) -> Result<Box<dyn Producer>, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count())?;
         let (queue, reports) = (Arc::clone(&self.queue), Arc::new(reports));
         Ok(Box::new(EmbeddedProducer { partition, queue, reports }))
     }
@@ -254,12 +246,12 @@ impl Backend for Embedded {
         from: u64,
         bytes_max: usize,
     ) -> Result<Vec<RawRecord>, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count())?;
         self.store.read(partition, from, self.ends.get(partition), bytes_max)
     }
 
     fn end(&self, partition: u32) -> Result<u64, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count())?;
         Ok(self.ends.get(partition))
     }
 

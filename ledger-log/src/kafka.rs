@@ -26,7 +26,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use crate::backend::{Backend, Outcome, Producer, RECORD_BYTES_MAX, RawRecord, ReportSink};
+use crate::backend::{
+    Backend, Outcome, Producer, RECORD_BYTES_MAX, RawRecord, ReportSink, check_partition,
+};
 use crate::log::LogError;
 
 use client::Clients;
@@ -118,7 +120,10 @@ impl Kafka {
     /// [`LogError::Mismatch`] naming each setting that endangers the log, or the partition count that the
     /// topic has.
     pub fn open(options: KafkaOptions) -> Result<Arc<Kafka>, LogError> {
-        let clients = Clients::new(options)?;
+        Kafka::with(Clients::new(options)?)
+    }
+
+    fn with(clients: Clients) -> Result<Arc<Kafka>, LogError> {
         let partition_count = topic::ensure(&clients)?;
         let tail = Tail::start(&clients, partition_count)?;
         let watch = Watch::start(&clients, &tail)?;
@@ -140,19 +145,12 @@ impl Kafka {
     /// # Errors
     /// As [`Kafka::open`]; [`LogError::Mismatch`] when there is no such topic.
     pub fn open_existing(options: KafkaOptions) -> Result<Arc<Kafka>, LogError> {
-        let clients = Clients::new(options.clone())?;
+        let clients = Clients::new(options)?;
         if topic::exists(&clients)? {
-            return Kafka::open(options);
+            return Kafka::with(clients);
         }
-        let what = format!("there is no topic {} at {}", clients.topic(), options.bootstrap);
-        Err(LogError::Mismatch { what })
-    }
-
-    fn check_partition(&self, partition: u32) -> Result<(), LogError> {
-        if partition < self.partition_count {
-            return Ok(());
-        }
-        let what = format!("partition {partition} of a log of {}", self.partition_count);
+        let KafkaOptions { bootstrap, .. } = clients.options();
+        let what = format!("there is no topic {} at {bootstrap}", clients.topic());
         Err(LogError::Mismatch { what })
     }
 }
@@ -193,7 +191,7 @@ impl Backend for Kafka {
     }
 
     fn producer(&self, partition: u32, reports: ReportSink) -> Result<Box<dyn Producer>, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count)?;
         Ok(Box::new(self.spare.producer(&self.clients, partition, reports)?))
     }
 
@@ -203,7 +201,7 @@ impl Backend for Kafka {
         from: u64,
         bytes_max: usize,
     ) -> Result<Vec<RawRecord>, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count)?;
         match self.tail.read(partition, from, bytes_max) {
             Some(records) => Ok(records),
             None => self.fetchers.read(partition, from, bytes_max),
@@ -211,7 +209,7 @@ impl Backend for Kafka {
     }
 
     fn end(&self, partition: u32) -> Result<u64, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count)?;
         let (_, end) = self.clients.watermarks(partition)?;
         // What the brokers have, read() gives: the tail is a moment behind.
         if let Some(last) = end.checked_sub(1) {

@@ -15,7 +15,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::backend::{Backend, Outcome, Producer, RECORD_BYTES_MAX, RawRecord, Report, ReportSink};
+use crate::backend::{
+    Backend, Outcome, Producer, RECORD_BYTES_MAX, RawRecord, Report, ReportSink, check_partition,
+    check_size,
+};
 use crate::log::LogError;
 
 /// What becomes of the oldest send that is not settled.
@@ -237,14 +240,6 @@ impl Simulated {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn check_partition(&self, partition: u32) -> Result<(), LogError> {
-        let count = self.partition_count;
-        if partition < count {
-            return Ok(());
-        }
-        Err(LogError::Mismatch { what: format!("partition {partition} of a log of {count}") })
-    }
 }
 
 impl State {
@@ -339,8 +334,8 @@ impl Backend for Simulated {
     }
 
     fn create(&self, partition: u32, record: Vec<u8>) -> Result<(), LogError> {
-        self.check_partition(partition)?;
-        check_size(&record)?;
+        check_partition(partition, self.partition_count)?;
+        check_size(record.len(), RECORD_BYTES_MAX)?;
         let mut state = self.lock();
         let stored = state.partition(partition);
         if !stored.durable.is_empty() {
@@ -352,7 +347,7 @@ impl Backend for Simulated {
     }
 
     fn producer(&self, partition: u32, reports: ReportSink) -> Result<Box<dyn Producer>, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count)?;
         let generation = self.lock().generation;
         let (state, reports) = (Arc::clone(&self.state), Arc::new(reports));
         Ok(Box::new(SimulatedProducer { partition, generation, state, reports }))
@@ -364,7 +359,7 @@ impl Backend for Simulated {
         from: u64,
         bytes_max: usize,
     ) -> Result<Vec<RawRecord>, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count)?;
         let mut state = self.lock();
         let stored = state.partition(partition).durable.get(index(from)..).unwrap_or_default();
         let (mut records, mut bytes_total) = (Vec::new(), 0);
@@ -386,7 +381,7 @@ impl Backend for Simulated {
     }
 
     fn end(&self, partition: u32) -> Result<u64, LogError> {
-        self.check_partition(partition)?;
+        check_partition(partition, self.partition_count)?;
         Ok(self.lock().partition(partition).durable.len() as u64)
     }
 
@@ -412,7 +407,7 @@ struct SimulatedProducer {
 
 impl Producer for SimulatedProducer {
     fn send(&mut self, ticket: u64, bytes: Vec<u8>) -> Result<(), LogError> {
-        check_size(&bytes)?;
+        check_size(bytes.len(), RECORD_BYTES_MAX)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.generation != self.generation {
             return Err(LogError::Unavailable { what: "the producer's process crashed".into() });
@@ -432,13 +427,6 @@ impl fmt::Debug for SimulatedProducer {
             .field("partition", &self.partition)
             .finish_non_exhaustive()
     }
-}
-
-fn check_size(bytes: &[u8]) -> Result<(), LogError> {
-    if bytes.len() <= RECORD_BYTES_MAX {
-        return Ok(());
-    }
-    Err(LogError::TooLarge { bytes: bytes.len(), bytes_max: RECORD_BYTES_MAX })
 }
 
 #[cfg(test)]

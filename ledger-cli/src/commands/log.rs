@@ -12,6 +12,7 @@ use ledger_log::kafka::Kafka;
 use serde_json::json;
 
 use super::Context;
+use crate::folder;
 use crate::kafka::{KafkaConfig, LogPlace};
 use crate::output::{Unit, progress};
 use crate::up::config_of;
@@ -72,19 +73,13 @@ fn copy(args: &CopyArgs) -> anyhow::Result<(u32, u64, u64)> {
 
 /// A log that is there.
 fn existing(place: &LogPlace, kafka: &KafkaConfig) -> anyhow::Result<Arc<dyn Backend>> {
-    let count = match place {
-        LogPlace::Folder(data) => {
-            let count = Embedded::partition_count_of(&data.join("log"))?;
-            Some(count.context("it is no data folder: it has no log")?)
-        }
-        LogPlace::Kafka { .. } => None,
-    };
-    match (place, count) {
-        (LogPlace::Folder(_), Some(count)) => open(place, kafka, count),
-        _ => Ok(Kafka::open_existing(at(place, kafka).options(None))?),
-    }
+    Ok(match place {
+        LogPlace::Folder(data) => folder::open_log(data)?,
+        LogPlace::Kafka { .. } => Kafka::open_existing(at(place, kafka).options(None))?,
+    })
 }
 
+/// A log with this many partitions, made where there is none.
 fn open(place: &LogPlace, kafka: &KafkaConfig, count: u32) -> anyhow::Result<Arc<dyn Backend>> {
     Ok(match place {
         LogPlace::Folder(data) => {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::backend::ReportSink;
+use crate::backend::{ReportSink, check_size};
 use crate::embedded::sync::lock;
 use crate::embedded::{EmbeddedOptions, FreeBytes, unavailable};
 use crate::log::LogError;
@@ -67,9 +67,7 @@ impl Queue {
     /// Queues one append, waiting for room.
     pub(super) fn push(&self, item: Item) -> Result<(), LogError> {
         let bytes = item.bytes.len();
-        if bytes > self.record_bytes_max {
-            return Err(LogError::TooLarge { bytes, bytes_max: self.record_bytes_max });
-        }
+        check_size(bytes, self.record_bytes_max)?;
         let mut state = lock(&self.state);
         while state.closed.is_none()
             && !state.items.is_empty()

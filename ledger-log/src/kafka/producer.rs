@@ -12,7 +12,7 @@ use rdkafka::producer::{
 };
 
 use super::client::{Clients, native};
-use crate::backend::{Outcome, Producer, RECORD_BYTES_MAX, Report, ReportSink};
+use crate::backend::{Outcome, Producer, RECORD_BYTES_MAX, Report, ReportSink, check_size};
 use crate::log::LogError;
 
 /// One client of librdkafka for each term of a writer: what an older one still has in flight is of no
@@ -50,9 +50,7 @@ impl Spare {
 
 impl Producer for KafkaProducer {
     fn send(&mut self, ticket: u64, bytes: Vec<u8>) -> Result<(), LogError> {
-        if bytes.len() > RECORD_BYTES_MAX {
-            return Err(LogError::TooLarge { bytes: bytes.len(), bytes_max: RECORD_BYTES_MAX });
-        }
+        check_size(bytes.len(), RECORD_BYTES_MAX)?;
         let Some(producer) = &self.producer else { unreachable!("it was dropped") };
         let sent = &producer.context().sent;
         let number = lock(sent).note(ticket);

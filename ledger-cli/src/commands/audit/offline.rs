@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, ensure};
-use ledger_log::embedded::{Embedded, EmbeddedOptions};
+use anyhow::{anyhow, ensure};
 use ledger_log::{Backend, LogId, LogInfo};
 use ledger_proto::v1::audit_service_server::AuditService as _;
 use ledger_proto::v1::{ReplayReport, ReplayRequest, replay_request, replay_response};
@@ -13,7 +12,7 @@ use ledger_views::{RocksShared, ViewLog, ViewReader, ViewWriter, open_view};
 use tokio_stream::StreamExt as _;
 
 use super::Bars;
-use crate::auditor;
+use crate::{auditor, folder};
 
 /// Replays the log in `data` and compares it with the views there: a report for each partition.
 ///
@@ -24,13 +23,9 @@ pub(super) async fn offline(
     until: Option<replay_request::Until>,
     bars: &mut Bars,
 ) -> anyhow::Result<Vec<ReplayReport>> {
-    let folder = data.join("log");
-    let partition_count = Embedded::partition_count_of(&folder)?
-        .with_context(|| format!("{} is no data folder: it has no log", data.display()))?;
-    let options = EmbeddedOptions { partition_count, ..EmbeddedOptions::default() };
-    let backend: Arc<dyn Backend> = Embedded::open(&folder, options)?;
+    let backend: Arc<dyn Backend> = folder::open_log(data)?;
     let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
-    let views = (0..partition_count).map(|partition| open(data, log, partition));
+    let views = (0..log.partition_count).map(|partition| open(data, log, partition));
     let views = views.collect::<anyhow::Result<Vec<_>>>()?;
 
     // The same service that a server has, asked without a network.
