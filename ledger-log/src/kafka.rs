@@ -12,14 +12,24 @@
 //! Readers are `read_uncommitted`, for a foreign transaction left open must hold nobody up; the offsets
 //! that its markers take are read as empty records, which count nowhere.
 //!
+//! Beside the log, for processes that share it: [`group`] hands partitions out, [`publish`] and [`records`]
+//! send and read, [`table`] keeps what everybody says of itself. Each is made from a [`Cluster`].
+//!
 //! **Invariant**: [`Backend::end`] never names a record that [`Backend::read`] does not give.
 
 mod client;
+mod cluster;
 mod fetch;
+pub mod group;
 mod producer;
+pub mod publish;
+pub mod records;
+pub mod table;
 mod tail;
 mod topic;
 mod watch;
+
+pub use cluster::{Cluster, Topic};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -124,7 +134,12 @@ impl Kafka {
     }
 
     fn with(clients: Clients) -> Result<Arc<Kafka>, LogError> {
-        let partition_count = topic::ensure(&clients)?;
+        let wanted = topic::Wanted {
+            name: clients.topic(),
+            kind: topic::Kind::Log,
+            partitions: clients.options().partition_count,
+        };
+        let partition_count = topic::ensure(&clients, &wanted)?;
         let tail = Tail::start(&clients, partition_count)?;
         let watch = Watch::start(&clients, &tail)?;
         let KafkaOptions { bootstrap, .. } = clients.options();
@@ -146,12 +161,18 @@ impl Kafka {
     /// As [`Kafka::open`]; [`LogError::Mismatch`] when there is no such topic.
     pub fn open_existing(options: KafkaOptions) -> Result<Arc<Kafka>, LogError> {
         let clients = Clients::new(options)?;
-        if topic::exists(&clients)? {
+        if topic::exists(&clients, clients.topic())? {
             return Kafka::with(clients);
         }
         let KafkaOptions { bootstrap, .. } = clients.options();
         let what = format!("there is no topic {} at {bootstrap}", clients.topic());
         Err(LogError::Mismatch { what })
+    }
+
+    /// The cluster that the log is on, for what else is made there.
+    #[must_use]
+    pub fn cluster(&self) -> Cluster {
+        Cluster::of(self.clients.clone())
     }
 }
 

@@ -12,6 +12,8 @@ use rdkafka::producer::{ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaConfRes;
 
 use super::KafkaOptions;
+use super::group::GroupOptions;
+use super::publish::PublishOptions;
 use crate::backend::RECORD_BYTES_MAX;
 use crate::log::LogError;
 
@@ -27,14 +29,36 @@ const PINNED: [(&str, &str); 6] = [
     ("acks", "all"),
     ("enable.idempotence", "true"),
 ];
-/// Settings that make no sense for a log with one fence of its own.
-const REFUSED: [&str; 5] = [
+/// As above, for a member of a group: who begins reads everything that waits, and what a client took back
+/// with its transaction was never asked for.
+const GROUP_PINNED: [(&str, &str); 7] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "earliest"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("group.protocol", "classic"),
+    ("partition.assignment.strategy", "cooperative-sticky"),
+];
+/// Settings that make no sense for a log with one fence of its own, or that have a place of their own.
+const REFUSED: [&str; 11] = [
     "bootstrap.servers",
     "transactional.id",
+    "group.id",
     "group.instance.id",
+    "group.protocol",
+    "partition.assignment.strategy",
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
     "message.timeout.ms",
     "partitioner",
 ];
+/// How often a member tells the group that it lives, and hears whether partitions change hands: a planned
+/// handover takes two of these.
+const HEARTBEAT_MS: u128 = 250;
+/// A member that gives partitions back may take this long, or it is out.
+const HANDOVER_MS: u128 = 60_000;
 
 /// Makes clients, and asks the brokers what any of them may ask.
 #[derive(Clone)]
@@ -89,6 +113,45 @@ impl Clients {
         ThreadedProducer::from_config_and_context(&config, context).map_err(|error| invalid(&error))
     }
 
+    /// A producer for any topic. Without a partition, a record goes where Kafka's own clients put its key.
+    pub(super) fn publisher<C: ProducerContext + 'static>(
+        &self,
+        publishing: &PublishOptions,
+        context: C,
+    ) -> Result<ThreadedProducer<C>, LogError> {
+        let mut config = common_config(self.options());
+        pin(&mut config, &PINNED[4..]);
+        // 0 is for ever.
+        let timeout_ms = publishing.delivery_timeout.map_or(0, |timeout| timeout.as_millis());
+        config
+            .set("linger.ms", publishing.linger.as_millis().to_string())
+            .set("compression.codec", if publishing.compress { "lz4" } else { "none" })
+            .set("partitioner", "murmur2_random")
+            .set("queue.buffering.max.messages", publishing.queue_records_max.to_string())
+            .set("queue.buffering.max.kbytes", (publishing.queue_bytes_max >> 10).to_string())
+            .set("message.timeout.ms", timeout_ms.to_string())
+            .set("message.max.bytes", (RECORD_BYTES_MAX + FRAMING_BYTES).to_string());
+        ThreadedProducer::from_config_and_context(&config, context).map_err(|error| invalid(&error))
+    }
+
+    /// A consumer that joins a group once it subscribes.
+    pub(super) fn member<C: ConsumerContext>(
+        &self,
+        group: &GroupOptions,
+        context: C,
+    ) -> Result<BaseConsumer<C>, LogError> {
+        let session_ms = group.session_timeout.as_millis();
+        let mut config = common_config(self.options());
+        fetch_briskly(&mut config);
+        pin(&mut config, &GROUP_PINNED);
+        config
+            .set("group.id", &group.group)
+            .set("session.timeout.ms", session_ms.to_string())
+            .set("heartbeat.interval.ms", HEARTBEAT_MS.min(session_ms / 4).to_string())
+            .set("max.poll.interval.ms", HANDOVER_MS.max(session_ms).to_string());
+        BaseConsumer::from_config_and_context(&config, context).map_err(|error| invalid(&error))
+    }
+
     pub(super) fn admin(&self) -> Result<AdminClient<DefaultClientContext>, LogError> {
         common_config(self.options()).create().map_err(|error| invalid(&error))
     }
@@ -102,19 +165,31 @@ impl Clients {
         &self.inner.asking
     }
 
-    /// The first offset that is kept, and the offset after the last record that all in-sync replicas
-    /// have.
+    /// Of a partition of the log: the first offset that is kept, and the offset after the last record that
+    /// all in-sync replicas have.
     pub(super) fn watermarks(&self, partition: u32) -> Result<(u64, u64), LogError> {
-        let Inner { options, topic, asking } = &*self.inner;
-        let partition = native(partition);
+        self.watermarks_of(self.topic(), partition)
+    }
+
+    /// As [`Clients::watermarks`], of any topic.
+    pub(super) fn watermarks_of(
+        &self,
+        topic: &str,
+        partition: u32,
+    ) -> Result<(u64, u64), LogError> {
+        let Inner { options, asking, .. } = &*self.inner;
         let (first, end) = asking
-            .fetch_watermarks(topic, partition, options.request_timeout)
-            .map_err(|error| self.unavailable(&error))?;
+            .fetch_watermarks(topic, native(partition), options.request_timeout)
+            .map_err(|error| self.unavailable_at(topic, &error))?;
         Ok((u64::try_from(first).unwrap_or(0), u64::try_from(end).unwrap_or(0)))
     }
 
     pub(super) fn unavailable(&self, error: &KafkaError) -> LogError {
-        let Inner { options, topic, .. } = &*self.inner;
+        self.unavailable_at(self.topic(), error)
+    }
+
+    pub(super) fn unavailable_at(&self, topic: &str, error: &KafkaError) -> LogError {
+        let Inner { options, .. } = &*self.inner;
         let said = match error.rdkafka_error_code() {
             Some(code) => code.to_string(),
             None => error.to_string(),
@@ -161,13 +236,18 @@ fn consumer_config(options: &KafkaOptions) -> ClientConfig {
     let mut config = common_config(options);
     config
         .set("group.id", format!("{}.log-readers", options.prefix))
-        .set("enable.partition.eof", "true")
+        .set("enable.partition.eof", "true");
+    fetch_briskly(&mut config);
+    pin(&mut config, &PINNED[..4]);
+    config
+}
+
+fn fetch_briskly(config: &mut ClientConfig) {
+    config
         // The default of a second stalls a replay each time its queue is full.
         .set("fetch.queue.backoff.ms", "2")
         .set("fetch.message.max.bytes", (4 << 20).to_string())
         .set("queued.max.messages.kbytes", (16 << 10).to_string());
-    pin(&mut config, &PINNED[..4]);
-    config
 }
 
 fn pin(config: &mut ClientConfig, settings: &[(&str, &str)]) {

@@ -1,4 +1,4 @@
-//! The topic of the log: created with the settings that the log stands on, refused with any other.
+//! Topics: created with the settings that what is in them stands on, refused with any other.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -21,105 +21,184 @@ const REPLICAS_MIN: usize = 3;
 const IN_SYNC_MIN: u64 = 2;
 /// Kafka's own default: 1 MiB and the framing of a batch.
 const MESSAGE_BYTES_MAX: &str = "1048588";
+/// Only segments that are no longer written are compacted, so a small table has small ones.
+const TABLE_SEGMENT_BYTES: &str = "1048576";
+const TABLE_SEGMENT_MS: &str = "600000";
+
+/// What a topic is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The log itself: nothing in it may ever vanish.
+    Log,
+    /// What was read may go after the brokers' default time, or when a person says so.
+    Queue,
+    /// As a queue, but made to keep everything.
+    Feed,
+    /// The newest record of each key is kept.
+    Table,
+}
+
+/// A topic as it shall be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: Kind,
+    /// `None` takes what is there.
+    pub(super) partitions: Option<u32>,
+}
+
+impl Kind {
+    /// Settings of a topic that is created, beside those that all have.
+    fn made_with(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Kind::Log | Kind::Feed => {
+                &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")]
+            }
+            Kind::Queue => &[("cleanup.policy", "delete")],
+            Kind::Table => &[
+                ("cleanup.policy", "compact"),
+                ("segment.bytes", TABLE_SEGMENT_BYTES),
+                ("segment.ms", TABLE_SEGMENT_MS),
+                ("min.cleanable.dirty.ratio", "0.1"),
+            ],
+        }
+    }
+
+    /// Settings that it must have and no other.
+    fn needed(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Kind::Log => &[
+                ("cleanup.policy", "delete"),
+                ("retention.ms", "-1"),
+                ("retention.bytes", "-1"),
+                ("unclean.leader.election.enable", "false"),
+            ],
+            // Many records have one key: compaction would remove what nobody has read.
+            Kind::Queue | Kind::Feed => &[("cleanup.policy", "delete")],
+            Kind::Table => &[("cleanup.policy", "compact")],
+        }
+    }
+
+    /// Whether it matters that a record that was acknowledged is lost.
+    fn is_precious(self) -> bool {
+        match self {
+            Kind::Log | Kind::Queue | Kind::Feed => true,
+            // Whoever wrote a row writes it again.
+            Kind::Table => false,
+        }
+    }
+
+    fn endangered(self) -> &'static str {
+        match self {
+            Kind::Log => "the log",
+            Kind::Queue | Kind::Feed | Kind::Table => "what is sent through it",
+        }
+    }
+}
 
 /// Creates the topic where there is none and checks it; how many partitions it has.
-pub(super) fn ensure(clients: &Clients) -> Result<u32, LogError> {
+pub(super) fn ensure(clients: &Clients, wanted: &Wanted<'_>) -> Result<u32, LogError> {
     let options = clients.options();
-    let wanted = options.partition_count;
-    let found = match replicas(clients)? {
+    let found = match replicas(clients, wanted.name)? {
         Some(found) => found,
         None => {
-            create(clients, wanted.unwrap_or(PARTITIONS))?;
-            await_leaders(clients)?
+            create(clients, wanted)?;
+            await_leaders(clients, wanted.name)?
         }
     };
     let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
-    let topic = clients.topic();
-    if wanted.is_some_and(|wanted| wanted != count) {
-        let wanted = wanted.unwrap_or_default();
-        let what = format!("topic {topic} has {count} partitions, {wanted} were asked for");
+    let topic = wanted.name;
+    if let Some(asked_for) = wanted.partitions
+        && asked_for != count
+    {
+        let what = format!("topic {topic} has {count} partitions, {asked_for} were asked for");
         return Err(LogError::Mismatch { what });
     }
-    let mut dangers = dangers(&settings(clients)?, options.allow_under_replicated);
+    let allowed = options.allow_under_replicated || !wanted.kind.is_precious();
+    let mut dangers = dangers(wanted.kind, &settings(clients, topic)?, allowed);
     let fewest = found.into_iter().min().unwrap_or(0);
-    if fewest < REPLICAS_MIN && !options.allow_under_replicated {
+    if fewest < REPLICAS_MIN && !allowed {
         dangers.push(format!("it has {fewest} replicas, at least {REPLICAS_MIN} are needed"));
     }
     if dangers.is_empty() {
         return Ok(count);
     }
-    let dangers = dangers.join("; ");
-    Err(LogError::Mismatch { what: format!("topic {topic} endangers the log: {dangers}") })
+    let (dangers, endangered) = (dangers.join("; "), wanted.kind.endangered());
+    Err(LogError::Mismatch { what: format!("topic {topic} endangers {endangered}: {dangers}") })
 }
 
 /// Whether there is such a topic.
-pub(super) fn exists(clients: &Clients) -> Result<bool, LogError> {
-    Ok(replicas(clients)?.is_some())
+pub(super) fn exists(clients: &Clients, topic: &str) -> Result<bool, LogError> {
+    Ok(replicas(clients, topic)?.is_some())
 }
 
 /// Replicas of each partition; `None` where there is no such topic.
-fn replicas(clients: &Clients) -> Result<Option<Vec<usize>>, LogError> {
+pub(super) fn replicas(clients: &Clients, topic: &str) -> Result<Option<Vec<usize>>, LogError> {
     let timeout = clients.options().request_timeout;
     let metadata = clients
         .asking()
-        .fetch_metadata(Some(clients.topic()), timeout)
-        .map_err(|error| clients.unavailable(&error))?;
-    let topic = metadata.topics().iter().find(|topic| topic.name() == clients.topic());
-    let Some(topic) = topic else { return Ok(None) };
-    match topic.error().map(RDKafkaErrorCode::from) {
+        .fetch_metadata(Some(topic), timeout)
+        .map_err(|error| clients.unavailable_at(topic, &error))?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Ok(None);
+    };
+    match found.error().map(RDKafkaErrorCode::from) {
         None => {}
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
             return Ok(None);
         }
         Some(code) => {
-            let what = format!("topic {}: {code}", clients.topic());
+            let what = format!("topic {topic}: {code}");
             return Err(LogError::Unavailable { what });
         }
     }
-    let partitions = topic.partitions().iter();
+    let partitions = found.partitions().iter();
     let replicas: Vec<usize> = partitions.map(|partition| partition.replicas().len()).collect();
     Ok((!replicas.is_empty()).then_some(replicas))
 }
 
 /// A topic that was just created has its leaders a moment later.
 #[expect(clippy::disallowed_methods, reason = "a door to the outside: waits for the brokers")]
-fn await_leaders(clients: &Clients) -> Result<Vec<usize>, LogError> {
+fn await_leaders(clients: &Clients, topic: &str) -> Result<Vec<usize>, LogError> {
     const STEP: std::time::Duration = std::time::Duration::from_millis(50);
     let steps = clients.options().request_timeout.as_millis() / STEP.as_millis();
     for _ in 0..=steps {
-        if let Some(found) = replicas(clients)?
-            && clients.watermarks(u32::try_from(found.len()).unwrap_or(1) - 1).is_ok()
-        {
-            return Ok(found);
+        if let Some(found) = replicas(clients, topic)? {
+            let last = u32::try_from(found.len()).unwrap_or(1) - 1;
+            if clients.watermarks_of(topic, last).is_ok() {
+                return Ok(found);
+            }
         }
         std::thread::sleep(STEP);
     }
-    let what = format!("topic {} was created, but has no leaders yet", clients.topic());
+    let what = format!("topic {topic} was created, but has no leaders yet");
     Err(LogError::Unavailable { what })
 }
 
-fn create(clients: &Clients, partitions: u32) -> Result<(), LogError> {
+fn create(clients: &Clients, wanted: &Wanted<'_>) -> Result<(), LogError> {
     let options = clients.options();
+    let name = wanted.name;
+    let partitions = wanted.partitions.unwrap_or(PARTITIONS);
     let mut replication = i32::from(options.replication_factor);
     if options.allow_under_replicated {
         let metadata = clients.asking().fetch_metadata(None, options.request_timeout);
-        let brokers = metadata.map_err(|error| clients.unavailable(&error))?.brokers().len();
+        let metadata = metadata.map_err(|error| clients.unavailable_at(name, &error))?;
+        let brokers = metadata.brokers().len();
         replication = replication.min(i32::try_from(brokers).unwrap_or(i32::MAX));
     }
     let in_sync = if replication >= 3 { "2" } else { "1" };
     let count = i32::try_from(partitions).unwrap_or(i32::MAX);
-    let topic = NewTopic::new(clients.topic(), count, TopicReplication::Fixed(replication))
-        .set("cleanup.policy", "delete")
-        .set("retention.ms", "-1")
-        .set("retention.bytes", "-1")
+    let topic = NewTopic::new(name, count, TopicReplication::Fixed(replication))
         .set("min.insync.replicas", in_sync)
         .set("unclean.leader.election.enable", "false")
         .set("max.message.bytes", MESSAGE_BYTES_MAX);
+    let made_with = wanted.kind.made_with().iter();
+    let topic = made_with.fold(topic, |topic, (key, value)| topic.set(key, value));
     let created = block_on(clients.admin()?.create_topics([&topic], &clients.admin_options()))
-        .map_err(|error| clients.unavailable(&error))?;
+        .map_err(|error| clients.unavailable_at(name, &error))?;
     for result in created {
         match result {
-            Ok(_) => tracing::info!(topic = clients.topic(), partitions, replication, "created"),
+            Ok(_) => tracing::info!(topic = name, partitions, replication, "created"),
             // Another server was quicker.
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, RDKafkaErrorCode::InvalidReplicationFactor)) => {
@@ -138,15 +217,15 @@ fn create(clients: &Clients, partitions: u32) -> Result<(), LogError> {
     Ok(())
 }
 
-fn settings(clients: &Clients) -> Result<BTreeMap<String, String>, LogError> {
-    let specifier = [ResourceSpecifier::Topic(clients.topic())];
+fn settings(clients: &Clients, topic: &str) -> Result<BTreeMap<String, String>, LogError> {
+    let specifier = [ResourceSpecifier::Topic(topic)];
     let described =
         block_on(clients.admin()?.describe_configs(&specifier, &clients.admin_options()))
-            .map_err(|error| clients.unavailable(&error))?;
+            .map_err(|error| clients.unavailable_at(topic, &error))?;
     let mut settings = BTreeMap::new();
     for resource in described {
         let resource = resource.map_err(|code| LogError::Unavailable {
-            what: format!("the settings of topic {}: {code}", clients.topic()),
+            what: format!("the settings of topic {topic}: {code}"),
         })?;
         let named =
             resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
@@ -155,17 +234,16 @@ fn settings(clients: &Clients) -> Result<BTreeMap<String, String>, LogError> {
     Ok(settings)
 }
 
-/// Settings with which records of the log may vanish or be refused, each with what is needed.
-fn dangers(settings: &BTreeMap<String, String>, allow_under_replicated: bool) -> Vec<String> {
+/// Settings with which records may vanish or be refused, each with what is needed.
+fn dangers(
+    kind: Kind,
+    settings: &BTreeMap<String, String>,
+    allow_under_replicated: bool,
+) -> Vec<String> {
     let value = |key: &str| settings.get(key).map_or("", String::as_str);
     let mut dangers = Vec::new();
-    for (key, needed) in [
-        ("cleanup.policy", "delete"),
-        ("retention.ms", "-1"),
-        ("retention.bytes", "-1"),
-        ("unclean.leader.election.enable", "false"),
-    ] {
-        if value(key) != needed {
+    for (key, needed) in kind.needed() {
+        if value(key) != *needed {
             dangers.push(format!("{key} is {}, {needed} is needed", value(key)));
         }
     }
@@ -219,7 +297,7 @@ mod tests {
 
     #[test]
     fn each_setting_that_endangers_the_log_is_named() {
-        assert_eq!(dangers(&sound(), false), Vec::<String>::new());
+        assert_eq!(dangers(Kind::Log, &sound(), false), Vec::<String>::new());
         for (key, value) in [
             ("cleanup.policy", "compact"),
             ("cleanup.policy", "compact,delete"),
@@ -231,11 +309,29 @@ mod tests {
         ] {
             let mut settings = sound();
             settings.insert(key.to_owned(), value.to_owned());
-            let found = dangers(&settings, false);
+            let found = dangers(Kind::Log, &settings, false);
             let [danger] = found.as_slice() else { panic!("{key}={value}: {found:?}") };
             assert!(danger.starts_with(&format!("{key} is {value}")), "{danger}");
-            let allowed = dangers(&settings, true).is_empty();
+            let allowed = dangers(Kind::Log, &settings, true).is_empty();
             assert_eq!(allowed, key == "min.insync.replicas", "{key}: replication may be allowed");
         }
+    }
+
+    #[test]
+    fn each_kind_is_made_with_what_it_needs() {
+        for kind in [Kind::Log, Kind::Queue, Kind::Feed, Kind::Table] {
+            let mut settings = sound();
+            for (key, value) in kind.made_with() {
+                settings.insert((*key).to_owned(), (*value).to_owned());
+            }
+            assert_eq!(dangers(kind, &settings, false), Vec::<String>::new(), "{kind:?}");
+            let other = if kind == Kind::Table { "delete" } else { "compact" };
+            settings.insert("cleanup.policy".into(), other.into());
+            let found = dangers(kind, &settings, false);
+            assert!(found[0].starts_with(&format!("cleanup.policy is {other}")), "{found:?}");
+        }
+        let mut short_lived = sound();
+        short_lived.insert("retention.ms".into(), "604800000".into());
+        assert!(dangers(Kind::Queue, &short_lived, false).is_empty(), "what was read may go");
     }
 }

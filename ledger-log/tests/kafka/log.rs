@@ -1,10 +1,5 @@
-//! The Kafka backend on a real broker: the conformance suite, and what a broker can do to a log.
-//!
-//! `KAFKA_BOOTSTRAP` names the broker; `scripts/test` starts one. Without it these tests are skipped.
+//! The log: the conformance suite, and what a broker can do to it.
 
-#![expect(clippy::unwrap_used, reason = "the crate's lints know tests by their attribute only")]
-
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -14,40 +9,7 @@ use ledger_log::{Backend, Cursor, Decision, LogError, LogId, Outcome, RawRecord,
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-/// The brokers, or nothing after saying so.
-fn bootstrap() -> Option<String> {
-    let bootstrap = std::env::var("KAFKA_BOOTSTRAP").ok().filter(|brokers| !brokers.is_empty());
-    if bootstrap.is_none() {
-        assert!(
-            std::env::var_os("LEDGER_KAFKA_REQUIRED").is_none(),
-            "LEDGER_KAFKA_REQUIRED is set, KAFKA_BOOTSTRAP is not"
-        );
-        eprintln!("SKIPPED: KAFKA_BOOTSTRAP names no broker (scripts/kafka up starts one)");
-    }
-    bootstrap
-}
-
-/// Topics of this test run that nobody else has.
-fn fresh_prefix() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("test-{}-{count}", std::process::id())
-}
-
-fn options(bootstrap: &str, partition_count: u32) -> KafkaOptions {
-    KafkaOptions {
-        bootstrap: bootstrap.into(),
-        prefix: fresh_prefix(),
-        partition_count: Some(partition_count),
-        replication_factor: 1,
-        allow_under_replicated: true,
-        ..KafkaOptions::default()
-    }
-}
-
-fn open(options: &KafkaOptions) -> Arc<Kafka> {
-    Kafka::open(options.clone()).unwrap_or_else(|error| panic!("{options:?} opens: {error}"))
-}
+use crate::{admin, bootstrap, fresh_prefix, open, options};
 
 struct OnBroker {
     options: KafkaOptions,
@@ -195,30 +157,6 @@ fn followed(options: &KafkaOptions) -> (Arc<Kafka>, LogId, Cursor) {
     let cursor = reader.cursor().clone();
     cursor.verify(&*log, info.id).unwrap();
     (log, info.id, cursor)
-}
-
-fn admin(bootstrap: &str, what: &str, topic: &str) {
-    use rdkafka::admin::{AdminClient, AdminOptions};
-    use rdkafka::{Offset, TopicPartitionList, client::DefaultClientContext};
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
-    let options = AdminOptions::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        match what {
-            "delete the topic" => {
-                for result in admin.delete_topics(&[topic], &options).await.unwrap() {
-                    result.unwrap();
-                }
-            }
-            "delete its first records" => {
-                let mut offsets = TopicPartitionList::new();
-                offsets.add_partition_offset(topic, 0, Offset::Offset(2)).unwrap();
-                admin.delete_records(&offsets, &options).await.unwrap();
-            }
-            other => panic!("{other}"),
-        }
-    });
 }
 
 fn assert_diverged(found: Result<(), LogError>) {
