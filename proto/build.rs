@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         "ledger/v1/command.proto",
         "ledger/v1/query.proto",
         "ledger/v1/audit.proto",
+        "ledger/v1/topology.proto",
     ];
     let descriptors = protox::compile(files, ["proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

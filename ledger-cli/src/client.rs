@@ -8,6 +8,7 @@ use ledger_proto::answer::refusal_of;
 use ledger_proto::v1::audit_service_client::AuditServiceClient;
 use ledger_proto::v1::ledger_command_service_client::LedgerCommandServiceClient;
 use ledger_proto::v1::ledger_query_service_client::LedgerQueryServiceClient;
+use ledger_proto::v1::topology_service_client::TopologyServiceClient;
 use ledger_proto::v1::{
     self, OpenAccountRequest, OpenAccountResponse, PostTransfersRequest, PostTransfersResponse,
 };
@@ -65,6 +66,10 @@ impl Client {
 
     pub(crate) fn audit(&self) -> AuditServiceClient<Channel> {
         AuditServiceClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    pub(crate) fn topology(&self) -> TopologyServiceClient<Channel> {
+        TopologyServiceClient::new(self.channel.clone())
     }
 
     /// A call with the deadline that was asked for; the server hears it too.

@@ -9,6 +9,7 @@ mod ledger;
 mod load;
 mod log;
 mod statement;
+mod topology;
 mod transfer;
 
 use std::io::Write;
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     /// Move a log between a folder and a Kafka cluster
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Show which server writes which partition, and how far behind every server is
+    Topology(topology::TopologyArgs),
     /// Measure: post many transfers and report rate and latency
     Load(load::LoadArgs),
     /// Simulate the services with crashes and restarts, from one seed
@@ -105,12 +108,13 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Import(command) => return Box::pin(import::run(&context, command)).await,
         Command::Audit(command) => return Box::pin(audit::run(&context, command)).await,
         Command::Log(command) => log::run(&context, command).await?,
+        Command::Topology(args) => topology::run(&context, args).await?,
         Command::Load(args) => Box::pin(load::run(&context, args)).await?,
     }
     Ok(Outcome::Clean)
 }
 
 /// A fresh time-ordered id (UUIDv7): for requests, and for transfers that were given none.
-fn fresh_id() -> String {
+pub(crate) fn fresh_id() -> String {
     Uuid::now_v7().to_string()
 }

@@ -256,6 +256,13 @@ impl LedgerCommandService for Server {
         }
         Ok(Response::new(v1::PostTransfersResponse { results, position: String::new() }))
     }
+
+    async fn execute(
+        &self,
+        _: Request<v1::Command>,
+    ) -> Result<Response<v1::CommandResult>, Status> {
+        Err(Status::unimplemented("the client uses the calls above"))
+    }
 }
 
 #[tonic::async_trait]

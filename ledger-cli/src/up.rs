@@ -4,37 +4,38 @@
 //!   config ─► log ─► command (writers, followers) ─► views (projectors) ─► query, audit ─► gRPC
 //! ```
 //!
-//! It stops in the opposite order, so that everything acknowledged is in the log before the log closes.
+//! It stops in the opposite order, so that everything acknowledged is in the log before the log closes. On
+//! Kafka it first gives its partitions to the other servers, and sends on what its clients still ask for.
 
 mod config;
+mod node;
+
+mod membership;
+mod topology;
 mod views;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use ledger_command::{Environment, Handle};
-use ledger_log::embedded::{Embedded, EmbeddedOptions};
-use ledger_log::kafka::Kafka;
-use ledger_log::{Backend, LogError, LogId, LogInfo};
 use ledger_proto::FILE_DESCRIPTOR_SET;
-use ledger_proto::v1::audit_service_server::AuditServiceServer;
-use ledger_query::{LedgerQuery, Query};
-use ledger_runtime::{clock, health, random, shutdown, telemetry};
+use ledger_runtime::{health, shutdown, telemetry};
 use tokio::net::TcpListener;
-use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-use crate::{auditor, output};
+use crate::output;
 use config::Config;
 pub(crate) use config::config_of;
-use views::Views;
+use node::Node;
 
 /// Services whose health is told, beside the whole server's under the empty name.
-const SERVICES: [&str; 3] =
-    ["ledger.v1.LedgerCommandService", "ledger.v1.LedgerQueryService", "ledger.v1.AuditService"];
+const SERVICES: [&str; 4] = [
+    "ledger.v1.LedgerCommandService",
+    "ledger.v1.LedgerQueryService",
+    "ledger.v1.AuditService",
+    "ledger.v1.TopologyService",
+];
 
 /// Each partition has three threads and stores of its own.
 const PARTITIONS_MAX: u32 = 1_024;
@@ -56,6 +57,9 @@ pub(crate) struct UpArgs {
     /// Address of the gRPC services
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Where other servers reach this one [default: where it listens]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) advertise: Option<String>,
     /// Partitions of a log that is created; a log that has another count is refused
     #[arg(long, value_name = "N", value_parser = partitions())]
     pub(crate) partitions: Option<u32>,
@@ -86,30 +90,21 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("LISTEN_FAILED {}", config.listen))?;
 
-    let (backend, log) = {
-        let config = config.clone();
-        tokio::task::spawn_blocking(move || open_log(&config)).await??
-    };
-    tracing::info!(%log, data = %config.data.display(), "opened");
-    let command = start_command(&config, backend.clone(), log).await?;
-    let views = Views::open(&config, &backend, log)?;
-    let query = Query::new(views.readers())?.with_clock(clock::now);
-    let audited = views.readers().into_iter().map(Some).collect();
-    let audit = auditor::over(backend, log, audited);
-
-    let routes = Routes::new(ledger_command::service::server(command.clone()))
-        .add_service(LedgerQuery::new(query).into_service())
-        .add_service(AuditServiceServer::new(audit));
-    let (routes, reporter) = health::with_health_and_reflection(routes, FILE_DESCRIPTOR_SET)?;
+    let address = listener.local_addr()?;
+    let node = Node::start(&config, address).await?;
+    let (routes, reporter) =
+        health::with_health_and_reflection(node.routes()?, FILE_DESCRIPTOR_SET)?;
     for service in SERVICES {
         health::report(&reporter, service, true).await;
     }
-    output::line(&format!("listening grpc={}", listener.local_addr()?))?;
-    let stopped = async {
+    output::line(&format!("listening grpc={address}"))?;
+    let leaving = node.clone();
+    let stopped = async move {
         stopping.asked().await;
         for service in SERVICES.into_iter().chain([""]) {
             health::report(&reporter, service, false).await;
         }
+        leaving.leave().await;
     };
     // With Nagle's algorithm an answer of more than one segment waits 40 ms for a delayed ACK.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
@@ -119,51 +114,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stopped)
         .await?;
-
-    tokio::task::spawn_blocking(move || stop(&command, views)).await??;
+    node.stop().await?;
     tracing::info!("stopped");
     Ok(())
-}
-
-fn open_log(config: &Config) -> anyhow::Result<(Arc<dyn Backend>, LogInfo)> {
-    let backend: Arc<dyn Backend> = match config.kafka.bootstrap.as_str() {
-        "" => open_embedded(config)?,
-        _ => Kafka::open(config.kafka.options(Some(config.partitions)))?,
-    };
-    let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
-    Ok((backend, log))
-}
-
-fn open_embedded(config: &Config) -> Result<Arc<Embedded>, LogError> {
-    let options = EmbeddedOptions {
-        partition_count: config.partitions,
-        reserve_bytes: config.log.disk_reserve_bytes,
-        ..EmbeddedOptions::default()
-    };
-    Embedded::open(&config.data.join("log"), options)
-}
-
-/// Starts the write path and waits until every partition serves.
-async fn start_command(
-    config: &Config,
-    backend: Arc<dyn Backend>,
-    log: LogInfo,
-) -> anyhow::Result<Handle> {
-    let environment = Environment {
-        backend,
-        log,
-        folder: config.data.clone(),
-        clock: clock::now,
-        entropy: random::bytes_16,
-    };
-    let command = ledger_command::run::start(&environment, config.command)?;
-    command.ready().await?;
-    Ok(command)
-}
-
-/// Answers what was taken, makes everything durable and closes it.
-fn stop(command: &Handle, views: Views) -> anyhow::Result<()> {
-    let written = command.stop();
-    views.stop();
-    Ok(written?)
 }

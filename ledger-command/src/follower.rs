@@ -138,6 +138,7 @@ impl Follower {
             (ids_cursor, state_cursor)
         };
         parts.link.set_followed(if ids_from <= state_from { from.sequence } else { 0 });
+        parts.link.set_followed_offset(from.next);
         let meets = (later.next > from.next).then_some(later);
         tracing::info!(partition = parts.partition, state_from, ids_from, "recovering");
         Ok(Follower {
@@ -301,6 +302,7 @@ impl Follower {
             self.ids_from = cursor.next;
         }
         self.parts.link.set_followed(cursor.sequence);
+        self.parts.link.set_followed_offset(cursor.next);
         if let Some((incarnation, handover)) = self.handover.take() {
             self.parts.link.hand_over(incarnation, handover);
         }

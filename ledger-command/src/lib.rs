@@ -1,10 +1,10 @@
 //! The write path of a ledger: commands in, commits out, replies once they are durable.
 //!
 //! ```text
-//!  gRPC ─► service ─► run::Handle ─► Writer ──► log ──► Follower ─► IdStore, snapshots, state hash
-//!             ▲            ▲           │  ▲              │
-//!             │            └─ replies ─┘  └─── Link ─────┘
-//!             └── readback: first outcomes, read from the log off the writer's thread
+//!  gRPC ─► service ─► Router ─► run::Handle ─► Writer ──► log ──► Follower ─► IdStore, snapshots, state hash
+//!                       │         ▲    ▲          │  ▲              │
+//!                       ▼         │    └ replies ─┘  └─── Link ─────┘
+//!           another server's      └── readback: first outcomes, read from the log off the writer's thread
 //! ```
 //!
 //! [`Writer`] and [`Follower`] are step machines: time, randomness and storage are handed in, so
@@ -24,13 +24,20 @@ pub mod readback;
 
 pub mod config;
 pub mod run;
+
+pub mod member;
+pub mod owners;
+pub mod result;
+pub mod router;
 pub mod service;
 
 pub use config::Config;
 pub use follower::{FollowError, Follower, FollowerParts, SnapshotPolicy};
 pub use link::Link;
+pub use owners::{Owner, Owners};
 pub use reply::{Answer, Receipt, Replied, Reply, Request};
-pub use run::{Environment, Handle, RunError, Submission};
+pub use router::{Arrival, Router};
+pub use run::{Asked, Environment, Handle, ReplySink, RunError, Submission};
 pub use writer::{Status, Writer, WriterLimits, WriterParts};
 
 #[cfg(test)]

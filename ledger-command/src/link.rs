@@ -31,6 +31,7 @@ pub struct Fingerprint {
 #[derive(Debug, Default)]
 pub struct Link {
     followed: AtomicU64,
+    followed_offset: AtomicU64,
     writer_waits: AtomicBool,
     slot: Mutex<Slot>,
 }
@@ -58,6 +59,16 @@ impl Link {
         self.followed.store(sequence, Ordering::SeqCst);
     }
 
+    /// Offset of the next record that the follower reads: how far a standby is.
+    #[must_use]
+    pub fn followed_offset(&self) -> u64 {
+        self.followed_offset.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_followed_offset(&self, next: u64) {
+        self.followed_offset.store(next, Ordering::Relaxed);
+    }
+
     /// The writer has no room for more ids until the follower is further on. It says so before it looks
     /// again how far that is, and the follower the other way round: so one of them sees the other.
     pub(crate) fn set_writer_waits(&self, waits: bool) {
@@ -75,6 +86,14 @@ impl Link {
         let mut slot = self.slot();
         slot.wanted = Some(incarnation);
         slot.handover = None;
+    }
+
+    /// The writer waits for no attempt and for no room: it is on standby.
+    pub(crate) fn want_nothing(&self) {
+        let mut slot = self.slot();
+        (slot.wanted, slot.handover) = (None, None);
+        drop(slot);
+        self.set_writer_waits(false);
     }
 
     /// Whether the writer waits for this attempt.

@@ -26,7 +26,10 @@ pub fn complete(backend: &dyn Backend, replied: Replied) -> Result<Reply, LogErr
         let answer = match &mut reply {
             Reply::One(answer) => Some(answer),
             Reply::Items(answers) => answers.get_mut(item),
-            Reply::NotRecorded { .. } | Reply::Overloaded { .. } | Reply::Unknown { .. } => None,
+            Reply::NotRecorded { .. }
+            | Reply::Overloaded { .. }
+            | Reply::NotOwner
+            | Reply::Unknown { .. } => None,
         };
         if let Some(Answer::Refused { rejection, .. }) = answer {
             fill(rejection, &asked, &found);

@@ -74,6 +74,8 @@ pub enum Reply<P = Position> {
         /// When, in milliseconds from now.
         retry_after_ms: u64,
     },
+    /// Another server writes this partition: nothing was recorded here, ask there.
+    NotOwner,
     /// Nobody knows yet whether it was recorded: ask again with the same ids.
     Unknown {
         /// Why, for a person.
@@ -166,6 +168,7 @@ impl<P> Replied<P> {
             }
             Reply::NotRecorded { reason } => Reply::NotRecorded { reason },
             Reply::Overloaded { retry_after_ms } => Reply::Overloaded { retry_after_ms },
+            Reply::NotOwner => Reply::NotOwner,
             Reply::Unknown { reason } => Reply::Unknown { reason },
         };
         let lookups = self.lookups.into_iter().map(|Lookup { item, at, asked }| Lookup {

@@ -9,16 +9,19 @@
 //! ```
 
 mod mailbox;
+mod reply_to;
 mod threads;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use ledger_domain::partition::partition_of;
-use ledger_domain::{Command, Timestamp};
+use ledger_domain::{Command, LedgerName, Timestamp};
 use ledger_log::{Backend, LogInfo};
 use tokio::sync::{oneshot, watch};
 
@@ -30,7 +33,13 @@ use crate::readback;
 use crate::reply::{Replied, Reply, Request};
 use crate::snapshot::{FileSnapshots, SnapshotError};
 use crate::writer::{RETRY_AFTER_MS, Status, Writer, WriterParts};
-use mailbox::{Letter, Mailbox, Refused};
+use mailbox::{Letter, Mailbox, Ownership, Refused};
+use reply_to::ReplyTo;
+
+pub use reply_to::ReplySink;
+
+/// How often a follower that catches up is looked at.
+const CAUGHT_UP_STEP: Duration = Duration::from_millis(10);
 
 /// What the write path stands on.
 #[derive(Clone)]
@@ -83,6 +92,7 @@ pub enum RunError {
 struct Door {
     mailbox: Arc<Mailbox>,
     status: watch::Receiver<Status>,
+    link: Arc<Link>,
 }
 
 /// Asks the writers. Cheap to clone.
@@ -99,8 +109,8 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<Result<(), RunError>>>>,
 }
 
-/// Starts the writers and followers of all partitions. It returns before they are recovered: see
-/// [`Handle::ready`].
+/// Starts the followers of all partitions, and their writers on standby: [`Handle::assign`] says which
+/// of them take their partition. It returns before they are recovered: see [`Handle::caught_up`].
 ///
 /// # Errors
 /// [`RunError`] of the first partition whose stores cannot be opened or are not of this log.
@@ -178,26 +188,139 @@ impl Handle {
         u32::try_from(self.inner.doors.len()).unwrap_or(u32::MAX)
     }
 
+    /// The partition that a ledger lives on.
+    #[must_use]
+    pub fn partition_of(&self, ledger: &LedgerName) -> u32 {
+        partition_of(ledger.as_str(), self.partition_count())
+    }
+
     /// Asks the writer of the command's ledger, and waits for its reply.
     pub async fn submit(&self, command: Command, how: Submission) -> Reply {
-        let partition = partition_of(command.ledger.as_str(), self.partition_count());
-        let Some(door) = usize::try_from(partition).ok().and_then(|p| self.inner.doors.get(p))
-        else {
+        let partition = self.partition_of(&command.ledger);
+        let Some(door) = self.door(partition) else {
             return Reply::NotRecorded { reason: format!("no partition {partition}") };
         };
-        let Submission { validate_only, actor, traceparent } = how;
-        let token = self.inner.tokens.fetch_add(1, Ordering::Relaxed);
-        let request = Request { token, command, validate_only, actor, traceparent };
+        let request = self.request(command, how);
         let (reply_to, reply) = oneshot::channel();
-        match door.mailbox.send(Letter { request, reply_to }) {
+        match door.mailbox.send(Letter { request, reply_to: ReplyTo::Call(reply_to) }) {
             Ok(()) => {}
-            Err(Refused::Full) => return Reply::Overloaded { retry_after_ms: RETRY_AFTER_MS },
-            Err(Refused::Closed) => return Reply::NotRecorded { reason: door.why_closed() },
+            Err((_, Refused::Full)) => return overloaded(),
+            Err((_, Refused::Closed)) => return Reply::NotRecorded { reason: door.why_closed() },
         }
         match reply.await {
             Ok(replied) => self.complete(replied).await,
             Err(_) => Reply::Unknown { reason: door.why_closed() },
         }
+    }
+
+    /// Asks the writer of a partition for many at once; their replies go to the sink, each by its tag.
+    /// Takes from the front what there is room for. What must be read back of a reply is the sink's to
+    /// read, by [`crate::readback::complete`], off the writer's thread.
+    ///
+    /// # Errors
+    /// [`Reply`] for those that are left: [`Reply::Overloaded`], or [`Reply::NotRecorded`] when nothing
+    /// more will be taken.
+    pub fn submit_all(
+        &self,
+        partition: u32,
+        waiting: &mut VecDeque<Asked>,
+        sink: &Arc<dyn ReplySink>,
+    ) -> Result<(), Reply> {
+        let Some(door) = self.door(partition) else {
+            return Err(Reply::NotRecorded { reason: format!("no partition {partition}") });
+        };
+        let letters = std::iter::from_fn(|| waiting.pop_front()).map(|asked| {
+            let request = self.request(asked.command, asked.how);
+            Letter { request, reply_to: ReplyTo::sink(sink.clone(), asked.tag) }
+        });
+        let Some((letter, why)) = door.mailbox.send_all(letters) else { return Ok(()) };
+        if let Some((command, how, tag)) = letter.take_back() {
+            waiting.push_front(Asked { tag, command, how });
+        }
+        Err(match why {
+            Refused::Full => overloaded(),
+            Refused::Closed => Reply::NotRecorded { reason: door.why_closed() },
+        })
+    }
+
+    fn request(&self, command: Command, how: Submission) -> Request {
+        let Submission { validate_only, actor, traceparent } = how;
+        let token = self.inner.tokens.fetch_add(1, Ordering::Relaxed);
+        Request { token, command, validate_only, actor, traceparent }
+    }
+
+    fn door(&self, partition: u32) -> Option<&Door> {
+        usize::try_from(partition).ok().and_then(|partition| self.inner.doors.get(partition))
+    }
+
+    /// These partitions are this server's: their writers take them.
+    pub fn assign(&self, partitions: impl IntoIterator<Item = u32>) {
+        self.set_ownership(partitions, Ownership::Assigned);
+    }
+
+    /// These partitions go to other servers: nothing more is taken in; returns once what is in flight was
+    /// answered. A log that does not answer makes that take as long: then [`Handle::abandon`].
+    pub async fn revoke(&self, partitions: &[u32]) {
+        self.set_ownership(partitions.iter().copied(), Ownership::Revoked);
+        for door in partitions.iter().filter_map(|partition| self.door(*partition)) {
+            let done = |status: &Status| matches!(status, Status::Standby | Status::Stopped { .. });
+            // A writer whose thread has ended has given everything back.
+            let _ = door.status.clone().wait_for(done).await;
+        }
+    }
+
+    /// These partitions are others' by now: what is in flight is unknown here.
+    pub fn abandon(&self, partitions: impl IntoIterator<Item = u32>) {
+        self.set_ownership(partitions, Ownership::Abandoned);
+    }
+
+    fn set_ownership(&self, partitions: impl IntoIterator<Item = u32>, ownership: Ownership) {
+        for door in partitions.into_iter().filter_map(|partition| self.door(partition)) {
+            door.mailbox.set_ownership(ownership);
+        }
+    }
+
+    /// Whether this server writes a partition, or is taking it.
+    #[must_use]
+    pub fn owns(&self, partition: u32) -> bool {
+        self.door(partition).is_some_and(|door| *door.status.borrow() != Status::Standby)
+    }
+
+    /// Offset of the next record that each partition's follower reads.
+    #[must_use]
+    pub fn followed(&self) -> Vec<u64> {
+        self.inner.doors.iter().map(|door| door.link.followed_offset()).collect()
+    }
+
+    /// Returns once every follower is where its log ended when this was called: from then on a partition
+    /// is taken without a replay.
+    ///
+    /// # Errors
+    /// [`RunError::Stopped`] for the first that stopped instead; [`RunError::Follow`] when the log does not
+    /// say where it ends.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "looks again and again, at the start of a server"
+    )]
+    pub async fn caught_up(&self) -> Result<(), RunError> {
+        for (partition, door) in (0..).zip(&self.inner.doors) {
+            let backend = self.inner.backend.clone();
+            let end = tokio::task::spawn_blocking(move || backend.end(partition)).await;
+            let end = end.map_err(std::io::Error::other)?.map_err(FollowError::from)?;
+            while door.link.followed_offset() < end {
+                if let Status::Stopped { reason } = &*door.status.borrow() {
+                    return Err(RunError::Stopped { partition, reason: reason.clone() });
+                }
+                tokio::time::sleep(CAUGHT_UP_STEP).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of every change of a partition's writer; the first `changed` is at the next one.
+    #[must_use]
+    pub fn watch(&self) -> Vec<watch::Receiver<Status>> {
+        self.inner.doors.iter().map(|door| door.status.clone()).collect()
     }
 
     /// Reads back from the log what is missing, on a thread that may block.
@@ -235,8 +358,8 @@ impl Handle {
         self.inner.doors.iter().map(|door| door.status.borrow().clone()).collect()
     }
 
-    /// Returns once every partition serves, or has said why it cannot yet: such a partition refuses
-    /// commands and goes on trying.
+    /// Returns once every partition that is this server's serves, or has said why it cannot yet: such a
+    /// partition refuses commands and goes on trying.
     ///
     /// # Errors
     /// [`RunError::Stopped`] for the first that stopped instead.
@@ -245,9 +368,10 @@ impl Handle {
             let mut status = door.status.clone();
             let settled = |status: &Status| match status {
                 Status::Starting { last_error } => !last_error.is_empty(),
-                Status::Serving { .. } | Status::ClockBehind { .. } | Status::Stopped { .. } => {
-                    true
-                }
+                Status::Standby
+                | Status::Serving { .. }
+                | Status::ClockBehind { .. }
+                | Status::Stopped { .. } => true,
             };
             let stopped = match status.wait_for(settled).await {
                 Ok(status) => match &*status {
@@ -256,7 +380,7 @@ impl Handle {
                         tracing::warn!(partition, why = %last_error, "cannot be written yet");
                         None
                     }
-                    Status::Serving { .. } | Status::ClockBehind { .. } => None,
+                    Status::Standby | Status::Serving { .. } | Status::ClockBehind { .. } => None,
                 },
                 Err(_) => Some(door.why_closed()),
             };
@@ -285,6 +409,21 @@ impl Handle {
         }
         Ok(())
     }
+}
+
+/// One of many commands that are submitted together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// By which its reply is told from the others.
+    pub tag: u64,
+    /// What is asked, checked in shape.
+    pub command: Command,
+    /// How.
+    pub how: Submission,
+}
+
+fn overloaded() -> Reply {
+    Reply::Overloaded { retry_after_ms: RETRY_AFTER_MS }
 }
 
 /// How a command is submitted.

@@ -1,35 +1,34 @@
-//! `ledger.v1.LedgerCommandService`: shape checks, the partition's writer, and its reply as an
-//! answer.
+//! `ledger.v1.LedgerCommandService`: a request of any kind to the writer of its partition, and what came
+//! of it as an answer.
 
-use std::time::Duration;
-
-use ledger_domain::{CommandBody, Rejection, Transfer};
+use ledger_proto::v1;
+use ledger_proto::v1::command::Request as Asked;
 use ledger_proto::v1::ledger_command_service_server::{
     LedgerCommandService, LedgerCommandServiceServer,
 };
-use ledger_proto::v1::transfer_result::Outcome as WireOutcome;
-use ledger_proto::{answer, request, resource, v1};
+use ledger_runtime::deadline;
 use tonic::{Request, Response, Status};
-use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::reply::{Answer, Receipt, Reply};
-use crate::run::{Handle, Submission};
+use crate::result;
+use crate::router::{Arrival, FIND_OWNER_DEFAULT, Router};
 
 /// A full batch with the longest names, ids and references fits twice.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// A traceparent of version 00 has 55 characters; longer ones are of the future or of no use.
 const TRACEPARENT_BYTES_MAX: usize = 128;
+/// Metadata of a command that another server has sent on.
+pub(crate) const FORWARDED: &str = "ledger-forwarded";
 
-/// The service, by the writers.
+/// The service.
 #[derive(Clone, Debug)]
 pub struct CommandService {
-    handle: Handle,
+    router: Router,
 }
 
 /// The tonic service, with its message limits.
 #[must_use]
-pub fn server(handle: Handle) -> LedgerCommandServiceServer<CommandService> {
-    LedgerCommandServiceServer::new(CommandService { handle })
+pub fn server(router: Router) -> LedgerCommandServiceServer<CommandService> {
+    LedgerCommandServiceServer::new(CommandService { router })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
 }
@@ -42,11 +41,7 @@ impl LedgerCommandService for CommandService {
         &self,
         call: Request<v1::CreateLedgerRequest>,
     ) -> Served<v1::CreateLedgerResponse> {
-        let how = submission(&call, call.get_ref().validate_only);
-        let command =
-            request::create_ledger(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
-        let name = resource::ledger_resource(command.ledger.as_str());
-        let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
+        let (name, acknowledgement) = self.acknowledged(call, Asked::CreateLedger).await?;
         Ok(Response::new(v1::CreateLedgerResponse { name, acknowledgement }))
     }
 
@@ -54,11 +49,7 @@ impl LedgerCommandService for CommandService {
         &self,
         call: Request<v1::CreateAssetRequest>,
     ) -> Served<v1::CreateAssetResponse> {
-        let how = submission(&call, call.get_ref().validate_only);
-        let command =
-            request::create_asset(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
-        let name = resource::asset_resource(command.ledger.as_str(), &call.get_ref().asset_id);
-        let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
+        let (name, acknowledgement) = self.acknowledged(call, Asked::CreateAsset).await?;
         Ok(Response::new(v1::CreateAssetResponse { name, acknowledgement }))
     }
 
@@ -66,11 +57,7 @@ impl LedgerCommandService for CommandService {
         &self,
         call: Request<v1::OpenAccountRequest>,
     ) -> Served<v1::OpenAccountResponse> {
-        let how = submission(&call, call.get_ref().validate_only);
-        let command =
-            request::open_account(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
-        let name = resource::account_resource(command.ledger.as_str(), &call.get_ref().account_id);
-        let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
+        let (name, acknowledgement) = self.acknowledged(call, Asked::OpenAccount).await?;
         Ok(Response::new(v1::OpenAccountResponse { name, acknowledgement }))
     }
 
@@ -78,17 +65,7 @@ impl LedgerCommandService for CommandService {
         &self,
         call: Request<v1::PostTransferRequest>,
     ) -> Served<v1::PostTransferResponse> {
-        let how = submission(&call, call.get_ref().validate_only);
-        let command =
-            request::post_transfer(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
-        let CommandBody::PostTransfers { transfers } = &command.body else {
-            return Err(Status::internal("a transfer is a batch of one"));
-        };
-        let [Transfer { id, .. }] = transfers.as_slice() else {
-            return Err(Status::internal("a transfer is a batch of one"));
-        };
-        let name = resource::transfer_resource(command.ledger.as_str(), id);
-        let acknowledgement = Some(acknowledged(self.handle.submit(command, how).await)?);
+        let (name, acknowledgement) = self.acknowledged(call, Asked::PostTransfer).await?;
         Ok(Response::new(v1::PostTransferResponse { name, acknowledgement }))
     }
 
@@ -96,116 +73,46 @@ impl LedgerCommandService for CommandService {
         &self,
         call: Request<v1::PostTransfersRequest>,
     ) -> Served<v1::PostTransfersResponse> {
-        let how = submission(&call, call.get_ref().validate_only);
-        let batch =
-            request::post_transfers(call.get_ref()).map_err(|rejection| malformed(&rejection))?;
-        drop(call);
-        let request::Batch { command, malformed } = batch;
-        let none_well_formed = matches!(
-            &command.body,
-            CommandBody::PostTransfers { transfers } if transfers.is_empty()
-        );
-        let reply = if none_well_formed {
-            Reply::Items(Vec::new())
-        } else {
-            self.handle.submit(command, how).await
-        };
-        match reply {
-            Reply::Items(items) => Ok(Response::new(merged(&items, &malformed))),
-            Reply::One(Answer::Accepted(_)) => Err(Status::internal("a batch has items")),
-            other => Err(refused(other)),
-        }
+        let result = self.execute_as(call, Asked::PostTransfers).await;
+        Ok(Response::new(result::transfers(result)?))
+    }
+
+    async fn execute(&self, call: Request<v1::Command>) -> Served<v1::CommandResult> {
+        let arrival = arrival(&call);
+        Ok(Response::new(self.router.execute(call.into_inner(), arrival).await))
     }
 }
 
-fn submission<T>(call: &Request<T>, validate_only: bool) -> Submission {
-    let traceparent = call.metadata().get("traceparent").and_then(|value| value.to_str().ok());
+impl CommandService {
+    async fn execute_as<T>(
+        &self,
+        call: Request<T>,
+        asked: impl FnOnce(T) -> Asked,
+    ) -> v1::CommandResult {
+        let arrival = arrival(&call);
+        let command = v1::Command { request: Some(asked(call.into_inner())) };
+        self.router.execute(command, arrival).await
+    }
+
+    async fn acknowledged<T>(
+        &self,
+        call: Request<T>,
+        asked: impl FnOnce(T) -> Asked,
+    ) -> Result<(String, Option<v1::Acknowledgement>), Status> {
+        let (name, acknowledgement) = result::acknowledged(self.execute_as(call, asked).await)?;
+        Ok((name, Some(acknowledgement)))
+    }
+}
+
+fn arrival<T>(call: &Request<T>) -> Arrival {
+    let metadata = call.metadata();
+    let traceparent = metadata.get("traceparent").and_then(|value| value.to_str().ok());
     let traceparent = traceparent.filter(|text| text.len() <= TRACEPARENT_BYTES_MAX);
-    let traceparent = traceparent.unwrap_or_default().to_owned();
-    Submission { validate_only, actor: String::new(), traceparent }
-}
-
-fn malformed(rejection: &Rejection) -> Status {
-    answer::status(rejection, None, false)
-}
-
-/// The answer to a unary command: an acknowledgement, or a status.
-fn acknowledged(reply: Reply) -> Result<v1::Acknowledgement, Status> {
-    let answer = match reply {
-        Reply::One(answer) => answer,
-        Reply::Items(items) => match items.into_iter().next() {
-            Some(answer) => answer,
-            None => return Err(Status::internal("a transfer has an answer")),
-        },
-        other => return Err(refused(other)),
-    };
-    match answer {
-        Answer::Accepted(receipt) => Ok(acknowledgement(&receipt)),
-        refusal @ Answer::Refused { .. } => Err(refused(Reply::One(refusal))),
-    }
-}
-
-/// A dry run has neither position nor time: it was not recorded.
-fn acknowledgement(receipt: &Receipt) -> v1::Acknowledgement {
-    match receipt.position {
-        Some(at) => answer::acknowledgement(at, receipt.recorded_at, receipt.replayed),
-        None => v1::Acknowledgement::default(),
-    }
-}
-
-/// The items in the request's order, with the malformed ones at their places.
-fn merged(items: &[Answer], malformed: &[(usize, Rejection)]) -> v1::PostTransfersResponse {
-    let (mut items, mut malformed) = (items.iter(), malformed.iter().peekable());
-    let fresh = |answer: &&Answer| answer.receipt().is_some_and(|receipt| !receipt.replayed);
-    let first = items.clone().find(fresh).and_then(|answer| answer.receipt()?.position);
-    let mut results = Vec::with_capacity(items.len() + malformed.len());
-    loop {
-        let outcome = match malformed.next_if(|(place, _)| *place == results.len()) {
-            Some((_, rejection)) => WireOutcome::Refusal(answer::refusal(rejection, None, false)),
-            None => match items.next() {
-                Some(answer) => item(answer),
-                None => break,
-            },
-        };
-        results.push(v1::TransferResult { outcome: Some(outcome) });
-    }
-    let position = first.map(|at| at.to_string()).unwrap_or_default();
-    v1::PostTransfersResponse { results, position }
-}
-
-fn item(answer: &Answer) -> WireOutcome {
-    match answer {
-        Answer::Accepted(receipt) => WireOutcome::Acknowledgement(acknowledgement(receipt)),
-        Answer::Refused { rejection, receipt } => {
-            let (at, replayed) = place(receipt.as_ref());
-            WireOutcome::Refusal(answer::refusal(rejection, at, replayed))
-        }
-    }
-}
-
-fn place(receipt: Option<&Receipt>) -> (Option<ledger_domain::Position>, bool) {
-    receipt.map_or((None, false), |receipt| (receipt.position, receipt.replayed))
-}
-
-fn refused(reply: Reply) -> Status {
-    match reply {
-        Reply::One(Answer::Refused { rejection, receipt }) => {
-            let (at, replayed) = place(receipt.as_ref());
-            answer::status(&rejection, at, replayed)
-        }
-        Reply::NotRecorded { reason } => Status::unavailable(reason),
-        Reply::Overloaded { retry_after_ms } => {
-            let after = Duration::from_millis(retry_after_ms);
-            let details = ErrorDetails::with_retry_info(Some(after));
-            let message = format!("the queue is full, try again in {retry_after_ms} ms");
-            Status::with_error_details(tonic::Code::ResourceExhausted, message, details)
-        }
-        Reply::Unknown { reason } => Status::unknown(format!(
-            "nobody knows whether it was recorded; ask again with the same ids: {reason}"
-        )),
-        Reply::One(Answer::Accepted(_)) | Reply::Items(_) => {
-            Status::internal("an accepted command is no refusal")
-        }
+    Arrival {
+        actor: String::new(),
+        traceparent: traceparent.unwrap_or_default().to_owned(),
+        forwarded: metadata.contains_key(FORWARDED),
+        at_most: deadline::wait_at_most(metadata, FIND_OWNER_DEFAULT),
     }
 }
 

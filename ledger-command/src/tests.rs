@@ -3,6 +3,7 @@
 mod doubts;
 pub(crate) mod flaky;
 mod idempotency;
+mod ownership;
 mod property;
 mod recovery;
 pub(crate) mod rig;

@@ -13,6 +13,7 @@
 mod answer;
 mod decide;
 mod draft;
+mod ownership;
 mod recent;
 mod term;
 
@@ -113,6 +114,8 @@ impl fmt::Debug for WriterParts {
 /// How a writer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// The partition is another server's to write.
+    Standby,
     /// It is taking the partition.
     Starting {
         /// Why the last attempt failed; empty for the first.
@@ -178,6 +181,8 @@ pub struct Writer {
     parts: WriterParts,
     limits: WriterLimits,
     record_bytes_max: usize,
+    /// Whether the partition is this server's to write.
+    assigned: bool,
     phase: Phase,
     queue: VecDeque<Request>,
     queued_transfers: usize,
@@ -202,14 +207,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer that will take the partition at its first step.
+    /// A writer on standby: it takes the partition once that is assigned to it.
     #[must_use]
     pub fn new(parts: WriterParts, limits: WriterLimits) -> Self {
         Writer {
             record_bytes_max: parts.backend.record_bytes_max(),
             parts,
             limits,
-            phase: Phase::Resting { until: Some(Timestamp::MIN) },
+            assigned: false,
+            phase: Phase::Standby,
             queue: VecDeque::new(),
             queued_transfers: 0,
             speculation: Speculation::default(),
@@ -233,6 +239,8 @@ impl Writer {
     pub fn offer(&mut self, request: Request) {
         let refusal = match self.status() {
             Status::Stopped { reason } => Some(Reply::NotRecorded { reason }),
+            Status::Standby => Some(Reply::NotOwner),
+            _ if !self.assigned => Some(Reply::NotOwner),
             Status::ClockBehind { by_ns } => Some(clock_behind(by_ns)),
             Status::Starting { .. } | Status::Serving { .. } => {
                 self.unwritable.as_deref().map(not_recorded)
@@ -258,7 +266,7 @@ impl Writer {
             return;
         }
         let step = match &mut self.phase {
-            Phase::Resting { .. } | Phase::Stopped { .. } => AckStep::Wait,
+            Phase::Standby | Phase::Resting { .. } | Phase::Stopped { .. } => AckStep::Wait,
             Phase::Taking(taking) => {
                 taking.report(report);
                 AckStep::Wait
@@ -299,6 +307,7 @@ impl Writer {
             self.settle_without_offset();
         }
         self.release();
+        self.stand_by_if_revoked();
         match self.phase {
             // The term ended in this step: its pause begins now.
             Phase::Resting { until: None } => Some(now),
@@ -327,6 +336,7 @@ impl Writer {
     #[must_use]
     pub fn status(&self) -> Status {
         match &self.phase {
+            Phase::Standby => Status::Standby,
             Phase::Stopped { reason } => Status::Stopped { reason: reason.clone() },
             Phase::Resting { .. } | Phase::Taking(_) => {
                 Status::Starting { last_error: self.last_error.clone() }
@@ -359,12 +369,17 @@ impl Writer {
         tracing::error!(partition = self.parts.partition, reason, "writer stopped");
         self.release();
         self.refuse_queued(&Reply::NotRecorded { reason: reason.clone() });
+        self.leave_unknown(&reason);
+        self.phase = Phase::Stopped { reason };
+    }
+
+    /// Nobody will tell here any more what becomes of what is in flight.
+    fn leave_unknown(&mut self, reason: &str) {
         for waiting in std::mem::take(&mut self.waiting) {
-            let reply = Reply::Unknown { reason: reason.clone() };
+            let reply = Reply::Unknown { reason: reason.to_owned() };
             self.replies.push((waiting.token, Replied::of(reply)));
         }
         self.in_flight.clear();
-        self.phase = Phase::Stopped { reason };
     }
 
     /// After all that could be sent was sent: when all in flight was reported without an offset, no

@@ -16,7 +16,6 @@ mod token;
 
 pub mod query;
 
-mod deadline;
 pub mod service;
 
 pub use error::QueryError;

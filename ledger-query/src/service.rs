@@ -2,17 +2,21 @@
 //! is the core's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ledger_domain::Position;
 use ledger_proto::v1;
 use ledger_proto::v1::ledger_query_service_server::{LedgerQueryService, LedgerQueryServiceServer};
+use ledger_runtime::deadline::wait_at_most;
 use ledger_views::ViewState;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Request, Response, Status};
 
-use crate::deadline::wait_at_most;
 use crate::error::QueryError;
 use crate::query::Query;
+
+/// How long a read without a deadline waits for a position.
+const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 
 /// `ledger.v1.LedgerQueryService` over the views of all partitions.
 #[derive(Clone, Debug)]
@@ -37,7 +41,7 @@ impl LedgerQuery {
 
     /// A read of a few rows: microseconds, so on the runtime's own thread.
     async fn point<Q, A>(&self, request: Request<Q>, read: Read<Q, A>) -> Answer<A> {
-        let until = Instant::now() + wait_at_most(request.metadata());
+        let until = Instant::now() + wait_at_most(request.metadata(), WAIT_DEFAULT);
         loop {
             match read(&self.query, request.get_ref()) {
                 Err(QueryError::Behind { asked, .. }) => self.wait(asked, until).await?,
@@ -52,7 +56,7 @@ impl LedgerQuery {
         Q: Send + Sync + 'static,
         A: Send + 'static,
     {
-        let until = Instant::now() + wait_at_most(request.metadata());
+        let until = Instant::now() + wait_at_most(request.metadata(), WAIT_DEFAULT);
         let request = Arc::new(request.into_inner());
         loop {
             let (query, request) = (Arc::clone(&self.query), Arc::clone(&request));

@@ -7,6 +7,7 @@ pub mod random;
 pub mod spawn;
 
 pub mod config;
+pub mod deadline;
 pub mod health;
 pub mod shutdown;
 pub mod telemetry;

@@ -29,6 +29,7 @@ impl World {
         if self.nodes[1].is_some() {
             self.rival_goes();
         }
+        self.assign_all();
         self.rest()?;
         for partition in 0..PARTITIONS {
             self.oracles[partition as usize].walk(&self.log)?;
@@ -45,6 +46,12 @@ impl World {
             return Err("no client was ever answered".into());
         }
         Ok(())
+    }
+
+    /// The process that is left owns all there is.
+    fn assign_all(&mut self) {
+        let parts = self.nodes[0].iter_mut().flat_map(|node| &mut node.parts);
+        parts.for_each(|part| part.writer.assign());
     }
 
     /// Lets the one process that is left come to the end of the log, with nothing on its way.

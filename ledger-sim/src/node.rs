@@ -123,7 +123,9 @@ impl Part {
                 })
             }),
         };
-        Ok(Part { writer: Writer::new(parts, limits(rng)), follower, projector, reports })
+        let mut writer = Writer::new(parts, limits(rng));
+        writer.assign();
+        Ok(Part { writer, follower, projector, reports })
     }
 
     /// Hands the reports over and lets the writer step.

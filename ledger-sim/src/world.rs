@@ -39,6 +39,7 @@ struct Rates {
     rival: u32,
     clock: u32,
     disk: u32,
+    handover: u32,
 }
 
 #[derive(Debug)]
@@ -103,13 +104,14 @@ impl World {
         if self.clock_behind > 0 && self.rng.u32(0..15) == 0 {
             self.now += std::mem::take(&mut self.clock_behind);
         }
-        let Rates { crash, rival, clock, disk } = self.rates;
+        let Rates { crash, rival, clock, disk, handover } = self.rates;
         let mut drawn = self.rng.u32(0..1000);
         for (rate, fault) in [
             (crash, Self::crash as fn(&mut Self) -> Result<(), String>),
             (rival, Self::rival),
             (clock, Self::jump),
             (disk, Self::fill_disk),
+            (handover, Self::hand_over),
         ] {
             if drawn < rate {
                 return fault(self);
@@ -147,8 +149,13 @@ impl World {
             lands: chance(200),
         };
         self.log.set_faults(faults);
-        self.rates =
-            Rates { crash: chance(6), rival: chance(8), clock: chance(12), disk: chance(10) };
+        self.rates = Rates {
+            crash: chance(6),
+            rival: chance(8),
+            clock: chance(12),
+            disk: chance(10),
+            handover: chance(30),
+        };
         self.start(0)
     }
 
@@ -174,7 +181,7 @@ impl World {
     }
 
     /// Which running process is next.
-    fn some_node(&mut self) -> usize {
+    pub(crate) fn some_node(&mut self) -> usize {
         let other = self.nodes[1].is_some() && self.rng.u32(0..3) == 0;
         usize::from(other)
     }
@@ -277,7 +284,10 @@ impl World {
         let position = match reply {
             Reply::One(answer) => answer.receipt().and_then(|receipt| receipt.position),
             Reply::Items(items) => items.iter().find_map(|answer| answer.receipt()?.position),
-            Reply::NotRecorded { .. } | Reply::Overloaded { .. } | Reply::Unknown { .. } => None,
+            Reply::NotRecorded { .. }
+            | Reply::Overloaded { .. }
+            | Reply::NotOwner
+            | Reply::Unknown { .. } => None,
         };
         match position {
             Some(position) if self.rng.u32(0..6) == 0 => self.read_own_write(node, position),

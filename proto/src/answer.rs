@@ -45,18 +45,24 @@ pub fn refusal(rejection: &Rejection, at: Option<Position>, replayed: bool) -> v
 /// A refusal of a unary call: ErrorInfo (reason, domain, subject) and the `Refusal` in its details.
 #[must_use]
 pub fn status(rejection: &Rejection, at: Option<Position>, replayed: bool) -> Status {
-    let refusal = refusal(rejection, at, replayed);
+    status_of(refusal(rejection, at, replayed))
+}
+
+/// As [`status`], of a refusal that is on the wire already, perhaps by a newer server.
+#[must_use]
+pub fn status_of(refusal: v1::Refusal) -> Status {
+    let code = Code::from_number(refusal.code);
+    let code = code.map_or(tonic::Code::FailedPrecondition, grpc_code);
     let metadata = [("subject".to_owned(), refusal.subject.clone())];
     let info = ErrorDetails::with_error_info(&refusal.reason, ERROR_DOMAIN, metadata);
-    let with_info =
-        Status::with_error_details(grpc_code(rejection.code), refusal.message.clone(), info);
+    let with_info = Status::with_error_details(code, refusal.message.clone(), info);
     // tonic-types knows google.rpc's details only: the Refusal is added to the same Any list.
     let mut details = tonic_types::pb::Status::decode(with_info.details()).unwrap_or_default();
     details.details.push(prost_types::Any {
         type_url: "type.googleapis.com/ledger.v1.Refusal".to_owned(),
         value: refusal.encode_to_vec(),
     });
-    Status::with_details(with_info.code(), refusal.message, details.encode_to_vec().into())
+    Status::with_details(code, refusal.message, details.encode_to_vec().into())
 }
 
 /// The `Refusal` in a status's details, for clients.

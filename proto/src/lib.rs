@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   request  ─ request.rs ─►  Command            v1::*      ◄─ answer.rs ─  Rejection, Position
+//!   v1::Command  ─ command.rs ─►  any of them, as one value
 //!   Command's events  ◄─ logged.rs ─►  the bytes of one command in a commit
 //! ```
 //!
@@ -12,6 +13,7 @@ pub mod resource;
 pub mod time;
 
 pub mod answer;
+pub mod command;
 pub mod request;
 
 pub mod hash;

@@ -18,6 +18,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// Address of the gRPC services.
     pub(crate) listen: SocketAddr,
+    /// Where other servers reach this one; empty is where it listens.
+    pub(crate) advertise: String,
     /// Partitions of a log that is created; pinned then.
     pub(crate) partitions: u32,
     /// The log in the data folder.
@@ -65,6 +67,7 @@ impl Default for Config {
         Config {
             data: PathBuf::from("ledger-data"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
+            advertise: String::new(),
             partitions: 8,
             log: Log::default(),
             kafka: KafkaConfig::default(),
@@ -110,12 +113,21 @@ impl Config {
         let mut config = config_of(args.config.as_deref())?;
         config.data = args.data.unwrap_or(config.data);
         config.listen = args.listen.unwrap_or(config.listen);
+        config.advertise = args.advertise.unwrap_or(config.advertise);
         config.partitions = args.partitions.unwrap_or(config.partitions);
         config.kafka.bootstrap = args.kafka.unwrap_or(config.kafka.bootstrap);
         config.kafka.prefix = args.kafka_prefix.unwrap_or(config.kafka.prefix);
         config.kafka.allow_under_replicated |= args.allow_under_replicated;
         if !(1..=PARTITIONS_MAX).contains(&config.partitions) {
             let what = format!("partitions = {}: it is 1 to {PARTITIONS_MAX}", config.partitions);
+            return Err(ConfigError::Invalid { path: args.config.unwrap_or_default(), what });
+        }
+        let shared = !config.kafka.bootstrap.is_empty();
+        if shared && config.listen.ip().is_unspecified() && config.advertise.is_empty() {
+            let what = format!(
+                "listen = {}: other servers need an address to reach this one: set advertise",
+                config.listen
+            );
             return Err(ConfigError::Invalid { path: args.config.unwrap_or_default(), what });
         }
         Ok(config)

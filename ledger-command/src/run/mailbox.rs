@@ -4,16 +4,39 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ledger_domain::Command;
 use ledger_log::Report;
-use tokio::sync::oneshot;
 
-use crate::reply::{Replied, Request};
+use super::Submission;
+use super::reply_to::ReplyTo;
+use crate::reply::Request;
 
 /// A request and who waits for its reply.
 #[derive(Debug)]
 pub(super) struct Letter {
     pub(super) request: Request,
-    pub(super) reply_to: oneshot::Sender<Replied>,
+    pub(super) reply_to: ReplyTo,
+}
+
+impl Letter {
+    /// What was asked, of one that was not sent; `None` where a call waits for it.
+    pub(super) fn take_back(self) -> Option<(Command, Submission, u64)> {
+        let Request { command, validate_only, actor, traceparent, .. } = self.request;
+        let tag = self.reply_to.take_back()?;
+        Some((command, Submission { validate_only, actor, traceparent }, tag))
+    }
+}
+
+/// What the group wants of a partition here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ownership {
+    /// Another server writes it.
+    #[default]
+    Abandoned,
+    /// It is to be given back once what is in flight is answered.
+    Revoked,
+    /// This server writes it.
+    Assigned,
 }
 
 /// All that came in since the last look.
@@ -25,6 +48,8 @@ pub(super) struct Mail {
     pub(super) stop: Option<String>,
     /// No more letters will come: finish.
     pub(super) closing: bool,
+    /// What the group wants.
+    pub(super) ownership: Ownership,
 }
 
 /// Why a letter was not taken.
@@ -50,6 +75,7 @@ struct Inner {
     reports: Vec<Report>,
     stop: Option<String>,
     closing: bool,
+    ownership: Ownership,
     /// Something came that is not a letter or a report.
     nudged: bool,
 }
@@ -65,23 +91,45 @@ impl Mailbox {
     }
 
     /// Takes a request in, unless too much waits already.
-    pub(super) fn send(&self, letter: Letter) -> Result<(), Refused> {
-        let weight = letter.request.weight();
+    pub(super) fn send(&self, letter: Letter) -> Result<(), (Letter, Refused)> {
+        let sent = self.put(&mut self.inner(), letter);
+        self.came.notify_one();
+        sent
+    }
+
+    /// Takes in as many as there is room for, in order; those that are left, and why.
+    pub(super) fn send_all(
+        &self,
+        letters: impl Iterator<Item = Letter>,
+    ) -> Option<(Letter, Refused)> {
         let mut inner = self.inner();
+        let mut letters = letters;
+        let refused = letters.find_map(|letter| self.put(&mut inner, letter).err());
+        drop(inner);
+        self.came.notify_one();
+        refused
+    }
+
+    fn put(&self, inner: &mut Inner, letter: Letter) -> Result<(), (Letter, Refused)> {
         if inner.closing || inner.stop.is_some() {
-            return Err(Refused::Closed);
+            return Err((letter, Refused::Closed));
         }
+        let weight = letter.request.weight();
         let some = !inner.letters.is_empty();
         let full = inner.letters.len() >= self.letters_max
             || (some && inner.transfers + weight > self.transfers_max);
         if full {
-            return Err(Refused::Full);
+            return Err((letter, Refused::Full));
         }
         inner.transfers += weight;
         inner.letters.push(letter);
-        drop(inner);
-        self.came.notify_one();
         Ok(())
+    }
+
+    /// What the group wants of the partition here.
+    pub(super) fn set_ownership(&self, ownership: Ownership) {
+        self.inner().ownership = ownership;
+        self.nudge();
     }
 
     pub(super) fn report(&self, report: Report) {
@@ -127,6 +175,7 @@ impl Mailbox {
             reports: std::mem::take(&mut inner.reports),
             stop: inner.stop.clone(),
             closing: inner.closing,
+            ownership: inner.ownership,
         }
     }
 }

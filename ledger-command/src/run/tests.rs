@@ -48,9 +48,7 @@ impl Server {
     }
 
     fn start(&mut self) {
-        let handle = start(&environment(self.folder.path()), Config::default()).unwrap();
-        self.runtime.block_on(handle.ready()).unwrap();
-        self.handle = Some(handle);
+        self.handle = Some(serve(&self.runtime, &environment(self.folder.path())));
     }
 
     fn stop(&mut self) {
@@ -152,7 +150,11 @@ fn a_lost_id_store_and_a_damaged_snapshot_are_made_again() {
 /// Starts on an environment, and waits until it serves.
 fn serve(runtime: &Runtime, environment: &Environment) -> Handle {
     let handle = start(environment, Config::default()).unwrap();
-    runtime.block_on(handle.ready()).unwrap();
+    handle.assign(0..environment.log.partition_count);
+    for mut status in handle.watch() {
+        let serves = |status: &Status| matches!(status, Status::Serving { .. });
+        runtime.block_on(status.wait_for(serves)).unwrap();
+    }
     handle
 }
 
@@ -224,6 +226,7 @@ fn a_follower_that_panics_at_the_end_is_no_clean_stop() {
     });
     let opened = Opened { follower: follower.unwrap(), ..opened };
     let (mut door, thread) = threads::start(&environment, 0, opened).unwrap();
+    door.mailbox.set_ownership(Ownership::Assigned);
     let serves = |status: &Status| matches!(status, Status::Serving { .. });
     runtime.block_on(door.status.wait_for(serves)).unwrap();
     door.mailbox.close();

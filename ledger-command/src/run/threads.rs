@@ -10,13 +10,13 @@ use std::time::Duration;
 use ledger_domain::Timestamp;
 use ledger_log::Backend;
 use ledger_runtime::spawn;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::mailbox::{Letter, Mail, Mailbox};
+use super::mailbox::{Letter, Mail, Mailbox, Ownership};
+use super::reply_to::ReplyTo;
 use super::{Door, Environment, Opened, RunError};
 use crate::follower::{FollowError, Follower};
 use crate::link::{Fingerprint, Link};
-use crate::reply::Replied;
 use crate::writer::{Status, Writer};
 
 /// How long a follower sleeps at most before it looks whether it shall end.
@@ -41,13 +41,13 @@ pub(super) fn start(
         backend: environment.backend.clone(),
         partition,
         follower,
-        link,
+        link: link.clone(),
         mailbox: mailbox.clone(),
         end_after: end_after.clone(),
     };
     let follower_thread = spawn::thread(&format!("follower-{partition}"), move || following.run())?;
     let (status_to, status) = watch::channel(writer.status());
-    let door = Door { mailbox: mailbox.clone(), status };
+    let door = Door { mailbox: mailbox.clone(), status, link };
     let mut writing = Writing {
         writer,
         mailbox: mailbox.clone(),
@@ -67,7 +67,10 @@ pub(super) fn start(
         }
         let stopped = match &*writing.status.borrow() {
             Status::Stopped { reason } => Some(reason.clone()),
-            Status::Starting { .. } | Status::Serving { .. } | Status::ClockBehind { .. } => None,
+            Status::Standby
+            | Status::Starting { .. }
+            | Status::Serving { .. }
+            | Status::ClockBehind { .. } => None,
         };
         let clean = stopped.is_none() && writing.writer.is_serving();
         let live = clean.then(|| writing.writer.fingerprint());
@@ -106,7 +109,7 @@ struct Writing {
     mailbox: Arc<Mailbox>,
     clock: fn() -> Timestamp,
     status: watch::Sender<Status>,
-    waiters: HashMap<u64, oneshot::Sender<Replied>>,
+    waiters: HashMap<u64, ReplyTo>,
 }
 
 impl Writing {
@@ -118,12 +121,19 @@ impl Writing {
             let until = |at: Timestamp| {
                 Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0))
             };
-            let Mail { letters, reports, stop, closing } = self.mailbox.take(wake.map(until));
+            let Mail { letters, reports, stop, closing, ownership } =
+                self.mailbox.take(wake.map(until));
             for report in reports {
                 self.writer.report(report);
             }
             if let Some(reason) = stop {
                 self.writer.stop(reason);
+            }
+            // Before the letters: what was sent to an owner finds one.
+            match ownership {
+                Ownership::Assigned => self.writer.assign(),
+                Ownership::Revoked => self.writer.revoke(),
+                Ownership::Abandoned => self.writer.abandon(),
             }
             for Letter { request, reply_to } in letters {
                 self.waiters.insert(request.token, reply_to);
@@ -150,8 +160,7 @@ impl Writing {
         let wake = self.writer.step((self.clock)());
         for (token, replied) in self.writer.take_replies() {
             if let Some(reply_to) = self.waiters.remove(&token) {
-                // A client that is gone hears nothing.
-                let _ = reply_to.send(replied);
+                reply_to.tell(replied);
             }
         }
         let status = self.writer.status();

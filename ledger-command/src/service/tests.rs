@@ -2,12 +2,17 @@
 
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::{LogId, log};
+use std::time::Duration;
+
+use ledger_proto::answer;
 use ledger_proto::v1::ledger_command_service_client::LedgerCommandServiceClient as Client;
+use ledger_proto::v1::transfer_result::Outcome as WireOutcome;
 use tonic::transport::Channel;
+use tonic_types::StatusExt as _;
 
 use super::*;
 use crate::config::Config;
-use crate::run::{self, Environment};
+use crate::run::{self, Environment, Handle};
 
 struct Server {
     _folder: tempfile::TempDir,
@@ -29,11 +34,13 @@ impl Server {
             entropy: ledger_runtime::random::bytes_16,
         };
         let handle = run::start(&environment, config).unwrap();
+        handle.assign(0..1);
         handle.ready().await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-        let router = tonic::transport::Server::builder().add_service(server(handle.clone()));
+        let router =
+            tonic::transport::Server::builder().add_service(server(Router::alone(handle.clone())));
         tokio::spawn(router.serve_with_incoming(incoming));
         let channel =
             Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();

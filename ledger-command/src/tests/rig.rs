@@ -216,7 +216,9 @@ fn start(
             Box::new(move |report| sink.lock().unwrap().push(report))
         }),
     };
-    Ok((Writer::new(parts, limits), follower))
+    let mut writer = Writer::new(parts, limits);
+    writer.assign();
+    Ok((writer, follower))
 }
 
 pub(crate) fn command(request_id: Option<&str>, body: CommandBody) -> Command {
@@ -284,6 +286,7 @@ pub(crate) fn line(reply: &Reply) -> String {
         Reply::Items(items) => items.iter().map(answer).collect::<Vec<_>>().join(", "),
         Reply::NotRecorded { reason } => format!("not recorded: {reason}"),
         Reply::Overloaded { retry_after_ms } => format!("overloaded: {retry_after_ms}"),
+        Reply::NotOwner => "not the owner".into(),
         Reply::Unknown { reason } => format!("unknown: {reason}"),
     }
 }

@@ -22,6 +22,8 @@ const READ_BYTES_MAX: usize = 4 << 20;
 /// Where a writer is with its term.
 #[derive(Debug)]
 pub(super) enum Phase {
+    /// The partition is another server's.
+    Standby,
     /// It waits before an attempt; the time is set at the next step.
     Resting { until: Option<Timestamp> },
     /// It sent a `TermStarted`.
@@ -65,13 +67,15 @@ impl Writer {
     pub(super) fn advance_term(&mut self, now: Timestamp) -> Option<Timestamp> {
         let handover = match &self.phase {
             Phase::Taking(_) => self.parts.link.take_handover(),
-            Phase::Resting { .. } | Phase::Serving(_) | Phase::Stopped { .. } => None,
+            Phase::Standby | Phase::Resting { .. } | Phase::Serving(_) | Phase::Stopped { .. } => {
+                None
+            }
         };
         if let Some(handover) = handover {
             self.begin_term(handover);
         }
         let until = match &self.phase {
-            Phase::Serving(_) | Phase::Stopped { .. } => return None,
+            Phase::Standby | Phase::Serving(_) | Phase::Stopped { .. } => return None,
             Phase::Taking(taking) if !taking.doubtful => return None,
             Phase::Taking(taking) => taking.retry_at,
             Phase::Resting { until } => *until,

@@ -32,7 +32,9 @@ impl Oracle {
             return Err("a second answer".into());
         }
         let told = match reply {
-            Reply::NotRecorded { .. } | Reply::Overloaded { .. } => Told::NotRecorded,
+            Reply::NotRecorded { .. } | Reply::Overloaded { .. } | Reply::NotOwner => {
+                Told::NotRecorded
+            }
             Reply::Unknown { .. } => Told::Unknown,
             Reply::One(_) | Reply::Items(_) => Told::Answer,
         };
@@ -43,6 +45,7 @@ impl Oracle {
                 }
                 summary.note(match reply {
                     Reply::Overloaded { .. } => "answer.overloaded",
+                    Reply::NotOwner => "answer.not_owner",
                     Reply::Unknown { .. } => "answer.unknown",
                     _ => "answer.not_recorded",
                 });

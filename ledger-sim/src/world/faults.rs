@@ -102,6 +102,31 @@ impl World {
         Ok(())
     }
 
+    /// The group gives a partition to a process or takes it away: in order, or because the process was not
+    /// heard of. Nobody, or both, may believe to own it for a while.
+    pub(super) fn hand_over(&mut self) -> Result<(), String> {
+        let (node, partition) = (self.some_node(), self.rng.usize(0..PARTITIONS as usize));
+        let drawn = self.rng.u32(0..8);
+        let Some(running) = &mut self.nodes[node] else { return Ok(()) };
+        let writer = &mut running.parts[partition].writer;
+        let name = match drawn {
+            0..2 => {
+                writer.revoke();
+                "group.revoked"
+            }
+            2 => {
+                writer.abandon();
+                "group.lost"
+            }
+            _ => {
+                writer.assign();
+                "group.assigned"
+            }
+        };
+        self.note(name, &format!("{partition} at {node}"));
+        Ok(())
+    }
+
     /// A record of the past lands at last: of a writer that may be dead.
     pub(super) fn land(&mut self) -> Result<(), String> {
         let partition = self.rng.u32(0..PARTITIONS);

@@ -1,21 +1,20 @@
-//! How long a request may wait for a position: its own deadline, with room left to say that it passed.
+//! How long a request may wait: its own deadline, with room left to say that it passed.
 
 use std::time::Duration;
 
 use tonic::metadata::MetadataMap;
 
-/// For requests without a deadline.
-const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 /// For requests with a longer one.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// What is left of a deadline for the answer's way back, at most.
 const ANSWER_TIME_MAX: Duration = Duration::from_millis(100);
 
-/// The longest wait for the request with this metadata.
-pub(crate) fn wait_at_most(metadata: &MetadataMap) -> Duration {
+/// The longest wait for the request with this metadata; `default` for one without a deadline.
+#[must_use]
+pub fn wait_at_most(metadata: &MetadataMap, default: Duration) -> Duration {
     let timeout = metadata.get("grpc-timeout").and_then(|value| value.to_str().ok());
     match timeout.and_then(parse) {
-        None => WAIT_DEFAULT,
+        None => default,
         Some(timeout) => (timeout - (timeout / 10).min(ANSWER_TIME_MAX)).min(WAIT_MAX),
     }
 }
@@ -42,14 +41,16 @@ fn parse(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    const DEFAULT: Duration = Duration::from_secs(5);
+
     #[test]
     fn a_wait_ends_before_the_deadline() {
         let wait = |timeout: &str| {
             let mut metadata = MetadataMap::new();
             metadata.insert("grpc-timeout", timeout.parse().unwrap());
-            wait_at_most(&metadata)
+            wait_at_most(&metadata, DEFAULT)
         };
-        assert_eq!(wait_at_most(&MetadataMap::new()), WAIT_DEFAULT);
+        assert_eq!(wait_at_most(&MetadataMap::new(), DEFAULT), DEFAULT);
         assert_eq!(wait("100m"), Duration::from_millis(90));
         assert_eq!(wait("10S"), Duration::from_millis(9_900));
         assert_eq!(wait("99999999H"), WAIT_MAX);

@@ -1,0 +1,222 @@
+//! A server among others on one Kafka cluster: its seat in the group that deals the partitions out, and
+//! what servers say of themselves on the topology topic.
+//!
+//! ```text
+//!   group ──► CommandMember ──► writers take and give back partitions ─┐ every change, every second
+//!   topology topic ──► Table ──► Known, Owners (forwarding)            ▼
+//!         ▲──────────────────────────────────────────────────── what this server says
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ledger_command::member::CommandMember;
+use ledger_command::{Handle, Owners};
+use ledger_log::LogError;
+use ledger_log::kafka::group::{Group, GroupOptions};
+use ledger_log::kafka::publish::{Outgoing, PublishOptions, Publisher};
+use ledger_log::kafka::table::Table;
+use ledger_log::kafka::{Cluster, Topic};
+use ledger_proto::v1;
+use ledger_runtime::{clock, spawn};
+use prost::Message;
+
+use super::topology::{Known, Myself};
+
+/// A server says how it is at least this often.
+const SAY_EVERY: Duration = Duration::from_secs(1);
+/// Of a server that has not said anything for this long nothing is kept: it has ended without a word.
+const FORGET_AFTER_NS: i64 = 600_000_000_000;
+/// How long the beginning of the topology topic is read at the start.
+const TABLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last word may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What runs beside the services of a server among others.
+pub(super) struct Membership {
+    myself: Arc<Myself>,
+    known: Known,
+    group: Option<Group>,
+    stop: Arc<Stop>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Whether to stop, and whether there is something new to say.
+#[derive(Debug, Default)]
+struct Stop {
+    asked: AtomicBool,
+    came: Condvar,
+    nudged: Mutex<bool>,
+}
+
+impl Stop {
+    fn nudge(&self) {
+        *self.nudged.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.came.notify_all();
+    }
+
+    fn wait(&self, at_most: Duration) {
+        let guard = self.nudged.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.came.wait_timeout_while(guard, at_most, |nudged| !*nudged);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+impl Membership {
+    /// Creates the topics beside the log, reads what others say, and begins to say how this one is.
+    pub(super) fn begin(
+        cluster: &Cluster,
+        myself: Arc<Myself>,
+        known: Known,
+        owners: Owners,
+    ) -> anyhow::Result<Membership> {
+        for topic in [Topic::Commands, Topic::Results, Topic::Topology] {
+            cluster.ensure(topic, myself.partition_count)?;
+        }
+        let topic = cluster.options().topic(Topic::Topology);
+        let table = Table::follow(cluster, &topic, None)?;
+        if !table.wait_complete(TABLE_TIMEOUT) {
+            tracing::warn!(topic, "is not read to its end yet");
+        }
+        let publisher = Publisher::new(
+            cluster,
+            PublishOptions::to(topic),
+            Box::new(|_, sent: Result<(), LogError>| {
+                if let Err(error) = sent {
+                    tracing::warn!(%error, "what this server says of itself was not taken");
+                }
+            }),
+        )?;
+        let stop = Arc::new(Stop::default());
+        let listening = Listening {
+            table,
+            known: known.clone(),
+            owners,
+            partition_count: myself.partition_count,
+            stop: stop.clone(),
+        };
+        // What the last server on this folder had is known before this one is heard of.
+        listening.look();
+        let saying =
+            Saying { myself: myself.clone(), publisher, known: known.clone(), stop: stop.clone() };
+        let threads = vec![
+            spawn::thread("topology", move || listening.run())?,
+            spawn::thread("announcer", move || saying.run())?,
+        ];
+        Ok(Membership { myself, known, group: None, stop, threads })
+    }
+
+    /// Takes a seat in the group: from now on partitions are assigned to these writers.
+    pub(super) fn join(
+        &mut self,
+        cluster: &Cluster,
+        command: &Handle,
+        runtime: &tokio::runtime::Handle,
+    ) -> anyhow::Result<()> {
+        for mut status in command.watch() {
+            let stop = self.stop.clone();
+            runtime.spawn(async move {
+                while status.changed().await.is_ok() {
+                    stop.nudge();
+                }
+            });
+        }
+        let options = cluster.options();
+        let options = GroupOptions::new(options.command_group(), options.topic(Topic::Commands));
+        let inherited = self.known.inherited(&self.myself);
+        let member = CommandMember::new(command.clone(), runtime.clone(), inherited);
+        self.group = Some(Group::join(cluster, options, Box::new(member))?);
+        Ok(())
+    }
+
+    /// Gives every partition back, drained, so that others take them at once. Blocks until it is done.
+    pub(super) fn leave(&mut self) {
+        if let Some(group) = self.group.take() {
+            group.leave();
+        }
+        self.stop.nudge();
+    }
+
+    /// Says the last word and ends. Blocks.
+    pub(super) fn end(mut self) {
+        self.leave();
+        self.stop.asked.store(true, Ordering::Release);
+        self.stop.nudge();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the topology panicked");
+            }
+        }
+    }
+}
+
+/// Follows what servers say.
+struct Listening {
+    table: Table,
+    known: Known,
+    owners: Owners,
+    partition_count: u32,
+    stop: Arc<Stop>,
+}
+
+impl Listening {
+    fn run(self) {
+        let mut seen = None;
+        while !self.stop.asked.load(Ordering::Acquire) {
+            let version = self.table.version();
+            if seen != Some(version) {
+                self.look();
+                seen = Some(version);
+            }
+            self.table.wait(version, Duration::from_millis(200));
+        }
+    }
+
+    fn look(&self) {
+        self.known.set(servers(&self.table.all()));
+        self.owners.set(self.known.owners(self.partition_count));
+    }
+}
+
+fn servers(table: &BTreeMap<Vec<u8>, Vec<u8>>) -> BTreeMap<String, v1::ServerState> {
+    let servers = table.values().filter_map(|value| v1::ServerState::decode(value.as_slice()).ok());
+    servers.map(|server| (server.id.clone(), server)).collect()
+}
+
+/// Says how this server is, and forgets those that ended without a word.
+struct Saying {
+    myself: Arc<Myself>,
+    publisher: Publisher,
+    known: Known,
+    stop: Arc<Stop>,
+}
+
+impl Saying {
+    fn run(self) {
+        while !self.stop.asked.load(Ordering::Acquire) {
+            let state = self.myself.state();
+            self.say(&state.id, Some(&state.encode_to_vec()));
+            for silent in self.known.silent_since(clock::now() - FORGET_AFTER_NS) {
+                self.say(&silent, None);
+            }
+            self.stop.wait(SAY_EVERY);
+        }
+        self.say(&self.myself.id, None);
+        if !self.publisher.flush(GOODBYE) {
+            tracing::warn!("the brokers did not hear that this server has left");
+        }
+    }
+
+    fn say(&self, id: &str, value: Option<&[u8]>) {
+        let key = Some(id.as_bytes());
+        let record = Outgoing { partition: Some(0), key, value, ..Outgoing::default() };
+        match self.publisher.try_publish(0, &record) {
+            // With the brokers away it is said again in a second.
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "this server cannot say how it is"),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! A command's way to the server that writes its partition.
+//!
+//! ```text
+//!   execute ─► this server's? ──► Handle ─► writer
+//!      ▲           │ no
+//!      │           ▼
+//!      │      Owners: whose? ──► Peers ─► that server's Execute
+//!      │           │ nobody's now, or not any more
+//!      └── wait ◄──┘
+//! ```
+//!
+//! While a partition changes hands, nobody writes it for a moment: commands wait for the next owner, up
+//! to their deadline. What may have been recorded on the way is asked for again with the same ids, which
+//! gives its first outcome.
+
+mod peers;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ledger_domain::partition::partition_of;
+use ledger_domain::{CommandBody, LedgerName};
+use ledger_proto::command::{Prepared, identify, prepare, request_id};
+use ledger_proto::v1;
+use ledger_proto::v1::command_result::Outcome;
+use tokio::time::Instant;
+
+use crate::owners::Owners;
+use crate::reply::Reply;
+use crate::result::{self, Answering, failed_for, reason};
+use crate::run::{Handle, Submission};
+use peers::{Peers, Tried};
+
+/// How long a command looks for an owner when it has no deadline: a crashed owner is replaced within it.
+pub const FIND_OWNER_DEFAULT: Duration = Duration::from_secs(15);
+/// As above, once its server stops.
+const FIND_OWNER_CLOSED: Duration = Duration::from_secs(2);
+/// How often it looks again, though nothing was heard.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How a command came, and how long its answer is waited for.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The authenticated principal; empty without authentication.
+    pub actor: String,
+    /// W3C traceparent; empty when there was none.
+    pub traceparent: String,
+    /// Whether another server sent it here: it is not sent on.
+    pub forwarded: bool,
+    /// How long an owner is looked for.
+    pub at_most: Duration,
+}
+
+impl Default for Arrival {
+    fn default() -> Self {
+        let (actor, traceparent) = Default::default();
+        Arrival { actor, traceparent, forwarded: false, at_most: FIND_OWNER_DEFAULT }
+    }
+}
+
+/// Finds the writer of each command. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Router {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// The writers of this server; `None` where it has none.
+    handle: Option<Handle>,
+    partition_count: u32,
+    /// `None` where this server writes all there is.
+    shared: Option<Shared>,
+    /// When the server began to stop.
+    closed: OnceLock<Instant>,
+}
+
+/// What a server that shares the partitions with others needs.
+#[derive(Debug)]
+struct Shared {
+    /// This server, among the owners.
+    me: String,
+    owners: Owners,
+    peers: Peers,
+    fresh_id: fn() -> String,
+}
+
+/// What came of one try.
+enum Attempt {
+    Done(v1::CommandResult),
+    /// Nobody took it; or, when it `may_be_recorded`, nobody said what became of it.
+    Again {
+        may_be_recorded: bool,
+        why: String,
+    },
+}
+
+impl Router {
+    /// For a server that writes every partition.
+    #[must_use]
+    pub fn alone(handle: Handle) -> Self {
+        let partition_count = handle.partition_count();
+        Router::of(Some(handle), partition_count, None)
+    }
+
+    /// For a server that shares the partitions; `handle` is `None` where it writes none. `fresh_id` makes a
+    /// request id for what has no id, so that it can be sent again.
+    #[must_use]
+    pub fn shared(
+        handle: Option<Handle>,
+        partition_count: u32,
+        me: &str,
+        owners: Owners,
+        fresh_id: fn() -> String,
+    ) -> Self {
+        let shared = Shared { me: me.to_owned(), owners, peers: Peers::default(), fresh_id };
+        Router::of(handle, partition_count, Some(shared))
+    }
+
+    fn of(handle: Option<Handle>, partition_count: u32, shared: Option<Shared>) -> Self {
+        let closed = OnceLock::new();
+        Router { inner: Arc::new(Inner { handle, partition_count, shared, closed }) }
+    }
+
+    /// The server stops: a command that finds no owner within a moment is not waited for any longer.
+    #[expect(clippy::disallowed_methods, reason = "a deadline, at the edge")]
+    pub fn close(&self) {
+        let _ = self.inner.closed.set(Instant::now());
+    }
+
+    fn until(&self, until: Instant) -> Instant {
+        let closed = self.inner.closed.get();
+        closed.map_or(until, |closed| until.min(*closed + FIND_OWNER_CLOSED))
+    }
+
+    /// The partition that a ledger lives on.
+    #[must_use]
+    pub fn partition_of(&self, ledger: &LedgerName) -> u32 {
+        partition_of(ledger.as_str(), self.inner.partition_count)
+    }
+
+    /// The writers of this server.
+    #[must_use]
+    pub fn handle(&self) -> Option<&Handle> {
+        self.inner.handle.as_ref()
+    }
+
+    /// Has a command decided, wherever its partition is written.
+    #[expect(clippy::disallowed_methods, reason = "a deadline, at the edge")]
+    pub async fn execute(&self, mut command: v1::Command, arrival: Arrival) -> v1::CommandResult {
+        if let Some(shared) = &self.inner.shared {
+            identify(&mut command, shared.fresh_id);
+        }
+        let prepared = match prepare(&command) {
+            Ok(prepared) => prepared,
+            Err(rejection) => return result::malformed(request_id(&command), &rejection),
+        };
+        if nothing_to_decide(&prepared) {
+            let mut prepared = prepared;
+            return Answering::of(&mut prepared).result(Reply::Items(Vec::new()));
+        }
+        match &self.inner.shared {
+            None => self.here(prepared, &arrival).await,
+            Some(shared) => {
+                let until = Instant::now() + arrival.at_most;
+                self.anywhere(shared, command, prepared, &arrival, until).await
+            }
+        }
+    }
+
+    /// By this server's own writer.
+    async fn here(&self, mut prepared: Prepared, arrival: &Arrival) -> v1::CommandResult {
+        let answering = Answering::of(&mut prepared);
+        let Some(handle) = &self.inner.handle else { return answering.result(Reply::NotOwner) };
+        let Arrival { actor, traceparent, .. } = arrival.clone();
+        let how = Submission { validate_only: prepared.validate_only, actor, traceparent };
+        answering.result(handle.submit(prepared.command, how).await)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a deadline, at the edge")]
+    async fn anywhere(
+        &self,
+        shared: &Shared,
+        command: v1::Command,
+        mut prepared: Prepared,
+        arrival: &Arrival,
+        until: Instant,
+    ) -> v1::CommandResult {
+        let partition = self.partition_of(&prepared.command.ledger);
+        let mut unknown = false;
+        loop {
+            // Before looking: a change that comes while it is looked at is not missed.
+            let mut changes = shared.owners.watch();
+            let left = until.saturating_duration_since(Instant::now());
+            let tried = self.attempt(shared, partition, &command, prepared, arrival, left).await;
+            let why = match tried {
+                Attempt::Done(result) => return result,
+                Attempt::Again { may_be_recorded, why } => {
+                    unknown |= may_be_recorded;
+                    why
+                }
+            };
+            prepared = match prepare(&command) {
+                Ok(prepared) => prepared,
+                Err(rejection) => return result::malformed(request_id(&command), &rejection),
+            };
+            let (now, until) = (Instant::now(), self.until(until));
+            if arrival.forwarded || now >= until {
+                let reason = match (unknown, arrival.forwarded) {
+                    (true, _) => reason::OUTCOME_UNKNOWN,
+                    (false, true) => reason::NOT_OWNER,
+                    (false, false) => reason::NOT_RECORDED,
+                };
+                let message = format!("nobody writes partition {partition} now: {why}");
+                return Answering::of(&mut prepared).failed(reason, &message);
+            }
+            let pause = (now + LOOK_AGAIN).min(until);
+            let _ = tokio::time::timeout_at(pause, changes.changed()).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        shared: &Shared,
+        partition: u32,
+        command: &v1::Command,
+        prepared: Prepared,
+        arrival: &Arrival,
+        left: Duration,
+    ) -> Attempt {
+        let mine = || self.inner.handle.as_ref().is_some_and(|handle| handle.owns(partition));
+        if mine() {
+            let result = self.here(prepared, arrival).await;
+            let again = |may_be_recorded| Attempt::Again {
+                may_be_recorded,
+                why: "it is being given back by this server".into(),
+            };
+            return if failed_for(&result, reason::NOT_OWNER) {
+                again(false)
+            } else if failed_for(&result, reason::OUTCOME_UNKNOWN) && !mine() {
+                again(true)
+            } else {
+                Attempt::Done(result)
+            };
+        }
+        let owner = shared.owners.of(partition).filter(|owner| owner.server != shared.me);
+        let Some(owner) = owner.filter(|_| !arrival.forwarded) else {
+            return Attempt::Again { may_be_recorded: false, why: "no server says so".into() };
+        };
+        match shared.peers.execute(&owner.address, command.clone(), arrival, left).await {
+            Tried::Answered(result) => Attempt::Done(result),
+            Tried::NotOwner => Attempt::Again {
+                may_be_recorded: false,
+                why: format!("{} gives it back", owner.address),
+            },
+            Tried::NotReached { may_be_recorded, why } => {
+                Attempt::Again { may_be_recorded, why: format!("{}: {why}", owner.address) }
+            }
+            Tried::TimedOut => {
+                let mut prepared = prepared;
+                let message = format!("{} did not answer in time", owner.address);
+                let answering = Answering::of(&mut prepared);
+                Attempt::Done(answering.failed(reason::OUTCOME_UNKNOWN, &message))
+            }
+        }
+    }
+}
+
+/// A batch with no well-formed transfer is answered without its partition.
+fn nothing_to_decide(prepared: &Prepared) -> bool {
+    match &prepared.command.body {
+        CommandBody::PostTransfers { transfers } => transfers.is_empty(),
+        CommandBody::CreateLedger
+        | CommandBody::CreateAsset { .. }
+        | CommandBody::OpenAccount { .. } => false,
+    }
+}
+
+/// Whether a result tells of an outcome, and not of a way that was not found.
+#[must_use]
+pub fn is_decided(result: &v1::CommandResult) -> bool {
+    !matches!(result.outcome, Some(Outcome::Failure(_)) | None)
+}
+
+#[cfg(test)]
+mod tests;

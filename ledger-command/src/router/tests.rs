@@ -1,0 +1,265 @@
+//! Several servers over one log, each with its own stores and socket; a test is the group that hands
+//! partitions out.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ledger_log::embedded::{Embedded, EmbeddedOptions};
+use ledger_log::{LogId, log};
+use ledger_proto::v1::command::Request;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::config::Config;
+use crate::owners::Owner;
+use crate::run::{self, Environment};
+use crate::service;
+use crate::writer::Status;
+
+const PARTITIONS: u32 = 2;
+
+fn fresh_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("fresh-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+struct Server {
+    name: &'static str,
+    address: String,
+    handle: Handle,
+    router: Router,
+    owners: Owners,
+    _folder: tempfile::TempDir,
+}
+
+/// A log and the servers over it.
+struct Cluster {
+    servers: Vec<Server>,
+    folder: tempfile::TempDir,
+}
+
+#[expect(clippy::disallowed_methods, reason = "servers of a test")]
+async fn server(name: &'static str, environment: &Environment) -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = Environment { folder: folder.path().to_owned(), ..environment.clone() };
+    let handle = run::start(&environment, Config::default()).unwrap();
+    handle.caught_up().await.unwrap();
+    let owners = Owners::new(PARTITIONS);
+    let router = Router::shared(Some(handle.clone()), PARTITIONS, name, owners.clone(), fresh_id);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let services = tonic::transport::Server::builder().add_service(service::server(router.clone()));
+    tokio::spawn(services.serve_with_incoming(incoming));
+    Server { name, address, handle, router, owners, _folder: folder }
+}
+
+impl Cluster {
+    async fn of(names: &[&'static str]) -> Cluster {
+        let folder = tempfile::tempdir().unwrap();
+        let options = EmbeddedOptions { partition_count: PARTITIONS, ..EmbeddedOptions::default() };
+        let backend = Embedded::open(&folder.path().join("log"), options).unwrap();
+        let environment = Environment {
+            log: log::open(&*backend, LogId([5; 16])).unwrap(),
+            backend,
+            folder: folder.path().to_owned(),
+            clock: ledger_runtime::clock::now,
+            entropy: ledger_runtime::random::bytes_16,
+        };
+        let mut servers = Vec::new();
+        for name in names {
+            servers.push(server(name, &environment).await);
+        }
+        Cluster { servers, folder }
+    }
+
+    /// All partitions go to this server, and everybody hears of it.
+    async fn give_to(&self, at: usize) {
+        let owner = &self.servers[at];
+        owner.handle.assign(0..PARTITIONS);
+        owner.handle.ready().await.unwrap();
+        for mut status in owner.handle.watch() {
+            status.wait_for(|status| matches!(status, Status::Serving { .. })).await.unwrap();
+        }
+        self.tell(Some(Owner {
+            server: owner.name.into(),
+            address: owner.address.clone(),
+            term: 0,
+        }));
+    }
+
+    fn tell(&self, owner: Option<Owner>) {
+        for server in &self.servers {
+            server.owners.set(vec![owner.clone(); PARTITIONS as usize]);
+        }
+    }
+
+    async fn stop(self) {
+        let Cluster { servers, folder } = self;
+        for Server { handle, .. } in servers {
+            run_blocking(move || handle.stop().unwrap()).await;
+        }
+        drop(folder);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a stop blocks")]
+async fn run_blocking(work: impl FnOnce() + Send + 'static) {
+    tokio::task::spawn_blocking(work).await.unwrap();
+}
+
+fn create_ledger() -> v1::Command {
+    let ledger_id = "bank".to_owned();
+    let request = v1::CreateLedgerRequest { ledger_id, ..Default::default() };
+    v1::Command { request: Some(Request::CreateLedger(request)) }
+}
+
+fn bank() -> Vec<v1::Command> {
+    let parent = || "ledgers/bank".to_owned();
+    let asset = v1::CreateAssetRequest {
+        parent: parent(),
+        asset_id: "USD".into(),
+        scale: 2,
+        ..Default::default()
+    };
+    let open = |account: &str| v1::OpenAccountRequest {
+        parent: parent(),
+        account_id: account.into(),
+        r#type: v1::AccountType::Liability.into(),
+        may_go_negative: true,
+        ..Default::default()
+    };
+    [
+        Request::CreateAsset(asset),
+        Request::OpenAccount(open("world")),
+        Request::OpenAccount(open("a")),
+    ]
+    .map(|request| v1::Command { request: Some(request) })
+    .into()
+}
+
+fn post(id: &str) -> v1::Command {
+    let transfer = v1::Transfer {
+        transfer_id: id.into(),
+        debit_account: "world".into(),
+        credit_account: "a".into(),
+        asset: "USD".into(),
+        amount: "1".into(),
+        ..Default::default()
+    };
+    let (parent, transfer) = ("ledgers/bank".to_owned(), Some(transfer));
+    let request = v1::PostTransferRequest { parent, transfer, ..Default::default() };
+    v1::Command { request: Some(Request::PostTransfer(request)) }
+}
+
+fn position(result: &v1::CommandResult) -> String {
+    match &result.outcome {
+        Some(Outcome::Acknowledgement(acknowledged)) => acknowledged.position.clone(),
+        other => panic!("{}: {other:?}", result.name),
+    }
+}
+
+fn reason(result: &v1::CommandResult) -> &str {
+    match &result.outcome {
+        Some(Outcome::Failure(failure)) => &failure.reason,
+        other => panic!("{}: {other:?}", result.name),
+    }
+}
+
+async fn ask(server: &Server, command: v1::Command) -> v1::CommandResult {
+    server.router.execute(command, Arrival::default()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_server_takes_a_command_and_the_owner_decides_it() {
+    let cluster = Cluster::of(&["one", "two"]).await;
+    cluster.give_to(1).await;
+    let created = ask(&cluster.servers[0], create_ledger()).await;
+    assert_eq!(created.name, "ledgers/bank");
+    assert!(created.request_id.starts_with("fresh-"), "so that it can be sent again");
+    let again = ask(&cluster.servers[1], create_ledger()).await;
+    let Some(Outcome::Refusal(refusal)) = again.outcome else { panic!("{again:?}") };
+    assert_eq!(refusal.reason, "LEDGER_EXISTS");
+    for command in bank() {
+        position(&ask(&cluster.servers[0], command).await);
+    }
+    let first = position(&ask(&cluster.servers[0], post("t-1")).await);
+    assert_eq!(position(&ask(&cluster.servers[1], post("t-1")).await), first);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_on_is_not_sent_on_again() {
+    let cluster = Cluster::of(&["one", "two"]).await;
+    cluster.give_to(1).await;
+    let forwarded = Arrival { forwarded: true, ..Arrival::default() };
+    let result = cluster.servers[0].router.execute(create_ledger(), forwarded).await;
+    assert_eq!(reason(&result), reason::NOT_OWNER);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_owner_nothing_is_recorded_and_says_so_in_time() {
+    let cluster = Cluster::of(&["one"]).await;
+    let briefly = Arrival { at_most: Duration::from_millis(80), ..Arrival::default() };
+    let result = cluster.servers[0].router.execute(create_ledger(), briefly).await;
+    assert_eq!(reason(&result), reason::NOT_RECORDED);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "a client beside the test")]
+async fn a_command_waits_for_the_owner_that_comes_after_one_that_is_gone() {
+    let cluster = Cluster::of(&["one", "two"]).await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    cluster.tell(Some(Owner { server: "gone".into(), address: gone.to_string(), term: 0 }));
+    let router = cluster.servers[0].router.clone();
+    let asked =
+        tokio::spawn(async move { router.execute(create_ledger(), Arrival::default()).await });
+    tokio::time::sleep(Duration::from_millis(120)).await;
+    assert!(!asked.is_finished(), "it is not answered that nobody is there");
+    cluster.give_to(1).await;
+    assert_eq!(asked.await.unwrap().name, "ledgers/bank");
+    cluster.stop().await;
+}
+
+/// Back and forth under load of clients at both servers: no request fails, and each is recorded once.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "clients beside the test")]
+async fn a_planned_handover_fails_no_request() {
+    let cluster = Cluster::of(&["one", "two"]).await;
+    cluster.give_to(0).await;
+    position(&ask(&cluster.servers[0], create_ledger()).await);
+    for command in bank() {
+        position(&ask(&cluster.servers[1], command).await);
+    }
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for client in 0..8 {
+        let (router, stop) = (cluster.servers[client % 2].router.clone(), stop.clone());
+        clients.spawn(async move {
+            let mut positions = Vec::new();
+            for number in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let command = post(&format!("c{client}-{number}"));
+                positions.push(position(&router.execute(command, Arrival::default()).await));
+            }
+            positions
+        });
+    }
+    for round in 1..=20 {
+        let from = &cluster.servers[(round + 1) % 2];
+        let all: Vec<u32> = (0..PARTITIONS).collect();
+        from.handle.revoke(&all).await;
+        cluster.give_to(round % 2).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let all: Vec<String> = clients.join_all().await.into_iter().flatten().collect();
+    let distinct: BTreeSet<&String> = all.iter().collect();
+    assert!(all.len() > 40, "the load was real: {}", all.len());
+    assert_eq!(distinct.len(), all.len(), "each is recorded once, at its own place");
+    cluster.stop().await;
+}

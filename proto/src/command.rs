@@ -1,0 +1,153 @@
+//! Any command as one value, `v1::Command`: what the commands topic takes, and what servers forward.
+
+use ledger_domain::{AccountName, Command, CommandBody, Rejection};
+
+use crate::resource::{self, malformed};
+use crate::v1::command::Request;
+use crate::{request, v1};
+
+/// A command that is well-formed, and what its answer needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// The command; of a batch, its well-formed transfers.
+    pub command: Command,
+    /// Of a batch, the places of the malformed transfers, ascending, each with its refusal.
+    pub malformed: Vec<(usize, Rejection)>,
+    /// Resource name of what it is about.
+    pub name: String,
+    /// Answer what would happen and write nothing.
+    pub validate_only: bool,
+    /// Whether a result for each transfer is the answer.
+    pub is_batch: bool,
+}
+
+/// Checks everything that needs no state.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
+    let missing = || malformed("request", "", "a command has one of the requests");
+    let request = command.request.as_ref().ok_or_else(missing)?;
+    let validate_only = validate_only(request);
+    if let Request::PostTransfers(batch) = request {
+        let request::Batch { command, malformed } = request::post_transfers(batch)?;
+        let name = resource::ledger_resource(command.ledger.as_str());
+        return Ok(Prepared { command, malformed, name, validate_only, is_batch: true });
+    }
+    let command = match request {
+        Request::CreateLedger(request) => request::create_ledger(request)?,
+        Request::CreateAsset(request) => request::create_asset(request)?,
+        Request::OpenAccount(request) => request::open_account(request)?,
+        Request::PostTransfer(request) => request::post_transfer(request)?,
+        Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
+    };
+    let name = name(&command);
+    Ok(Prepared { command, malformed: Vec::new(), name, validate_only, is_batch: false })
+}
+
+fn name(command: &Command) -> String {
+    let ledger = command.ledger.as_str();
+    match &command.body {
+        CommandBody::CreateLedger => resource::ledger_resource(ledger),
+        CommandBody::CreateAsset { code, .. } => resource::asset_resource(ledger, code.as_str()),
+        CommandBody::OpenAccount { name, .. } => {
+            resource::account_resource(ledger, AccountName::as_str(name))
+        }
+        CommandBody::PostTransfers { transfers } => match transfers.as_slice() {
+            [transfer] => resource::transfer_resource(ledger, &transfer.id),
+            _ => resource::ledger_resource(ledger),
+        },
+    }
+}
+
+fn validate_only(request: &Request) -> bool {
+    match request {
+        Request::CreateLedger(request) => request.validate_only,
+        Request::CreateAsset(request) => request.validate_only,
+        Request::OpenAccount(request) => request.validate_only,
+        Request::PostTransfer(request) => request.validate_only,
+        Request::PostTransfers(request) => request.validate_only,
+    }
+}
+
+/// The request id of a command; empty when it has none.
+#[must_use]
+pub fn request_id(command: &v1::Command) -> &str {
+    match &command.request {
+        Some(Request::CreateLedger(request)) => &request.request_id,
+        Some(Request::CreateAsset(request)) => &request.request_id,
+        Some(Request::OpenAccount(request)) => &request.request_id,
+        Some(Request::PostTransfer(request)) => &request.request_id,
+        Some(Request::PostTransfers(request)) => &request.request_id,
+        None => "",
+    }
+}
+
+/// Gives a command that has no id at all a request id, so that it may be sent again. Transfers have ids
+/// of their own, and need none.
+pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
+    let request_id = match &mut command.request {
+        Some(Request::CreateLedger(request)) => &mut request.request_id,
+        Some(Request::CreateAsset(request)) => &mut request.request_id,
+        Some(Request::OpenAccount(request)) => &mut request.request_id,
+        Some(Request::PostTransfer(_) | Request::PostTransfers(_)) | None => return,
+    };
+    if request_id.is_empty() {
+        *request_id = fresh();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(request_id: &str) -> v1::Command {
+        let (ledger_id, request_id) = ("bank".to_owned(), request_id.to_owned());
+        let request = v1::CreateLedgerRequest { ledger_id, request_id, validate_only: true };
+        v1::Command { request: Some(Request::CreateLedger(request)) }
+    }
+
+    fn post() -> v1::PostTransferRequest {
+        let transfer = v1::Transfer {
+            transfer_id: "t-1".into(),
+            debit_account: "a".into(),
+            credit_account: "b".into(),
+            asset: "USD".into(),
+            amount: "1".into(),
+            ..Default::default()
+        };
+        let parent = "ledgers/bank".to_owned();
+        v1::PostTransferRequest { parent, transfer: Some(transfer), ..Default::default() }
+    }
+
+    #[test]
+    fn a_command_is_named_after_what_it_is_about() {
+        let created = prepare(&create("r-1")).unwrap();
+        assert_eq!(created.name, "ledgers/bank");
+        assert!(created.validate_only && !created.is_batch);
+        let request = Request::PostTransfer(post());
+        let posted = prepare(&v1::Command { request: Some(request) }).unwrap();
+        assert_eq!(posted.name, "ledgers/bank/transfers/t-1");
+        let transfers = vec![post().transfer.unwrap_or_default(), v1::Transfer::default()];
+        let parent = "ledgers/bank".to_owned();
+        let batch = v1::PostTransfersRequest { parent, transfers, ..Default::default() };
+        let request = Request::PostTransfers(batch);
+        let batch = prepare(&v1::Command { request: Some(request) }).unwrap();
+        assert_eq!((batch.name.as_str(), batch.is_batch), ("ledgers/bank", true));
+        assert_eq!(batch.malformed[0].0, 1);
+        let empty = prepare(&v1::Command::default()).unwrap_err();
+        assert!(empty.to_string().starts_with("MALFORMED: request"), "{empty}");
+    }
+
+    #[test]
+    fn only_a_command_without_any_id_is_given_one() {
+        let given = |mut command: v1::Command| {
+            identify(&mut command, || "fresh".to_owned());
+            request_id(&command).to_owned()
+        };
+        assert_eq!(given(create("")), "fresh");
+        assert_eq!(given(create("r-1")), "r-1");
+        assert_eq!(given(v1::Command { request: Some(Request::PostTransfer(post())) }), "");
+        assert_eq!(given(v1::Command::default()), "");
+    }
+}
