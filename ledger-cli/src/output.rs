@@ -6,6 +6,7 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger_proto::v1;
+use ledger_runtime::clock;
 use prost::Message;
 use serde_json::Value;
 
@@ -109,17 +110,43 @@ pub(crate) fn acknowledged(acknowledgement: Option<&v1::Acknowledgement>) -> Str
     format!("position {position}, recorded {}{first}", time(recorded_at.as_ref()))
 }
 
-/// The line below a read: which state it shows.
+/// The line below a read: which state it shows, and how stale that may be.
 pub(crate) fn read_at(read_at: Option<&v1::ReadAt>) -> String {
-    let Some(v1::ReadAt { position, recorded_at, r#final }) = read_at else {
-        return String::new();
-    };
+    read_at.map_or_else(String::new, |read_at| read_at_as_of(read_at, clock::now()))
+}
+
+/// What is not worth a word.
+const STALE_SHOWN_NS: i64 = 1_000_000_000;
+
+fn read_at_as_of(read_at: &v1::ReadAt, now: i64) -> String {
+    let v1::ReadAt { position, recorded_at, r#final, caught_up_at, records_behind } = read_at;
     let position = if position.is_empty() { "the empty log" } else { position };
-    let recorded = match recorded_at {
-        Some(at) => format!(", recorded {at}"),
-        None => String::new(),
+    let mut line = format!("read at {position}");
+    let _infallible = match recorded_at {
+        Some(at) => write!(line, ", recorded {at}"),
+        None => Ok(()),
     };
-    format!("read at {position}{recorded}{}\n", if *r#final { ", final" } else { "" })
+    if *r#final {
+        // What is final stays as it is, however far the view is.
+        return line + ", final\n";
+    }
+    let caught_up_at = caught_up_at.as_ref().and_then(ledger_proto::time::from_wire);
+    let stale = caught_up_at.map(|at| now.saturating_sub(at)).filter(|ns| *ns > STALE_SHOWN_NS);
+    let _infallible = match stale {
+        // Up to a tenth of a second, and no less than it is.
+        Some(ns) => {
+            let tenths = ns / 100_000_000 + 1;
+            write!(line, "; at most {}.{} s stale", tenths / 10, tenths % 10)
+        }
+        None => Ok(()),
+    };
+    if caught_up_at.is_none() {
+        line.push_str("; the view has not caught up yet");
+    }
+    if *records_behind > 0 && (stale.is_some() || caught_up_at.is_none()) {
+        let _infallible = write!(line, ", {records_behind} records behind");
+    }
+    line + "\n"
 }
 
 /// A progress bar on standard error, seen only on a terminal. `unit` is what it counts.
@@ -177,8 +204,33 @@ mod tests {
         let text = acknowledged(Some(&acknowledgement(false)));
         assert_eq!(text, "position 0@7.1, recorded 1970-01-01T00:00:00.000000001Z");
         assert!(acknowledged(Some(&acknowledgement(true))).contains("replayed"));
-        let read = v1::ReadAt { position: "0@9".to_owned(), recorded_at: Some(at), r#final: true };
+        let position = "0@9".to_owned();
+        let read =
+            v1::ReadAt { position, recorded_at: Some(at), r#final: true, ..Default::default() };
         let text = read_at(Some(&read));
         assert_eq!(text, "read at 0@9, recorded 1970-01-01T00:00:00.000000001Z, final\n");
+        assert_eq!(read_at(None), "");
+    }
+
+    #[test]
+    fn staleness_is_shown_above_a_second() {
+        let line = |caught_up_at: Option<i64>, records_behind| {
+            let caught_up_at = caught_up_at.map(ledger_proto::time::to_wire);
+            let position = "0@9".to_owned();
+            let read = v1::ReadAt { position, caught_up_at, records_behind, ..Default::default() };
+            read_at_as_of(&read, 100_000_000_000)
+        };
+        assert_eq!(line(Some(99_000_000_000), 0), "read at 0@9\n");
+        assert_eq!(line(Some(99_000_000_000), 3), "read at 0@9\n", "on their way");
+        assert_eq!(
+            line(Some(101_000_000_000), 0),
+            "read at 0@9\n",
+            "a clock that is ahead of ours"
+        );
+        assert_eq!(line(Some(98_999_999_999), 0), "read at 0@9; at most 1.1 s stale\n");
+        let text = "read at 0@9; at most 90.1 s stale, 7 records behind\n";
+        assert_eq!(line(Some(10_000_000_000), 7), text);
+        let text = "read at 0@9; the view has not caught up yet, 7 records behind\n";
+        assert_eq!(line(None, 7), text);
     }
 }

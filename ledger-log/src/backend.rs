@@ -51,6 +51,24 @@ pub trait Producer: Send + fmt::Debug {
     fn send(&mut self, ticket: u64, bytes: Vec<u8>) -> Result<(), LogError>;
 }
 
+/// What is known of where a partition ends, without asking anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownEnd {
+    /// Offset after the newest record that was heard of.
+    pub end: u64,
+    /// Where it ended at an instant, as the storage said last; nothing before it said so.
+    pub confirmed: Option<ConfirmedEnd>,
+}
+
+/// At an instant a partition had no record from this offset on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfirmedEnd {
+    /// Offset after its last record.
+    pub end: u64,
+    /// When: nanoseconds since the Unix epoch, by this machine's clock.
+    pub at_ns: u64,
+}
+
 /// A log's storage: a fixed number of partitions, each a dense sequence of records.
 ///
 /// ```text
@@ -95,6 +113,15 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`LogError`] when it cannot be known.
     fn end(&self, partition: u32) -> Result<u64, LogError>;
+
+    /// How far a partition is known to reach, at once and without a question to anybody: what a view has
+    /// applied is compared with it, to say how stale the view may be. `now_ns` is the clock, read *before*
+    /// the call. A storage that has to ask for its end overrides this with what it was told last; while
+    /// it is told nothing the confirmed instant stands still.
+    fn known_end(&self, partition: u32, now_ns: u64) -> Option<KnownEnd> {
+        let end = self.end(partition).ok()?;
+        Some(KnownEnd { end, confirmed: Some(ConfirmedEnd { end, at_ns: now_ns }) })
+    }
 
     /// Blocks until a record at `from` is durable, or for this long. For threads that tail the log;
     /// the simulator never calls it.

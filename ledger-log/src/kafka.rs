@@ -6,6 +6,7 @@
 //!   broker ──► tail thread: one consumer of all partitions ──► windows of the newest records ─┐
 //!      └─────► fetchers: a consumer each, for what is older ─────────────────────────────────┴► read()
 //!      └─────► watch thread: begins at 0, ends no earlier than before? ──► reconnects()
+//!                            ends where, and when was that asked? ──► known_end()
 //! ```
 //!
 //! No transactions: the fence above needs only a total order and that an acknowledged record stays.
@@ -37,7 +38,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use crate::backend::{
-    Backend, Outcome, Producer, RECORD_BYTES_MAX, RawRecord, ReportSink, check_partition,
+    Backend, KnownEnd, Outcome, Producer, RECORD_BYTES_MAX, RawRecord, ReportSink, check_partition,
 };
 use crate::log::LogError;
 
@@ -237,6 +238,10 @@ impl Backend for Kafka {
             self.tail.wait(partition, last, self.clients.options().request_timeout);
         }
         Ok(end)
+    }
+
+    fn known_end(&self, partition: u32, _now_ns: u64) -> Option<KnownEnd> {
+        (partition < self.partition_count).then(|| self.tail.known_end(partition))
     }
 
     fn wait(&self, partition: u32, from: u64, at_most: Duration) {

@@ -24,7 +24,9 @@ pub mod copy;
 pub mod cursor;
 pub mod log;
 
-pub use backend::{Backend, Outcome, Producer, RawRecord, Report, ReportSink};
+pub use backend::{
+    Backend, ConfirmedEnd, KnownEnd, Outcome, Producer, RawRecord, Report, ReportSink,
+};
 pub use cursor::Cursor;
 pub use fence::{AckStep, Acks, Decision, Reader, Skip};
 pub use log::{LogError, LogInfo};

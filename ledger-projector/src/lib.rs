@@ -6,17 +6,22 @@
 //!       └──────────────────── Cursor, in the same write as the rows ◄────────────┘
 //! ```
 //!
+//! It tells the readers of the view how stale it may be: since when it holds all that the log had, as the
+//! log itself said last.
+//!
 //! It stops rather than guess: a log that is not the one it read before is `LOG_DIVERGED`, an event
 //! that cannot be projected parks the view. Reads go on up to what was applied; nothing is rebuilt
 //! without a person's command. A storage that fails, as a full disk does, parks the view as well, until
 //! it works again.
 
 mod error;
+mod fresh;
 mod projector;
 mod run;
 
 pub use error::ProjectorError;
 pub use projector::{Progress, Projector};
+pub use run::Clock;
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use ledger_domain::{Event, Timestamp};
 use ledger_log::record::Commit;
-use ledger_log::{Backend, Cursor, Decision, LogError, LogId, LogInfo, RawRecord, Reader};
+use ledger_log::{
+    Backend, Cursor, Decision, KnownEnd, LogError, LogId, LogInfo, RawRecord, Reader,
+};
 use ledger_proto::logged;
 use ledger_views::{
-    StoreError, ViewLog, ViewReader, ViewRecord, ViewRecordKind, ViewStore, ViewWriter,
+    Freshness, StoreError, ViewLog, ViewReader, ViewRecord, ViewRecordKind, ViewStore, ViewWriter,
 };
 
 use crate::error::ProjectorError;
+use crate::fresh::Marks;
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Projector {
     stopped: Option<ProjectorError>,
     /// The log's count when it was compared last.
     reconnects: u64,
+    /// Where the log ended at which instants.
+    marks: Marks,
 }
 
 /// A record that counts as decided, and where the reader is after it.
@@ -75,6 +80,7 @@ impl Projector {
             unflushed: 0,
             stopped: None,
             reconnects,
+            marks: Marks::default(),
         })
     }
 
@@ -90,19 +96,36 @@ impl Projector {
         self.partition
     }
 
-    /// Applies the next records, about `bytes_max` of them, in one write.
+    /// Applies the next records, about `bytes_max` of them, in one write, and tells the readers how stale the
+    /// view is `now`: at least how stale, for the clock was read before.
     ///
     /// # Errors
     /// [`ProjectorError`]: what stands before the record that caused it is applied. When it
     /// [`ProjectorError::is_transient`], the next step tries again; else each answers the same. Unless
     /// it is the log that cannot be read for a while, the view is parked as long.
-    pub fn step(&mut self, bytes_max: usize) -> Result<Progress, ProjectorError> {
+    pub fn step(&mut self, now: Timestamp, bytes_max: usize) -> Result<Progress, ProjectorError> {
         if let Some(error) = self.stopped.as_ref().filter(|error| !error.is_transient()) {
             return Err(error.clone());
         }
+        let known = self.backend.known_end(self.partition, now.max(0).cast_unsigned());
         let ready = if self.stopped.take().is_some() { self.go_on() } else { self.compare() };
         let done = ready.and_then(|()| self.apply_next(bytes_max));
+        // A log that is another tells nothing of how stale the view of the old one is.
+        if done.is_ok() {
+            self.tell(known);
+        }
         done.map_err(|error| self.stand(error))
+    }
+
+    /// Tells the readers how the view stands to the log.
+    fn tell(&mut self, known: Option<KnownEnd>) {
+        let Some(KnownEnd { end, confirmed }) = known else { return };
+        if let Some(confirmed) = confirmed {
+            self.marks.hear(confirmed);
+        }
+        let reached = self.marks.reach(self.reader.cursor().next);
+        let caught_up_at = reached.and_then(|at_ns| Timestamp::try_from(at_ns).ok());
+        self.writer.tell(Freshness { caught_up_at, known_end: end });
     }
 
     /// Compares what was read with a log that was away in the meantime.

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ledger_domain::Timestamp;
+
 use crate::error::ProjectorError;
 use crate::projector::{Progress, Projector};
 
@@ -18,23 +20,26 @@ const IDLE_WAITS_BEFORE_FLUSH: u32 = 25;
 /// How often the pause after a failure doubles, from one wait on: to about six seconds.
 const PAUSE_DOUBLINGS_MAX: u32 = 5;
 
+/// Nanoseconds since the Unix epoch.
+pub type Clock = fn() -> Timestamp;
+
 impl Projector {
-    /// Follows the log until `stop` is set, then flushes; a failure that can pass it waits for. Blocks:
-    /// give it a thread.
+    /// Follows the log until `stop` is set, then flushes; a failure that can pass it waits for. `clock` is by
+    /// what readers are told how stale the view is. Blocks: give it a thread.
     ///
     /// # Errors
     /// [`ProjectorError`] when it can go no further: the view is parked, reads of it go on.
-    pub fn run(&mut self, stop: &AtomicBool) -> Result<(), ProjectorError> {
-        let followed = self.follow(stop);
+    pub fn run(&mut self, stop: &AtomicBool, clock: Clock) -> Result<(), ProjectorError> {
+        let followed = self.follow(stop, clock);
         let flushed = self.flush();
         followed.and(flushed)
     }
 
-    fn follow(&mut self, stop: &AtomicBool) -> Result<(), ProjectorError> {
+    fn follow(&mut self, stop: &AtomicBool, clock: Clock) -> Result<(), ProjectorError> {
         let partition = self.partition;
         let (mut idle_waits, mut failures) = (0u32, 0u32);
         while !stop.load(Ordering::Acquire) {
-            match self.step_and_flush(idle_waits) {
+            match self.step_and_flush(clock(), idle_waits) {
                 Ok(progress) => {
                     if failures > 0 {
                         tracing::info!(partition, next = progress.next, "the view goes on");
@@ -62,8 +67,12 @@ impl Projector {
     }
 
     /// One step, and a flush where one is due.
-    fn step_and_flush(&mut self, idle_waits: u32) -> Result<Progress, ProjectorError> {
-        let progress = self.step(STEP_BYTES_MAX)?;
+    fn step_and_flush(
+        &mut self,
+        now: Timestamp,
+        idle_waits: u32,
+    ) -> Result<Progress, ProjectorError> {
+        let progress = self.step(now, STEP_BYTES_MAX)?;
         let idle = progress.records == 0 && idle_waits >= IDLE_WAITS_BEFORE_FLUSH;
         if self.unflushed >= FLUSH_BYTES || (idle && self.unflushed > 0) {
             self.flush()?;

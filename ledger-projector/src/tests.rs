@@ -1,5 +1,6 @@
 //! A projector over a log whose every byte the test decides.
 
+mod fresh;
 mod log;
 
 use std::ops::ControlFlow;
@@ -82,13 +83,16 @@ fn random_log(rng: &mut Rng, bank: &mut Bank, records: usize) -> TestLog {
     log
 }
 
+/// The clock of steps whose time is of no consequence.
+const NOW: i64 = 1_000_000;
+
 fn open(log: &TestLog, store: &Arc<MemoryStore>) -> Result<Projector, ProjectorError> {
     Projector::open(Arc::new(log.clone()), LOG, 0, Arc::clone(store) as Arc<dyn ViewStore>)
 }
 
 fn project(log: &TestLog, store: &Arc<MemoryStore>) -> Projector {
     let mut projector = open(log, store).unwrap();
-    while projector.step(1_000).unwrap().records > 0 {}
+    while projector.step(NOW, 1_000).unwrap().records > 0 {}
     projector
 }
 
@@ -124,7 +128,7 @@ fn restarts_and_crashes_leave_the_rows_of_an_undisturbed_run() {
 
         let store = Arc::<MemoryStore>::default();
         let mut projector = open(&log, &store).unwrap();
-        while projector.step(rng.usize(1..2_000)).unwrap().records > 0 {
+        while projector.step(NOW, rng.usize(1..2_000)).unwrap().records > 0 {
             match rng.u32(..6) {
                 0 => projector.flush().unwrap(),
                 1 => projector = open(&log, &store).unwrap(),
@@ -216,9 +220,9 @@ fn a_commit_upon_another_past_stops_before_it() {
     log.commit(&bank.open());
     log.wrong_past(&[]);
     let mut projector = open(&log, &Arc::default()).unwrap();
-    let error = projector.step(1 << 20).unwrap_err();
+    let error = projector.step(NOW, 1 << 20).unwrap_err();
     assert!(error.to_string().contains("LOG_DIVERGED partition 0: offset 3"), "{error}");
-    assert_eq!(projector.step(1 << 20), Err(error));
+    assert_eq!(projector.step(NOW, 1 << 20), Err(error));
     let state = projector.view().state();
     assert_eq!(state.applied.map(|applied| applied.offset), Some(2));
     assert_eq!(state.parked.map(|parked| parked.offset), Some(3));
@@ -240,11 +244,11 @@ fn poison_parks_the_view_and_reads_go_on() {
     let store = Arc::<MemoryStore>::default();
     for round in 0..2 {
         let mut projector = open(&log, &store).unwrap();
-        let error = projector.step(1 << 20).unwrap_err();
+        let error = projector.step(NOW, 1 << 20).unwrap_err();
         let text = error.to_string();
         let expected = format!("POISON_EVENT partition 0 offset {poison} command 1");
         assert!(text.starts_with(&expected), "round {round}: {text}");
-        assert_eq!(projector.step(1 << 20), Err(error), "it stays");
+        assert_eq!(projector.step(NOW, 1 << 20), Err(error), "it stays");
         let state = projector.view().state();
         assert_eq!(
             state.parked.map(|parked| (parked.offset, parked.what.to_string())),
@@ -263,7 +267,7 @@ fn poison_parks_the_view_and_reads_go_on() {
     log.commit(&other.transfer(&mut rng));
     log.commit(&Bank::default().open());
     let mut projector = open(&log, &store).unwrap();
-    let error = projector.step(1 << 20).unwrap_err().to_string();
+    let error = projector.step(NOW, 1 << 20).unwrap_err().to_string();
     assert!(error.contains("POISON_EVENT at offset 6, index 0: ledger handle 0"), "{error}");
 }
 
@@ -273,11 +277,11 @@ fn a_log_that_cannot_be_read_for_a_while_parks_nothing() {
     log.term();
     log.set_available(false);
     let mut projector = open(&log, &Arc::default()).unwrap();
-    let error = projector.step(1 << 20).unwrap_err();
+    let error = projector.step(NOW, 1 << 20).unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert_eq!(projector.view().state().parked, None);
     log.set_available(true);
-    assert_eq!(projector.step(1 << 20).unwrap().records, 2);
+    assert_eq!(projector.step(NOW, 1 << 20).unwrap().records, 2);
 }
 
 #[test]
@@ -288,12 +292,12 @@ fn a_log_that_comes_back_shorter_is_diverged() {
     log.commit(&bank.open());
     let mut projector = project(&log, &Arc::default());
     log.set_available(false);
-    assert!(projector.step(1 << 20).unwrap_err().is_transient());
+    assert!(projector.step(NOW, 1 << 20).unwrap_err().is_transient());
     log.lose_from(2);
     log.set_available(true);
-    let error = projector.step(1 << 20).unwrap_err();
+    let error = projector.step(NOW, 1 << 20).unwrap_err();
     assert!(matches!(error, ProjectorError::Log(LogError::Diverged { .. })), "{error}");
-    assert_eq!(projector.step(1 << 20), Err(error));
+    assert_eq!(projector.step(NOW, 1 << 20), Err(error));
     assert!(projector.view().state().parked.is_some());
 }
 
@@ -313,7 +317,7 @@ fn a_full_disk_parks_the_view_until_there_is_room() {
     log.commit(&bank.transfer(&mut rng));
     log.commit(&bank.transfer(&mut rng));
     for _ in 0..2 {
-        let error = projector.step(1 << 20).unwrap_err();
+        let error = projector.step(NOW, 1 << 20).unwrap_err();
         assert!(error.is_transient(), "{error}");
         let state = view.state();
         assert_eq!(state.applied.map(|applied| applied.offset), Some(3));
@@ -322,7 +326,7 @@ fn a_full_disk_parks_the_view_until_there_is_room() {
         assert!(parked.what.starts_with("DISK_FULL"), "{}", parked.what);
     }
     store.set_full(false);
-    assert_eq!(projector.step(1 << 20).unwrap().records, 2);
+    assert_eq!(projector.step(NOW, 1 << 20).unwrap().records, 2);
     assert_eq!(view.state().parked, None);
     check_against(&view, &bank.state);
     assert_eq!(all_rows(&view), all_rows(&project(&log, &Arc::default()).view()));
@@ -341,7 +345,7 @@ impl Running {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         #[expect(clippy::disallowed_methods, reason = "a test of what a thread runs")]
-        let thread = std::thread::spawn(move || projector.run(&seen));
+        let thread = std::thread::spawn(move || projector.run(&seen, || NOW));
         Running { view, stop, thread }
     }
 

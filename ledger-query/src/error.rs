@@ -33,6 +33,8 @@ pub enum QueryError {
         name: String,
         /// The position that was read.
         at: Position,
+        /// Since when the view is known to hold all that the log had.
+        caught_up_at: Option<Timestamp>,
     },
     /// The view has not applied this position yet: to be asked again once it has.
     #[error("the view has not applied {asked} yet, it is {}", how_far(*applied))]
@@ -98,31 +100,35 @@ impl QueryError {
         QueryError::Invalid { reason, what: what.into() }
     }
 
-    /// Status code, stable reason, and the positions that it is about.
-    fn table(&self) -> (Code, &str, Vec<(&'static str, Option<Position>)>) {
+    /// Status code, stable reason, and the positions and instants that it is about.
+    fn table(&self) -> (Code, &str, Vec<(&'static str, Option<String>)>) {
+        let text = |position: Option<Position>| position.map(|position| position.to_string());
         match self {
             QueryError::Malformed(rejection) => {
                 (answer::grpc_code(rejection.code), rejection.code.name(), vec![])
             }
             QueryError::Invalid { reason, .. } => (Code::InvalidArgument, reason, vec![]),
-            QueryError::NotFound { reason, at, .. } => {
-                (Code::NotFound, reason, vec![("read_at", Some(*at))])
+            QueryError::NotFound { reason, at, caught_up_at, .. } => {
+                let since = caught_up_at.map(|at| answer::timestamp(at).to_string());
+                let about = vec![("read_at", text(Some(*at))), ("caught_up_at", since)];
+                (Code::NotFound, reason, about)
             }
             QueryError::Behind { asked, applied } => {
-                let about = vec![("asked", Some(*asked)), ("applied", *applied)];
+                let about = vec![("asked", text(Some(*asked))), ("applied", text(*applied))];
                 (Code::DeadlineExceeded, "VIEW_BEHIND", about)
             }
             QueryError::Future { asked, applied } => {
-                let about = vec![("asked", Some(*asked)), ("applied", *applied)];
+                let about = vec![("asked", text(Some(*asked))), ("applied", text(*applied))];
                 (Code::OutOfRange, "FUTURE_POSITION", about)
             }
             QueryError::FutureInstant { .. } => (Code::OutOfRange, "FUTURE_INSTANT", vec![]),
             QueryError::Parked { asked, stopped_at, .. } => {
-                let about = vec![("asked", Some(*asked)), ("stopped_at", Some(*stopped_at))];
+                let about =
+                    vec![("asked", text(Some(*asked))), ("stopped_at", text(Some(*stopped_at)))];
                 (Code::Unavailable, "VIEW_PARKED", about)
             }
             QueryError::Closed { applied } => {
-                (Code::Unavailable, "SHUTTING_DOWN", vec![("applied", *applied)])
+                (Code::Unavailable, "SHUTTING_DOWN", vec![("applied", text(*applied))])
             }
             QueryError::Store(StoreError::Damaged { .. }) => {
                 (Code::DataLoss, "VIEW_DAMAGED", vec![])
@@ -143,9 +149,8 @@ impl From<QueryError> for Status {
             return answer::status(rejection, None, false);
         }
         let (code, reason, about) = error.table();
-        let metadata = about.into_iter().filter_map(|(key, position)| {
-            position.map(|position| (key.to_owned(), position.to_string()))
-        });
+        let metadata =
+            about.into_iter().filter_map(|(key, text)| text.map(|text| (key.to_owned(), text)));
         let details = ErrorDetails::with_error_info(
             reason,
             answer::ERROR_DOMAIN,

@@ -103,7 +103,9 @@ impl Query {
 /// Fixes the state of an answer from one view.
 fn fix_in(view: &ViewReader, level: Level, pinned: Option<Place>) -> Result<Fixed<'_>, QueryError> {
     let partition = view.log().partition;
-    let applied = view.state().applied;
+    // Once, so that how fresh it is was said of this state.
+    let state = view.state();
+    let applied = state.applied;
     let applied_at = applied.map(|applied| Position::commit(partition, applied.offset));
     let behind = |asked| QueryError::Behind { asked, applied: applied_at };
     let applied = applied.ok_or_else(|| behind(Position::commit(partition, 0)))?;
@@ -134,6 +136,8 @@ fn fix_in(view: &ViewReader, level: Level, pinned: Option<Place>) -> Result<Fixe
         position: place.position(partition).to_string(),
         recorded_at: recorded_at(view, applied, place)?.map(answer::timestamp),
         r#final: is_final,
+        caught_up_at: state.fresh.caught_up_at.map(answer::timestamp),
+        records_behind: state.records_behind(),
     };
     Ok(Fixed { view, place, read_at })
 }
@@ -190,7 +194,15 @@ impl Fixed<'_> {
     }
 
     fn not_found(&self, reason: &'static str, kind: &'static str, name: &str) -> QueryError {
-        QueryError::NotFound { reason, kind, name: name.to_owned(), at: self.position() }
+        let caught_up_at =
+            self.read_at.caught_up_at.as_ref().and_then(ledger_proto::time::from_wire);
+        QueryError::NotFound {
+            reason,
+            kind,
+            name: name.to_owned(),
+            at: self.position(),
+            caught_up_at,
+        }
     }
 
     fn ledger(&self, name: &LedgerName) -> Result<LedgerRow, QueryError> {

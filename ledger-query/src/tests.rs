@@ -2,6 +2,7 @@
 //! (QY-1), pages show one state, and what cannot be answered says why.
 
 mod bank;
+mod fresh;
 mod wire;
 
 use fastrand::Rng;

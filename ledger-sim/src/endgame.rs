@@ -11,7 +11,7 @@ use ledger_views::{Table, ViewReader};
 use crate::node::{Disk, Node};
 use crate::oracle::Told;
 use crate::reads::Level;
-use crate::world::{PARTITIONS, World};
+use crate::world::{PARTITIONS, World, note_ends};
 
 /// Rounds in which everything must come to rest.
 const ROUNDS_MAX: usize = 10_000;
@@ -71,7 +71,8 @@ impl World {
                 let Some(node) = &mut self.nodes[0] else { return Err("nobody runs".into()) };
                 let part = &mut node.parts[partition as usize];
                 busy |= part.follow()? > 0;
-                busy |= part.project(1 << 20)? > 0;
+                note_ends(&mut self.ends, self.now, &self.log);
+                busy |= part.project(self.now, 1 << 20)? > 0;
                 busy |= !part.writer.is_idle();
             }
             self.now += 1_000;
@@ -107,7 +108,11 @@ impl World {
         let mut cold = Node::start(&self.log, self.info, &fresh, &mut self.rng)?;
         let cold = &mut cold.parts[partition as usize];
         while cold.follow()? > 0 {}
-        while cold.project(1 << 20)? > 0 {}
+        while cold.project(self.now, 1 << 20)? > 0 {}
+        let since = cold.projector.view().state().fresh.caught_up_at;
+        if !has_all(&part.projector.view()) || since != Some(self.now) {
+            return Err(format!("a view has all since {since:?}, now is {}", self.now));
+        }
         if current {
             self.summary.note("writer.current");
         }
@@ -148,6 +153,12 @@ impl World {
         let progress = &mut |_, _| ControlFlow::Continue(());
         replay(backend, self.info, target, Some(view), progress).map_err(|error| error.to_string())
     }
+}
+
+/// Whether a view says that nothing is missing in it.
+fn has_all(view: &ViewReader) -> bool {
+    let state = view.state();
+    state.records_behind() == 0 && state.fresh.caught_up_at.is_some()
 }
 
 fn rows(view: &ViewReader) -> Result<Vec<Stored>, String> {

@@ -150,8 +150,8 @@ impl Part {
     }
 
     /// Lets the projector step; how many records it took. Without room it waits.
-    pub(crate) fn project(&mut self, bytes_max: usize) -> Result<usize, String> {
-        match self.projector.step(bytes_max) {
+    pub(crate) fn project(&mut self, now: i64, bytes_max: usize) -> Result<usize, String> {
+        match self.projector.step(now, bytes_max) {
             Err(error) if error.is_transient() => Ok(0),
             Err(error) => Err(format!("the projector stopped: {error}")),
             Ok(progress) => Ok(progress.records),

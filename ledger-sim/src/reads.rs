@@ -8,6 +8,7 @@ use ledger_query::{Query, QueryError};
 use crate::model::{Account, Book, Counters, Place, Version};
 use crate::oracle::{Commit, Oracle};
 use crate::summary::Summary;
+use crate::world::Ends;
 
 /// A state that was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,7 @@ impl Level {
 pub(crate) struct Reads<'a> {
     pub(crate) query: &'a Query,
     pub(crate) oracle: &'a Oracle,
+    pub(crate) ends: &'a Ends,
     /// Offset of the last record that the view has.
     pub(crate) applied: u64,
 }
@@ -134,6 +136,7 @@ impl Reads<'_> {
         if !right {
             return Err(format!("read at {position}, the view has {}", self.applied));
         }
+        self.is_as_fresh_as_it_says(read_at)?;
         if let (Level::AsOfTime(instant), true) = (level, read_at.r#final) {
             let later = |c: &Commit| c.recorded_at > instant && c.offset <= self.applied;
             if !self.oracle.commits.iter().any(later) {
@@ -141,6 +144,23 @@ impl Reads<'_> {
             }
         }
         Ok(bound)
+    }
+
+    /// Nothing that the log had at the instant that an answer states is missing in the view.
+    fn is_as_fresh_as_it_says(&self, read_at: &v1::ReadAt) -> Result<(), String> {
+        let next = self.applied + 1;
+        let Some(at) = &read_at.caught_up_at else { return Ok(()) };
+        let at = time::from_wire(at).ok_or("no instant")?;
+        let ends = self.ends.get(&at).ok_or("an instant at which the log said nothing")?;
+        let end = ends[self.oracle.partition() as usize];
+        if end > next {
+            return Err(format!("caught up at {at}, when the log ended at {end}, with {next}"));
+        }
+        let known = self.ends.values().map(|ends| ends[self.oracle.partition() as usize]);
+        if next + read_at.records_behind > known.max().unwrap_or(0).max(next) {
+            return Err(format!("{} records behind at {next}", read_at.records_behind));
+        }
+        Ok(())
     }
 
     /// An answer that there is no such thing, where the model has none at that state either.

@@ -11,7 +11,7 @@ use ledger_domain::partition::partition_of;
 use ledger_domain::{Command, CommandBody, Position};
 use ledger_log::record::LogId;
 use ledger_log::simulated::{Faults, Simulated};
-use ledger_log::{LogInfo, log};
+use ledger_log::{Backend, LogInfo, log};
 
 use crate::model;
 use crate::node::{Disk, Node, Written};
@@ -42,6 +42,9 @@ struct Rates {
     handover: u32,
 }
 
+/// By instant: where each partition ended.
+pub(crate) type Ends = BTreeMap<i64, [u64; PARTITIONS as usize]>;
+
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) rng: Rng,
@@ -62,6 +65,8 @@ pub(crate) struct World {
     /// By attempt: on which process and partition it was asked.
     open: BTreeMap<u64, (usize, u32)>,
     pub(crate) summary: Summary,
+    /// Where each partition ended at the instants at which a view was held against the log.
+    pub(crate) ends: Ends,
     history: blake3::Hasher,
     recent: VecDeque<String>,
 }
@@ -89,6 +94,7 @@ impl World {
             attempts: 0,
             open: BTreeMap::new(),
             summary: Summary { runs: 1, ..Summary::default() },
+            ends: BTreeMap::new(),
             history: blake3::Hasher::new(),
             recent: VecDeque::new(),
         }
@@ -304,7 +310,8 @@ impl World {
             applied.is_some_and(|applied| applied.offset >= position.offset)
         };
         while !has(part) {
-            if part.project(self.rng.usize(1..4_000))? == 0 {
+            note_ends(&mut self.ends, self.now, &self.log);
+            if part.project(self.now, self.rng.usize(1..4_000))? == 0 {
                 if self.stores_full {
                     return Ok(());
                 }
@@ -333,7 +340,7 @@ impl World {
         let Some(running) = &self.nodes[node] else { return Ok(()) };
         let applied = running.parts[partition as usize].projector.view().state().applied;
         let Some(applied) = applied.map(|applied| applied.offset) else { return Ok(()) };
-        let reads = Reads { query: &running.query, oracle, applied };
+        let reads = Reads { query: &running.query, oracle, ends: &self.ends, applied };
         let what = reads.random(&mut self.rng, level, &mut self.summary)?;
         self.trace(&format!("read {what} of partition {partition} at {node}"));
         Ok(())
@@ -348,7 +355,8 @@ impl World {
     fn project(&mut self) -> Result<(), String> {
         let (node, partition) = (self.some_node(), self.rng.usize(0..PARTITIONS as usize));
         let Some(running) = &mut self.nodes[node] else { return Ok(()) };
-        running.parts[partition].project(self.rng.usize(1..6_000)).map(drop)
+        note_ends(&mut self.ends, self.now, &self.log);
+        running.parts[partition].project(self.now, self.rng.usize(1..6_000)).map(drop)
     }
 
     fn flush_view(&mut self) -> Result<(), String> {
@@ -378,6 +386,12 @@ impl World {
     pub(crate) fn into_failure(self, seed: u64, what: String) -> Failure {
         Failure { seed, step: self.step, what, recent: self.recent.into() }
     }
+}
+
+/// Remembers where the log ends now, before a view is held against it.
+pub(crate) fn note_ends(ends: &mut Ends, now: i64, log: &Simulated) {
+    let end = |partition: usize| log.end(partition as u32).unwrap_or(0);
+    ends.entry(now).or_insert_with(|| std::array::from_fn(end));
 }
 
 /// The transfers of a batch whose shape is right.

@@ -46,7 +46,7 @@ pub use store::memory::MemoryStore;
 pub use store::rocks::{RocksShared, RocksStore};
 pub use store::{StoreError, ViewStore};
 pub use table::Table;
-pub use writer::{Applied, Parked, ViewError, ViewState, ViewWriter};
+pub use writer::{Applied, Freshness, Parked, ViewError, ViewState, ViewWriter};
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,15 @@ pub struct Applied {
     pub recorded_at: Timestamp,
 }
 
+impl ViewState {
+    /// Records of the log that were heard of and are not applied.
+    #[must_use]
+    pub fn records_behind(&self) -> u64 {
+        let next = self.applied.map_or(0, |applied| applied.offset + 1);
+        self.fresh.known_end.saturating_sub(next)
+    }
+}
+
 /// Why a view goes no further: for ever, or until its storage works again. It answers up to what it has
 /// applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +46,22 @@ pub struct Parked {
     pub what: Arc<str>,
 }
 
+/// How a view stands to the log that it follows, as far as that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// The view is known to hold everything that the log had at this instant.
+    pub caught_up_at: Option<Timestamp>,
+    /// Offset after the newest record of the log that was heard of.
+    pub known_end: u64,
+}
+
 /// What readers are told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ViewState {
     /// How far the view came; nothing in an empty one.
     pub applied: Option<Applied>,
+    /// How stale that may be.
+    pub fresh: Freshness,
     /// Set while it goes no further.
     pub parked: Option<Parked>,
 }
@@ -137,7 +157,15 @@ impl ViewWriter {
             .as_ref()
             .map(|row| Applied { offset: row.offset, recorded_at: row.recorded_at });
         self.cursor = applied.map(|row| row.cursor);
-        self.state.send_replace(ViewState { applied: self.staged, parked: None });
+        let applied = self.staged;
+        self.state.send_modify(|state| {
+            // What was known of another state is not known of this one.
+            if state.applied != applied {
+                state.fresh.caught_up_at = None;
+            }
+            state.applied = applied;
+            state.parked = None;
+        });
         Ok(())
     }
 
@@ -241,6 +269,14 @@ impl ViewWriter {
         self.cursor = Some(applied.cursor);
         self.state.send_modify(|state| state.applied = Some(staged));
         Ok(())
+    }
+
+    /// Tells readers how what is applied stands to the log. Nobody is woken: nothing else has changed.
+    pub fn tell(&mut self, fresh: Freshness) {
+        self.state.send_if_modified(|state| {
+            state.fresh = fresh;
+            false
+        });
     }
 
     /// Stops the view before the record at `offset`, for a reason that readers are told.

@@ -76,12 +76,14 @@ mod tests {
             balance: "-1.50".to_owned(),
             position: "0@7.1".to_owned(),
         };
-        let read_at = Some(v1::ReadAt { position: "0@9".to_owned(), ..Default::default() });
+        let read_at =
+            v1::ReadAt { position: "0@9".to_owned(), r#final: true, ..Default::default() };
+        let read_at = Some(read_at);
         let response = v1::GetBalanceResponse { balances: vec![balance], read_at };
         let expected = "\
 ASSET  BALANCE  DEBITS  CREDITS  PENDING DEBITS  PENDING CREDITS  CHANGED AT
 CZK      -1.50   10.00     8.50            0.00             0.00  0@7.1
-read at 0@9
+read at 0@9, final
 ";
         assert_eq!(describe(&response), expected);
         let none = v1::GetBalanceResponse::default();

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use ledger_log::{Backend, LogInfo};
 use ledger_projector::{Projector, ProjectorError};
-use ledger_runtime::spawn;
+use ledger_runtime::{clock, spawn};
 use ledger_views::{RocksShared, ViewReader, open_view};
 
 use super::config::Config;
@@ -38,7 +38,7 @@ impl Views {
         let threads = projectors.into_iter().map(|mut projector| {
             let stop = stop.clone();
             let name = format!("projector-{}", projector.partition());
-            spawn::thread(&name, move || projector.run(&stop))
+            spawn::thread(&name, move || projector.run(&stop, clock::now))
         });
         let threads = threads.collect::<Result<_, _>>()?;
         Ok(Views { readers, stop, threads })

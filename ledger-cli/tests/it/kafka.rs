@@ -16,7 +16,7 @@ use crate::load::{CLIENTS, Known, accounts, check, post_until_it_fails, post_unt
 use crate::server::{Client, Server, runtime};
 
 /// One broker, and its address.
-fn broker() -> Option<(Cluster, String)> {
+pub(crate) fn broker() -> Option<(Cluster, String)> {
     if !kafka_is_there() {
         return None;
     }
@@ -26,7 +26,7 @@ fn broker() -> Option<(Cluster, String)> {
     Some((cluster, address))
 }
 
-fn serve(data: &Path, address: &str, prefix: &str) -> Server {
+pub(crate) fn serve(data: &Path, address: &str, prefix: &str) -> Server {
     let on = ["--kafka", address, "--kafka-prefix", prefix, "--allow-under-replicated"];
     Server::start_with(data, &on)
 }
@@ -56,7 +56,7 @@ impl Load {
     }
 }
 
-async fn a_while(milliseconds: u64) {
+pub(crate) async fn a_while(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }
 

@@ -19,3 +19,4 @@ mod imports;
 mod kafka;
 mod kills;
 mod reads;
+mod replicas;

@@ -12,7 +12,7 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{Clients, Quiet, native, tells_of_loss};
-use crate::backend::RawRecord;
+use crate::backend::{ConfirmedEnd, KnownEnd, RawRecord};
 use crate::log::LogError;
 
 /// How long the thread waits for a record before it looks whether it shall end.
@@ -37,6 +37,8 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Partition {
     window: Mutex<Window>,
+    /// What the brokers said last of its end, and when they were asked.
+    confirmed: Mutex<Option<ConfirmedEnd>>,
     came: Condvar,
 }
 
@@ -81,7 +83,7 @@ impl Tail {
         for partition in 0..partition_count {
             let (_, end) = clients.watermarks(partition)?;
             let window = Mutex::new(Window { first: end, ..Window::default() });
-            partitions.push(Partition { window, came: Condvar::new() });
+            partitions.push(Partition { window, ..Partition::default() });
             add(&mut assignment, clients, partition, end)?;
         }
         consumer.assign(&assignment).map_err(|error| clients.unavailable(&error))?;
@@ -117,6 +119,13 @@ impl Tail {
         self.shared.window(partition).read(from, bytes_max)
     }
 
+    /// What came, and what the brokers said last.
+    pub(super) fn known_end(&self, partition: u32) -> KnownEnd {
+        let confirmed = *self.shared.confirmed(partition);
+        let end = self.shared.end(partition).max(confirmed.map_or(0, |confirmed| confirmed.end));
+        KnownEnd { end, confirmed }
+    }
+
     /// Blocks until the record at `from` is there, or for this long.
     pub(super) fn wait(&self, partition: u32, from: u64, at_most: Duration) {
         let Partition { window, came } = &self.shared.partitions[partition as usize];
@@ -148,6 +157,23 @@ impl Shared {
     /// Offset after the newest record of a partition that came.
     pub(super) fn end(&self, partition: u32) -> u64 {
         self.window(partition).end()
+    }
+
+    fn confirmed(&self, partition: u32) -> MutexGuard<'_, Option<ConfirmedEnd>> {
+        let confirmed = &self.partitions[partition as usize].confirmed;
+        confirmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The brokers answered a question of this instant with this end.
+    ///
+    /// It is the instant of the question that counts: what came into the log after it may be missing in
+    /// the answer, what came before it may not.
+    pub(super) fn confirm(&self, partition: u32, answered: ConfirmedEnd) {
+        let mut confirmed = self.confirmed(partition);
+        // An end before an earlier one is a log that lost records: nobody is up to date with it.
+        if confirmed.is_none_or(|before| before.end <= answered.end) {
+            *confirmed = Some(answered);
+        }
     }
 
     /// The brokers keep nothing before this offset.

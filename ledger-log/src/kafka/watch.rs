@@ -1,17 +1,19 @@
-//! Looks whether the log is still what it was: a log that lost records at either end, and brokers that
-//! were away, make everybody who follows it compare.
+//! Looks whether the log is still what it was, and how far it reaches: a log that lost records at either
+//! end, and brokers that were away, make everybody who follows it compare.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::client::Clients;
 use super::tail::{Shared, Tail};
+use crate::backend::ConfirmedEnd;
 use crate::log::LogError;
 
-/// One look at every partition in this time.
-const EVERY: Duration = Duration::from_secs(2);
+/// Pause between two looks at every partition: what is answered from an idle log is no staler than about
+/// this.
+const EVERY: Duration = Duration::from_millis(500);
 
 /// The watch and its thread.
 pub(super) struct Watch {
@@ -88,9 +90,13 @@ impl Looking {
     fn look(&self, partition: u32, seen: &mut Seen) -> bool {
         let was = *seen;
         let tailed = self.tail.end(partition);
+        let at_ns = now_ns();
         match self.clients.watermarks(partition) {
             Ok((first, end)) => {
                 self.tail.trim(partition, first);
+                if end >= tailed {
+                    self.tail.confirm(partition, ConfirmedEnd { end, at_ns });
+                }
                 *seen = Seen { first, away: false };
                 *seen != was || end < tailed
             }
@@ -103,6 +109,13 @@ impl Looking {
             }
         }
     }
+}
+
+/// Nanoseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "a door to the outside: when the brokers were asked")]
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a door to the outside: the one thread that watches")]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ledger_domain::Event;
 use ledger_log::record::{Commit, FORMAT, HASH, Record};
 use ledger_log::{
-    Backend, Chain, Incarnation, LogError, LogId, LogInfo, Producer, RawRecord, ReportSink,
+    Backend, Chain, ConfirmedEnd, Incarnation, KnownEnd, LogError, LogId, LogInfo, Producer,
+    RawRecord, ReportSink,
 };
 use ledger_proto::logged::{self, LoggedCommand};
 
@@ -17,6 +18,7 @@ pub(crate) const LOG: LogInfo = LogInfo { id: LogId([7; 16]), partition_count: 1
 pub(crate) struct TestLog {
     records: Arc<Mutex<Vec<Vec<u8>>>>,
     available: Arc<AtomicBool>,
+    said: Arc<Mutex<Option<ConfirmedEnd>>>,
     chain: Chain,
     term: u64,
     sequence: u64,
@@ -41,6 +43,7 @@ impl TestLog {
         let mut log = TestLog {
             records: Arc::default(),
             available: Arc::new(AtomicBool::new(true)),
+            said: Arc::default(),
             chain: Chain::START,
             term: 0,
             sequence: 0,
@@ -207,6 +210,15 @@ impl Backend for TestLog {
 
     fn end(&self, _: u32) -> Result<u64, LogError> {
         Ok(self.next())
+    }
+
+    /// As of a log that has to be asked: what it said last stands while it is away.
+    fn known_end(&self, _: u32, now_ns: u64) -> Option<KnownEnd> {
+        let mut said = self.said.lock().unwrap();
+        if self.available.load(Ordering::Relaxed) {
+            *said = Some(ConfirmedEnd { end: self.next(), at_ns: now_ns });
+        }
+        Some(KnownEnd { end: said.map_or(0, |said| said.end), confirmed: *said })
     }
 
     fn wait(&self, _: u32, _: u64, _: Duration) {

@@ -8,7 +8,7 @@ use ledger_domain::{
     AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
     LedgerName, Position, State, Transfer, apply, decide,
 };
-use ledger_views::{MemoryStore, ViewLog, ViewRecord, ViewRecordKind, ViewWriter};
+use ledger_views::{Freshness, MemoryStore, ViewLog, ViewRecord, ViewRecordKind, ViewWriter};
 
 use crate::Query;
 
@@ -64,6 +64,11 @@ impl Bank {
     /// A record that does not count, in every partition.
     pub(crate) fn skip(&mut self) {
         self.partitions.iter_mut().for_each(|p| p.record(ViewRecordKind::Skipped("hole")));
+    }
+
+    /// As a projector does that knows how the views stand to the log.
+    pub(crate) fn tell(&mut self, fresh: Freshness) {
+        self.partitions.iter_mut().for_each(|p| p.writer.tell(fresh));
     }
 
     pub(crate) fn park(&mut self) {
