@@ -98,6 +98,17 @@ impl Clients {
             .map_err(|error| invalid(&error))
     }
 
+    /// For reads of the past, here and there. A broker answers one fetch of a client at a time, and one
+    /// that finds nothing new waits: half a second by default, for which the next place would have to wait.
+    pub(super) fn fetcher<C: ConsumerContext>(
+        &self,
+        context: C,
+    ) -> Result<BaseConsumer<C>, LogError> {
+        let mut config = consumer_config(self.options());
+        config.set("fetch.wait.max.ms", "10");
+        BaseConsumer::from_config_and_context(&config, context).map_err(|error| invalid(&error))
+    }
+
     pub(super) fn producer<C: ProducerContext + 'static>(
         &self,
         context: C,

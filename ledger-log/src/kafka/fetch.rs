@@ -15,6 +15,8 @@ use crate::log::LogError;
 
 /// Consumers that wait for their next use.
 const IDLE_MAX: usize = 4;
+/// Partition of a consumer that reads none.
+const NOWHERE: u32 = u32::MAX;
 /// One wait for the next record.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -55,6 +57,9 @@ impl Fetchers {
         }
         let mut fetcher = self.take(partition, from)?;
         let records = fetcher.fetch(&self.clients, end, bytes_max)?;
+        if fetcher.next >= end {
+            fetcher.rest(&self.clients)?;
+        }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(fetcher);
         let surplus = idle.len().saturating_sub(IDLE_MAX);
@@ -70,11 +75,15 @@ impl Fetchers {
         if let Some(there) = idle.iter().position(|f| (f.partition, f.next) == (partition, from)) {
             return Ok(idle.remove(there));
         }
-        let reused = (idle.len() >= IDLE_MAX).then(|| idle.remove(0).consumer);
+        let resting = idle.iter().position(|fetcher| fetcher.partition == NOWHERE);
+        let reused = match resting {
+            Some(resting) => Some(idle.remove(resting).consumer),
+            None => (idle.len() >= IDLE_MAX).then(|| idle.remove(0).consumer),
+        };
         drop(idle);
         let consumer = match reused {
             Some(consumer) => consumer,
-            None => self.clients.consumer(Quiet)?,
+            None => self.clients.fetcher(Quiet)?,
         };
         let mut assignment = TopicPartitionList::new();
         add(&mut assignment, &self.clients, partition, from)?;
@@ -84,6 +93,13 @@ impl Fetchers {
 }
 
 impl Fetcher {
+    /// At the end of what there was the tail goes on: it asks the brokers for nothing more.
+    fn rest(&mut self, clients: &Clients) -> Result<(), LogError> {
+        self.consumer.unassign().map_err(|error| clients.unavailable(&error))?;
+        self.partition = NOWHERE;
+        Ok(())
+    }
+
     /// Records up to `end`, as many as fit, one at least; fewer when the brokers stop answering.
     #[expect(clippy::disallowed_methods, reason = "a door to the outside: waits for the network")]
     fn fetch(

@@ -128,7 +128,7 @@ impl Tail {
 
     /// Blocks until the record at `from` is there, or for this long.
     pub(super) fn wait(&self, partition: u32, from: u64, at_most: Duration) {
-        let Partition { window, came } = &self.shared.partitions[partition as usize];
+        let Partition { window, came, .. } = &self.shared.partitions[partition as usize];
         let window = window.lock().unwrap_or_else(PoisonError::into_inner);
         drop(
             came.wait_timeout_while(window, at_most, |window| window.end() <= from)
