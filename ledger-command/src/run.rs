@@ -203,9 +203,9 @@ impl Handle {
         let request = self.request(command, how);
         let (reply_to, reply) = oneshot::channel();
         match door.mailbox.send(Letter { request, reply_to: ReplyTo::Call(reply_to) }) {
-            Ok(()) => {}
-            Err((_, Refused::Full)) => return overloaded(),
-            Err((_, Refused::Closed)) => return Reply::NotRecorded { reason: door.why_closed() },
+            None => {}
+            Some((_, Refused::Full)) => return overloaded(),
+            Some((_, Refused::Closed)) => return Reply::NotRecorded { reason: door.why_closed() },
         }
         match reply.await {
             Ok(replied) => self.complete(replied).await,

@@ -8,6 +8,7 @@ use ledger_runtime::clock;
 
 use super::Context;
 use crate::json;
+use crate::output::{left, right, table};
 
 /// A server says how it is every second: one that has not for this long is not well.
 const SILENT_NS: i64 = 5_000_000_000;
@@ -22,33 +23,45 @@ pub(super) async fn run(context: &Context, _: TopologyArgs) -> anyhow::Result<()
     let answer = client.topology().get_topology(request).await;
     let answer = answer.map_err(|status| client.explain(status))?.into_inner();
     let value = json::of("GetTopologyResponse", &answer)?;
-    context.output.value(&value, || table(&answer, clock::now()))
+    context.output.value(&value, || text(&answer, clock::now()))
 }
 
-fn table(answer: &v1::GetTopologyResponse, now: i64) -> String {
-    let mut text = String::new();
-    let _ = writeln!(text, "{:<9} {:>12} {:>12}  owner", "partition", "end", "term");
-    for partition in &answer.partitions {
-        let (term, owner) = match partition.owner_address.as_str() {
-            "" => ("-".to_owned(), "none"),
-            owner => (partition.term.to_string(), owner),
-        };
-        let (partition, end) = (partition.partition, partition.end);
-        let _ = writeln!(text, "{partition:<9} {end:>12} {term:>12}  {owner}");
-    }
-    let _ = writeln!(
-        text,
-        "\n{:<22} {:<24} {:>6} {:>14} {:>14}  {}",
-        "server", "roles", "owns", "state behind", "view behind", "heard of"
-    );
+fn text(answer: &v1::GetTopologyResponse, now: i64) -> String {
+    let partitions: Vec<Vec<String>> = answer.partitions.iter().map(partition).collect();
+    let servers: Vec<Vec<String>> =
+        answer.servers.iter().map(|server| row(answer, server, now)).collect();
+    let mut text =
+        table(&[right("partition"), right("end"), right("term"), left("owner")], &partitions);
+    text.push('\n');
+    text.push_str(&table(
+        &[
+            left("server"),
+            left("roles"),
+            right("owns"),
+            right("state behind"),
+            right("view behind"),
+            left("heard of"),
+        ],
+        &servers,
+    ));
     for server in &answer.servers {
-        text.push_str(&row(answer, server, now));
+        for state in server.partitions.iter().filter(|state| !state.trouble.is_empty()) {
+            let (address, trouble) = (&server.address, &state.trouble);
+            let _infallible = writeln!(text, "{address}: partition {}: {trouble}", state.partition);
+        }
     }
-    text.truncate(text.trim_end().len());
     text
 }
 
-fn row(answer: &v1::GetTopologyResponse, server: &v1::ServerState, now: i64) -> String {
+fn partition(partition: &v1::get_topology_response::Partition) -> Vec<String> {
+    let (term, owner) = match partition.owner_address.as_str() {
+        "" => ("-".to_owned(), "none"),
+        owner => (partition.term.to_string(), owner),
+    };
+    vec![partition.partition.to_string(), partition.end.to_string(), term, owner.to_owned()]
+}
+
+fn row(answer: &v1::GetTopologyResponse, server: &v1::ServerState, now: i64) -> Vec<String> {
     let has = |role: &str| server.roles.iter().any(|known| known == role);
     let behind = |role: &str, next: fn(&v1::PartitionState) -> u64| match has(role) {
         true => lag(answer, server, next).to_string(),
@@ -61,15 +74,14 @@ fn row(answer: &v1::GetTopologyResponse, server: &v1::ServerState, now: i64) -> 
         silent if silent > SILENT_NS => format!("SILENT for {} s", silent / 1_000_000_000),
         _ => "now".to_owned(),
     };
-    let (address, roles) = (&server.address, server.roles.join(","));
-    let state = behind("command", |state| state.followed);
-    let view = behind("projector", |state| state.viewed);
-    let mut text =
-        format!("{address:<22} {roles:<24} {owned:>6} {state:>14} {view:>14}  {heard}\n");
-    for state in server.partitions.iter().filter(|state| !state.trouble.is_empty()) {
-        let _ = writeln!(text, "  partition {}: {}", state.partition, state.trouble);
-    }
-    text
+    vec![
+        server.address.clone(),
+        server.roles.join(","),
+        owned.to_string(),
+        behind("command", |state| state.followed),
+        behind("projector", |state| state.viewed),
+        heard,
+    ]
 }
 
 /// Records that a server has yet to read, of all partitions together.
@@ -120,7 +132,7 @@ mod tests {
             ],
             answered_by: "a".into(),
         };
-        let text = table(&answer, 100_000_000_000);
+        let text = text(&answer, 100_000_000_000);
         let lines: Vec<Vec<&str>> =
             text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[1], ["0", "40", "7", "a:7070"]);

@@ -196,6 +196,9 @@ struct Saying {
 
 impl Saying {
     fn run(self) {
+        for before in self.known.before(&self.myself) {
+            self.say(&before, None);
+        }
         while !self.stop.asked.load(Ordering::Acquire) {
             let state = self.myself.state();
             self.say(&state.id, Some(&state.encode_to_vec()));

@@ -106,6 +106,15 @@ impl Known {
         inherited.map(|(partition, _)| partition).collect()
     }
 
+    /// Servers that had this folder, and so have ended.
+    pub(super) fn before(&self, myself: &Myself) -> Vec<String> {
+        let servers = self.servers();
+        let before = servers
+            .values()
+            .filter(|server| server.folder_id == myself.folder_id && server.id != myself.id);
+        before.map(|server| server.id.clone()).collect()
+    }
+
     /// For each partition, the server that says it writes it; of several, the one with the latest term.
     pub(super) fn owners(&self, partition_count: u32) -> Vec<Option<Owner>> {
         owners(self.servers().values(), partition_count)
@@ -227,6 +236,7 @@ mod tests {
             views: Vec::new(),
         };
         assert_eq!(known.inherited(&on("here")), [0]);
+        assert_eq!(known.before(&on("here")), ["dead"]);
         assert_eq!(known.inherited(&on("elsewhere")), [0u32; 0]);
     }
 

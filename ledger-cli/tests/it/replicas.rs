@@ -1,6 +1,5 @@
 //! Servers that read while the writer, a broker or one of them is gone, and how stale they say they are.
 
-use std::path::Path;
 use std::time::Duration;
 
 use ledger_proto::{time, v1};
@@ -9,7 +8,7 @@ use ledger_runtime::clock;
 use crate::client::Scratch;
 use crate::kafka::{a_while, broker, serve};
 use crate::load::accounts;
-use crate::server::{Client, Server, runtime};
+use crate::server::{Client, runtime};
 
 /// Looks at what changes by itself, each after a pause of this long.
 const PAUSE_MS: u64 = 250;

@@ -81,16 +81,16 @@ impl Cluster {
         for mut status in owner.handle.watch() {
             status.wait_for(|status| matches!(status, Status::Serving { .. })).await.unwrap();
         }
-        self.tell(Some(Owner {
+        self.tell(Some(&Owner {
             server: owner.name.into(),
             address: owner.address.clone(),
             term: 0,
         }));
     }
 
-    fn tell(&self, owner: Option<Owner>) {
+    fn tell(&self, owner: Option<&Owner>) {
         for server in &self.servers {
-            server.owners.set(vec![owner.clone(); PARTITIONS as usize]);
+            server.owners.set(vec![owner.cloned(); PARTITIONS as usize]);
         }
     }
 
@@ -212,7 +212,7 @@ async fn without_an_owner_nothing_is_recorded_and_says_so_in_time() {
 async fn a_command_waits_for_the_owner_that_comes_after_one_that_is_gone() {
     let cluster = Cluster::of(&["one", "two"]).await;
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    cluster.tell(Some(Owner { server: "gone".into(), address: gone.to_string(), term: 0 }));
+    cluster.tell(Some(&Owner { server: "gone".into(), address: gone.to_string(), term: 0 }));
     let router = cluster.servers[0].router.clone();
     let asked =
         tokio::spawn(async move { router.execute(create_ledger(), Arrival::default()).await });

@@ -90,40 +90,37 @@ impl Mailbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request in, unless too much waits already.
-    pub(super) fn send(&self, letter: Letter) -> Result<(), (Letter, Refused)> {
-        let sent = self.put(&mut self.inner(), letter);
-        self.came.notify_one();
-        sent
+    /// Takes a request in, unless too much waits already: then it comes back, with the reason.
+    pub(super) fn send(&self, letter: Letter) -> Option<(Letter, Refused)> {
+        self.send_all(std::iter::once(letter))
     }
 
     /// Takes in as many as there is room for, in order; those that are left, and why.
     pub(super) fn send_all(
         &self,
-        letters: impl Iterator<Item = Letter>,
+        mut letters: impl Iterator<Item = Letter>,
     ) -> Option<(Letter, Refused)> {
         let mut inner = self.inner();
-        let mut letters = letters;
-        let refused = letters.find_map(|letter| self.put(&mut inner, letter).err());
+        let refused = letters.find_map(|letter| self.put(&mut inner, letter));
         drop(inner);
         self.came.notify_one();
         refused
     }
 
-    fn put(&self, inner: &mut Inner, letter: Letter) -> Result<(), (Letter, Refused)> {
+    fn put(&self, inner: &mut Inner, letter: Letter) -> Option<(Letter, Refused)> {
         if inner.closing || inner.stop.is_some() {
-            return Err((letter, Refused::Closed));
+            return Some((letter, Refused::Closed));
         }
         let weight = letter.request.weight();
         let some = !inner.letters.is_empty();
         let full = inner.letters.len() >= self.letters_max
             || (some && inner.transfers + weight > self.transfers_max);
         if full {
-            return Err((letter, Refused::Full));
+            return Some((letter, Refused::Full));
         }
         inner.transfers += weight;
         inner.letters.push(letter);
-        Ok(())
+        None
     }
 
     /// What the group wants of the partition here.
