@@ -217,3 +217,35 @@ async fn a_full_queue_says_when_to_come_again() {
     assert_eq!(retry.retry_delay, Some(Duration::from_millis(50)));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn any_command_goes_through_execute_with_its_outcome_in_the_result() {
+    use v1::command_result::Outcome;
+    let mut server = Server::start(Config::default()).await.with_bank().await;
+    let mut execute = async |request: Option<Asked>| {
+        server.client.execute(v1::Command { request }).await.unwrap().into_inner()
+    };
+    let fund = Asked::PostTransfer(post(transfer("t1", "world", "a", "1")));
+    let posted = execute(Some(fund)).await;
+    assert_eq!(posted.name, "ledgers/bank/transfers/t1");
+    assert!(matches!(posted.outcome, Some(Outcome::Acknowledgement(_))), "{posted:?}");
+
+    let request_id = "r-1".to_owned();
+    let mut spend = post(transfer("t2", "a", "world", "2"));
+    spend.request_id.clone_from(&request_id);
+    let refused = execute(Some(Asked::PostTransfer(spend))).await;
+    let Some(Outcome::Refusal(refusal)) = refused.outcome else { panic!("{refused:?}") };
+    assert_eq!((refusal.reason.as_str(), refused.request_id), ("INSUFFICIENT_FUNDS", request_id));
+
+    let parent = "ledgers/bank".to_owned();
+    let transfers = vec![transfer("t3", "world", "a", "1"), v1::Transfer::default()];
+    let batch = v1::PostTransfersRequest { parent, transfers, ..Default::default() };
+    let batch = execute(Some(Asked::PostTransfers(batch))).await;
+    let Some(Outcome::Transfers(batch)) = batch.outcome else { panic!("{batch:?}") };
+    assert_eq!(batch.results.len(), 2, "the malformed one has its place");
+
+    let nothing = execute(None).await;
+    let Some(Outcome::Refusal(refusal)) = nothing.outcome else { panic!("{nothing:?}") };
+    assert_eq!((refusal.reason.as_str(), refusal.position.as_str()), ("MALFORMED", ""));
+    server.stop().await;
+}
