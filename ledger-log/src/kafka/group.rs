@@ -61,7 +61,8 @@ pub trait Member: Send {
     /// Records of own partitions, each partition's in order; no more than there was room for.
     fn records(&mut self, records: Vec<KafkaRecord>);
 
-    /// How many more records it can take now. With none, fetching pauses, and nobody leaves.
+    /// How many more records it can take now. With none, fetching pauses, and nobody leaves. It is asked
+    /// many times a second, also when no records wait.
     fn room(&mut self) -> usize;
 
     /// For each partition whose place has changed, the offset before which all is done.

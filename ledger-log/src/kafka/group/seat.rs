@@ -148,9 +148,7 @@ impl Inner {
     }
 
     fn hand_over(&mut self) {
-        if self.held.is_empty() {
-            return;
-        }
+        // Asked also when nothing waits: the member may have something to do of its own.
         let count = self.member.room().min(self.held.len());
         if count > 0 {
             let records: Vec<KafkaRecord> = self.held.drain(..count).collect();
