@@ -3,6 +3,7 @@
 # port (from its flags), kafka_files and libs.
 #
 #   DIR/cluster                    "ID BROKERS PORT": the cluster's id, how many nodes, the first port
+#   DIR/settings                   further settings of every node, from --set
 #   DIR/lock                       held while nodes are started or ended
 #   DIR/node-N/server.properties   written at every start
 #   DIR/node-N/data                what the node keeps
@@ -167,6 +168,8 @@ transaction.state.log.min.isr=$in_sync
 share.coordinator.state.topic.replication.factor=$copies
 share.coordinator.state.topic.min.isr=$in_sync
 PROPERTIES
+    # Last, for the last of two settings with one key counts.
+    [[ ! -r $dir/settings ]] || cat "$dir/settings"
 }
 
 java_options=(-Djava.awt.headless=true "-Dlog4j2.configurationFile=$kafka_files/log4j2.properties"

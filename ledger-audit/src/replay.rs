@@ -267,6 +267,10 @@ impl<'a> Replay<'a> {
     /// Whether a record counted, or was another zombie's, before its bytes were changed.
     fn was_ours(&self, record: &RawRecord, skip: Skip) -> bool {
         match (skip, Record::decode(&record.bytes)) {
+            // A second record 0: of a server that created the same log side by side.
+            (Skip::Foreign, Ok((log_id, Record::LogCreated { .. }))) if log_id == self.log_id => {
+                false
+            }
             (Skip::Foreign, _) => nearly_ours(self.log_id, &record.bytes),
             (Skip::Zombie, Ok((_, Record::Commit(commit)))) => !self.terms.contains(&commit.term),
             _ => false,

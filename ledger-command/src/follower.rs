@@ -187,6 +187,10 @@ impl Follower {
             self.cursor().verify(&**backend, log_id)?;
         }
         let records = backend.read(partition, self.cursor().next, READ_BYTES_MAX)?;
+        if backend.reconnects() != reconnects {
+            // They may be another log's: first it is compared.
+            return Ok(0);
+        }
         self.reconnects = reconnects;
         let mut taken = 0;
         for record in &records {

@@ -267,10 +267,7 @@ impl Writer {
         }
         let step = match &mut self.phase {
             Phase::Standby | Phase::Resting { .. } | Phase::Stopped { .. } => AckStep::Wait,
-            Phase::Taking(taking) => {
-                taking.report(report);
-                AckStep::Wait
-            }
+            Phase::Taking(taking) => taking.report(report, self.settled.as_ref()),
             Phase::Serving(serving) => {
                 self.without_offset += usize::from(report.outcome == Outcome::Durable(None));
                 serving.acks.report(report)

@@ -3,7 +3,7 @@
 
 use crate::backend::Backend;
 use crate::log::LogError;
-use crate::record::{Chain, LogId};
+use crate::record::{Chain, LogId, Record};
 
 /// How far a reader came in one partition. Snapshots, the id store and every view keep one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +73,15 @@ impl Cursor {
                     "was read from offset 0 up to offset {next}, the log begins at {first} now"
                 ));
             }
-            other => drop(other?),
+            other => match other?.first().map(|first| Record::decode(&first.bytes)) {
+                Some(Ok((of, _))) if of != self.log_id => {
+                    return diverged(format!(
+                        "was read from log {} up to offset {next}, log {of} stands in its place",
+                        self.log_id
+                    ));
+                }
+                _ => {}
+            },
         }
         match backend.read(partition, counted, 1)?.first() {
             Some(record) if self.recompute(&record.bytes) == self.chain => Ok(()),

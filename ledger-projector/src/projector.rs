@@ -171,7 +171,12 @@ impl Projector {
     }
 
     fn apply_next(&mut self, bytes_max: usize) -> Result<Progress, ProjectorError> {
-        let raw = self.backend.read(self.partition, self.reader.cursor().next, bytes_max)?;
+        let next = self.reader.cursor().next;
+        let raw = self.backend.read(self.partition, next, bytes_max)?;
+        if self.backend.reconnects() != self.reconnects {
+            // They may be another log's: first it is compared.
+            return Ok(Progress { records: 0, next });
+        }
         let (read, stopped) = self.decide(&raw);
         let (records, failed) = self.apply(&read);
         self.unflushed += raw.iter().take(records).map(|record| record.bytes.len()).sum::<usize>();

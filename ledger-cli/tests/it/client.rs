@@ -18,7 +18,7 @@ impl Server {
     pub(crate) fn json(&self, words: &[&str]) -> Value {
         let words: Vec<&str> = words.iter().chain(&["--json"]).copied().collect();
         let ran = self.run(&words);
-        assert_eq!(ran.code, Some(0), "{words:?}: {}", ran.stderr);
+        assert_eq!(ran.code, Some(0), "{words:?}: {}{}", ran.stderr, ran.stdout);
         serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{words:?}: {e}"))
     }
 }

@@ -29,6 +29,25 @@ pub(crate) struct Cluster {
     folder: tempfile::TempDir,
 }
 
+/// Brokers that a test may kill, and their addresses; none without Kafka.
+pub(crate) fn brokers(count: u32, more: &str) -> Option<(Cluster, String)> {
+    if !kafka_is_there() {
+        return None;
+    }
+    let cluster = Cluster::new();
+    let printed = cluster.run(format!("up --brokers {count} --port 0 {more}").trim_end());
+    let address = bootstrap(&printed).to_owned();
+    Some((cluster, address))
+}
+
+/// A broker that a test leaves as it is: the one that the suite started, else one of its own.
+pub(crate) fn a_broker() -> Option<(Option<Cluster>, String)> {
+    match std::env::var("KAFKA_BOOTSTRAP") {
+        Ok(address) if !address.is_empty() => Some((None, address)),
+        _ => brokers(1, "").map(|(cluster, address)| (Some(cluster), address)),
+    }
+}
+
 impl Cluster {
     pub(crate) fn new() -> Cluster {
         Cluster { folder: tempfile::tempdir().unwrap() }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ledger_proto::v1;
+use tokio::task::JoinSet;
+use tonic::{Code, Status};
 
 use crate::server::{Client, Server};
 
@@ -14,9 +16,21 @@ pub(crate) const CLIENTS: u64 = 4;
 const ACCOUNTS: u64 = 20;
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Transfers that are looked up at a time.
+const LOOKUPS: usize = 16;
 
-/// What a client knows of a transfer: where it was acknowledged, or nothing yet.
-pub(crate) type Known = Arc<Mutex<BTreeMap<String, Option<String>>>>;
+/// What a client knows of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nobody said what became of it.
+    Unknown,
+    /// It was acknowledged at this position.
+    At(String),
+    /// It was sent once, and the server said that it was not recorded.
+    Never,
+}
+
+pub(crate) type Known = Arc<Mutex<BTreeMap<String, Fate>>>;
 
 /// The accounts of the book "bank".
 pub(crate) fn accounts() -> Vec<String> {
@@ -29,21 +43,58 @@ pub(crate) async fn post_until_it_fails(client: Client, seed: u64, number: u64, 
     while post_some(&client, &mut random, number, &known).await {}
 }
 
-/// Posts to any of these servers, whatever they answer, until it is told to stop.
-pub(crate) async fn post_until_told(
-    clients: Vec<Client>,
-    seed: u64,
-    number: u64,
-    known: Known,
+/// Clients that post to any of the servers, whatever these answer, until it is ended.
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
-) {
-    let mut random = fastrand::Rng::with_seed(seed);
-    while !stop.load(Ordering::Relaxed) {
-        let client = &clients[random.usize(..clients.len())];
-        // Room between the posts: what counts is the faults, and every transfer is looked up afterwards.
-        let pause = if post_some(client, &mut random, number, &known).await { 5 } else { 20 };
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+    clients: JoinSet<()>,
+    known: Known,
+}
+
+impl Load {
+    pub(crate) fn start(servers: &[Client], known: &Known) -> Load {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut clients = JoinSet::new();
+        for number in 0..CLIENTS {
+            let (servers, known, stop) = (servers.to_vec(), known.clone(), stop.clone());
+            clients.spawn(async move {
+                let mut random = fastrand::Rng::with_seed(number);
+                while !stop.load(Ordering::Relaxed) {
+                    let client = &servers[random.usize(..servers.len())];
+                    let answered = post_some(client, &mut random, number, &known).await;
+                    // Room between the posts: what counts is the faults, and every transfer is looked up
+                    // afterwards.
+                    a_while(if answered { 40 } else { 80 }).await;
+                }
+            });
+        }
+        Load { stop, clients, known: known.clone() }
     }
+
+    /// How many transfers were acknowledged so far.
+    pub(crate) fn acknowledged(&self) -> usize {
+        let known = self.known.lock().unwrap();
+        known.values().filter(|fate| matches!(fate, Fate::At(_))).count()
+    }
+
+    /// Returns once more transfers were acknowledged: the servers write.
+    pub(crate) async fn goes_on(&self) {
+        let (before, begun) = (self.acknowledged(), Instant::now());
+        while self.acknowledged() < before + 100 {
+            assert!(begun.elapsed() < PATIENCE, "nothing is acknowledged any more");
+            a_while(20).await;
+        }
+    }
+
+    pub(crate) async fn end(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.clients.join_next().await {
+            ended.unwrap();
+        }
+    }
+}
+
+pub(crate) async fn a_while(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }
 
 /// Posts a batch or a single transfer, of new ones and those whose fate is not known; whether there was an
@@ -54,38 +105,58 @@ async fn post_some(
     number: u64,
     known: &Known,
 ) -> bool {
-    let size = if random.bool() { 1 } else { random.usize(2..200) };
-    let mut batch = Vec::with_capacity(size);
+    let size = if random.bool() { 1 } else { random.usize(2..50) };
+    let mut ids = Vec::with_capacity(size);
+    let first_new;
     {
         let mut known = known.lock().unwrap();
         let prefix = format!("c{number}-");
-        let unknown = known.iter().filter(|(id, at)| at.is_none() && id.starts_with(&prefix));
-        batch.extend(unknown.map(|(id, _)| transfer(id)).take(size / 2));
-        while batch.len() < size {
+        let own = known.range(prefix.clone()..).take_while(|(id, _)| id.starts_with(&prefix));
+        let unknown = own.filter(|(_, fate)| **fate == Fate::Unknown);
+        ids.extend(unknown.map(|(id, _)| id.clone()).take(size / 2));
+        first_new = ids.len();
+        while ids.len() < size {
             let id = format!("{prefix}{:016x}", random.u64(..));
-            known.insert(id.clone(), None);
-            batch.push(transfer(&id));
+            known.insert(id.clone(), Fate::Unknown);
+            ids.push(id);
         }
     }
-    let ids: Vec<String> = batch.iter().map(|t| t.transfer_id.clone()).collect();
+    let batch = ids.iter().map(|id| transfer(id)).collect();
     let posted = tokio::time::timeout(PATIENCE, client.post("bank", batch)).await;
-    let Ok(Ok(results)) = posted else { return false };
+    let Ok(posted) = posted else { return false };
     let mut known = known.lock().unwrap();
-    for (id, result) in ids.into_iter().zip(results) {
-        match result.outcome {
-            Some(v1::transfer_result::Outcome::Acknowledgement(ack)) => {
-                if let Some(Some(before)) = known.insert(id.clone(), Some(ack.position.clone())) {
-                    assert_eq!(before, ack.position, "{id} has one outcome");
-                }
+    match posted {
+        Ok(results) => {
+            for (id, result) in ids.into_iter().zip(results) {
+                learn(&mut known, id, result);
             }
-            other => panic!("{id} is refused: {other:?}"),
+            true
         }
+        Err(status) if says_not_recorded(&status) => {
+            // Of the others an earlier attempt may be recorded yet.
+            known.extend(ids.drain(first_new..).map(|id| (id, Fate::Never)));
+            false
+        }
+        Err(_) => false,
     }
-    true
+}
+
+fn learn(known: &mut BTreeMap<String, Fate>, id: String, result: v1::TransferResult) {
+    let Some(v1::transfer_result::Outcome::Acknowledgement(ack)) = result.outcome else {
+        panic!("{id} is refused: {result:?}")
+    };
+    let now = Fate::At(ack.position);
+    if let Some(before @ Fate::At(_)) = known.insert(id.clone(), now.clone()) {
+        assert_eq!(before, now, "{id} has one outcome");
+    }
+}
+
+fn says_not_recorded(status: &Status) -> bool {
+    status.code() == Code::ResourceExhausted || status.message().contains("not recorded")
 }
 
 /// Everything about a transfer follows from its id, so that a retry has the same content.
-fn transfer(id: &str) -> v1::Transfer {
+pub(crate) fn transfer(id: &str) -> v1::Transfer {
     let digest: u64 = id.bytes().fold(17, |all, byte| all.wrapping_mul(31) + u64::from(byte));
     let debit = digest % ACCOUNTS;
     let credit = (debit + 1 + digest / ACCOUNTS % (ACCOUNTS - 1)) % ACCOUNTS;
@@ -109,9 +180,60 @@ async fn post_last(client: &Client) -> v1::Acknowledgement {
             },
             Err(status) => eprintln!("not yet: {status}"),
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        a_while(1_000).await;
     }
     panic!("the server does not write")
+}
+
+/// What was found of transfers whose fate was known or not.
+#[derive(Default)]
+struct Found {
+    acknowledged: u32,
+    unanswered: u32,
+    lost: u32,
+    posted: Vec<String>,
+}
+
+impl Found {
+    fn add(&mut self, id: String, fate: &Fate, found: Option<String>) {
+        match (found, fate) {
+            (Some(found), Fate::At(position)) => {
+                assert_eq!(&found, position, "{id} stands where it was acknowledged");
+                self.acknowledged += 1;
+            }
+            (Some(_), Fate::Unknown) => self.unanswered += 1,
+            (None, Fate::Unknown | Fate::Never) => {
+                self.lost += 1;
+                return;
+            }
+            (Some(found), Fate::Never) => panic!("{id} was not to be recorded and is at {found}"),
+            (None, Fate::At(position)) => panic!("{id} was acknowledged at {position} and is gone"),
+        }
+        self.posted.push(id);
+    }
+}
+
+async fn look_up(client: &Client, known: BTreeMap<String, Fate>, at_least: &str) -> Found {
+    let (mut found, mut lookups) = (Found::default(), JoinSet::new());
+    let mut known = known.into_iter();
+    loop {
+        while lookups.len() < LOOKUPS
+            && let Some((id, fate)) = known.next()
+        {
+            let (client, at_least) = (client.clone(), at_least.to_owned());
+            lookups.spawn(async move {
+                let there = client.transfer("bank", &id, &at_least).await;
+                (id, fate, there.map(|there| there.position))
+            });
+        }
+        match lookups.join_next().await {
+            Some(looked_up) => {
+                let (id, fate, there) = looked_up.unwrap();
+                found.add(id, &fate, there);
+            }
+            None => return found,
+        }
+    }
 }
 
 /// Holds the server to what was acknowledged, and its views and log to each other; how many were.
@@ -119,24 +241,10 @@ pub(crate) async fn check(server: &Server, known: &Known) -> u32 {
     let client = server.client().await;
     let last = post_last(&client).await;
     let known = known.lock().unwrap().clone();
-    let (mut acknowledged, mut lost, mut found_unknown) = (0u32, 0u32, 0u32);
+    let Found { acknowledged, unanswered, lost, mut posted } =
+        look_up(&client, known, &last.position).await;
+    posted.push("last".to_owned());
     let mut debits: BTreeMap<String, u64> = BTreeMap::new();
-    let mut posted = vec!["last".to_owned()];
-    for (id, position) in &known {
-        match (client.transfer("bank", id, &last.position).await, position) {
-            (Some(found), Some(position)) => {
-                assert_eq!(&found.position, position, "{id} stands where it was acknowledged");
-                acknowledged += 1;
-            }
-            (Some(_), None) => found_unknown += 1,
-            (None, None) => {
-                lost += 1;
-                continue;
-            }
-            (None, Some(position)) => panic!("{id} was acknowledged at {position} and is gone"),
-        }
-        posted.push(id.clone());
-    }
     for id in posted {
         *debits.entry(transfer(&id).debit_account).or_default() += 1;
     }
@@ -145,7 +253,7 @@ pub(crate) async fn check(server: &Server, known: &Known) -> u32 {
         assert_eq!(balance.debits_posted, format!("{count}.00"), "{account}: exactly once");
     }
     eprintln!(
-        "{acknowledged} acknowledged, {found_unknown} unanswered but recorded, \
+        "{acknowledged} acknowledged, {unanswered} unanswered but recorded, \
          {lost} unanswered and not recorded"
     );
     let audit = server.cli(&["audit", "replay"]);

@@ -4,7 +4,11 @@
 mod client;
 mod cluster;
 mod load;
+mod on_kafka;
 mod server;
+mod topics;
+#[path = "../../examples/cut/wire.rs"]
+mod wire;
 
 mod bank;
 mod crash;
@@ -16,7 +20,10 @@ mod errors;
 mod full_disk;
 mod grpcurl;
 mod imports;
-mod kafka;
+mod kafka_brokers;
+mod kafka_lost;
+mod kafka_servers;
+mod kafka_strangers;
 mod kills;
 mod reads;
 mod replicas;

@@ -6,9 +6,9 @@ use ledger_proto::{time, v1};
 use ledger_runtime::clock;
 
 use crate::client::Scratch;
-use crate::kafka::{a_while, broker, serve};
-use crate::load::accounts;
-use crate::server::{Client, runtime};
+use crate::load::{a_while, accounts};
+use crate::on_kafka::{Log, with};
+use crate::server::Client;
 
 /// Looks at what changes by itself, each after a pause of this long.
 const PAUSE_MS: u64 = 250;
@@ -73,10 +73,9 @@ async fn post_one(client: &Client, id: &str) -> String {
 
 #[test]
 fn without_a_broker_reads_go_on_and_say_how_stale_they_may_be() {
-    let Some((cluster, address)) = broker() else { return };
     let scratch = Scratch::new();
-    runtime().block_on(async {
-        let server = serve(&scratch.data(), &address, "stale");
+    with(Log::on(1, "", "stale"), async |log| {
+        let (cluster, server) = (log.cluster(), log.serve(&scratch.data()));
         let client = server.client().await;
         client.make_book("bank", "USD", 2, &accounts()).await;
         let position = post_one(&client, "t-1").await;

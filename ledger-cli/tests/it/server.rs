@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ledger_proto::v1::{
@@ -20,6 +21,8 @@ pub(crate) const LEDGER: &str = env!("CARGO_BIN_EXE_ledger");
 pub(crate) struct Server {
     process: Child,
     address: String,
+    /// What it says on standard error, once it has ended.
+    said: Option<JoinHandle<String>>,
 }
 
 impl Server {
@@ -55,7 +58,8 @@ impl Server {
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         for line in lines.map_while(Result::ok) {
             if let Some(address) = line.trim().strip_prefix("listening grpc=") {
-                return Ok(Server { process, address: address.to_owned() });
+                let address = address.to_owned();
+                return Ok(Server { process, address, said: Some(said) });
             }
         }
         let status = process.wait().unwrap();
@@ -83,6 +87,13 @@ impl Server {
     pub(crate) fn stop(mut self) {
         self.signal("TERM");
         assert!(self.process.wait().unwrap().success(), "a clean stop");
+    }
+
+    /// SIGTERM; whether it ended cleanly, and what it said.
+    pub(crate) fn terminate(mut self) -> (bool, String) {
+        self.signal("TERM");
+        let ended = self.process.wait().unwrap();
+        (ended.success(), self.said.take().unwrap().join().unwrap())
     }
 
     /// Runs a client command against it.

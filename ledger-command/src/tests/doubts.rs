@@ -157,6 +157,57 @@ fn a_log_that_cannot_be_read_while_a_term_is_settled_takes_no_answer_back() {
     rig.assert_replay_is_live();
 }
 
+/// Steps until a record waits for its fate.
+fn until_sent(rig: &mut Rig) {
+    for _ in 0..10 {
+        if rig.log.pending(0) > 0 {
+            return;
+        }
+        if let Some(wake) = rig.step_writer() {
+            rig.now = rig.now.max(wake);
+        }
+    }
+    panic!("it does not try again: {:?}", rig.writer.status());
+}
+
+#[test]
+fn a_new_term_below_what_counted_is_a_log_that_lost_records() {
+    let mut rig = Rig::new().with_bank();
+    let [token] = send(&mut rig, ["t1"]);
+    rig.log.settle(0, Fate::Lost);
+    rig.step_writer();
+    until_sent(&mut rig);
+    rig.log.truncate(0, 3);
+    rig.log.settle(0, Fate::Durable);
+    rig.step_writer();
+    let Status::Stopped { reason } = rig.writer.status() else { panic!("it goes on") };
+    assert!(
+        reason.starts_with("LOG_DIVERGED partition 0: the log gave offset 3 where 7"),
+        "{reason}"
+    );
+    assert!(line(&rig.reply(token)).starts_with("unknown"));
+}
+
+#[test]
+fn nobody_waits_for_a_log_that_does_not_answer_a_new_term_either() {
+    let limits = WriterLimits { commits_in_flight_max: 1, ..WriterLimits::default() };
+    let mut rig = Rig::with(limits, 0).with_bank();
+    let [sent, queued] = send(&mut rig, ["t1", "t2"]);
+    rig.log.settle(0, Fate::AckLost);
+    rig.step_writer();
+    until_sent(&mut rig);
+    assert!(rig.replies.is_empty(), "the new term will tell");
+    rig.log.settle(0, Fate::Lost);
+    until_sent(&mut rig);
+    assert!(line(&rig.reply(sent)).starts_with("unknown: nobody knows"));
+    let said = line(&rig.reply(queued));
+    assert!(said.starts_with("not recorded: not recorded, safe to retry"), "{said}");
+    let late = rig.offer(fund("t1"));
+    rig.pump();
+    assert!(line(&rig.reply(late)).ends_with("0@7.0 replayed"), "it was recorded");
+    rig.assert_replay_is_live();
+}
+
 #[test]
 fn replays_behind_a_commit_in_flight_are_bounded_too() {
     let limits = WriterLimits {

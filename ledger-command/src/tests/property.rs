@@ -55,7 +55,10 @@ impl Heard {
                     self.answers.extend(transfers.into_iter().zip(answers));
                 }
                 Reply::NotRecorded { .. } | Reply::Overloaded { .. } => {}
-                other => panic!("{other:?}"),
+                Reply::Unknown { .. } => {
+                    self.possible.extend(transfers.iter().map(|t| t.id.to_string()));
+                }
+                other @ Reply::One(_) => panic!("{other:?}"),
             }
         }
     }

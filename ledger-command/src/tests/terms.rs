@@ -135,7 +135,7 @@ fn an_attempt_that_is_lost_is_made_again() {
         let mut rig = Rig::new();
         rig.step_writer();
         rig.log.settle(0, fate);
-        rig.step_writer();
+        rig.pump();
         let mut rig = rig.with_bank();
         if fate == Fate::Late {
             rig.log.land(0).unwrap();

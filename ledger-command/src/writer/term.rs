@@ -4,12 +4,12 @@
 use ledger_domain::Timestamp;
 use ledger_log::record::Record;
 use ledger_log::{
-    Acks, Cursor, Decision, Incarnation, LogError, Outcome, Producer, Reader, Report,
+    AckStep, Acks, Cursor, Decision, Incarnation, LogError, Outcome, Producer, Reader, Report,
 };
 
 use super::{InFlight, Speculation, Writer, not_recorded};
 use crate::link::Handover;
-use crate::reply::Replied;
+use crate::reply::{Replied, Reply};
 
 /// The longest pause before the first retake; it doubles with every failure.
 const BACK_OFF_NS: i64 = 1_000_000;
@@ -55,9 +55,17 @@ pub(super) struct Serving {
 }
 
 impl Taking {
-    pub(super) fn report(&mut self, report: Report) {
-        if report.ticket == self.ticket {
-            self.doubtful = matches!(report.outcome, Outcome::Unknown | Outcome::Failed);
+    /// A log that gives the new term an offset that it gave before has lost records.
+    pub(super) fn report(&mut self, report: Report, settled: Option<&Cursor>) -> AckStep {
+        if report.ticket != self.ticket {
+            return AckStep::Wait;
+        }
+        self.doubtful = matches!(report.outcome, Outcome::Unknown | Outcome::Failed);
+        match (report.outcome, settled) {
+            (Outcome::Durable(Some(reported)), Some(settled)) if reported < settled.next => {
+                AckStep::Diverged { expected: settled.next, reported }
+            }
+            _ => AckStep::Wait,
         }
     }
 }
@@ -124,6 +132,7 @@ impl Writer {
     fn attempt(&mut self, now: Timestamp) -> Option<Timestamp> {
         if matches!(self.phase, Phase::Taking(_)) {
             self.retake("nobody knows whether the log took the new term".into());
+            self.let_nobody_wait();
         }
         let incarnation = Incarnation((self.parts.entropy)());
         let ticket = self.next_ticket;
@@ -155,6 +164,16 @@ impl Writer {
                 self.phase = Phase::Resting { until: Some(until) };
                 Some(until)
             }
+        }
+    }
+
+    /// The log has not answered twice, and nobody knows when it will: whoever waits may ask again, with the
+    /// same ids, and find out as soon as it does.
+    fn let_nobody_wait(&mut self) {
+        self.refuse_queued(&not_recorded(&self.last_error));
+        let reply = Reply::Unknown { reason: self.last_error.clone() };
+        for waiting in self.waiting.drain(..) {
+            self.replies.push((waiting.token, Replied::of(reply.clone())));
         }
     }
 

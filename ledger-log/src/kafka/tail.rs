@@ -46,8 +46,8 @@ struct Partition {
 #[derive(Debug, Default)]
 struct Window {
     first: u64,
-    /// What the brokers no longer keep is not given either: the log has lost it.
-    trimmed: u64,
+    /// What stands before is asked of the brokers: they may no longer keep it, or hold something else.
+    given_from: u64,
     records: VecDeque<Vec<u8>>,
 }
 
@@ -58,7 +58,7 @@ impl Window {
 
     /// `None` for what is older than the window.
     fn read(&self, from: u64, bytes_max: usize) -> Option<Vec<RawRecord>> {
-        if from < self.trimmed {
+        if from < self.given_from {
             return None;
         }
         let skipped = from.checked_sub(self.first)?;
@@ -178,7 +178,14 @@ impl Shared {
 
     /// The brokers keep nothing before this offset.
     pub(super) fn trim(&self, partition: u32, first: u64) {
-        self.window(partition).trimmed = first;
+        let mut window = self.window(partition);
+        window.given_from = window.given_from.max(first);
+    }
+
+    /// What came so far may not be what the brokers have now: whoever compares asks them.
+    pub(super) fn distrust(&self, partition: u32) {
+        let mut window = self.window(partition);
+        window.given_from = window.end();
     }
 
     pub(super) fn partitions(&self) -> usize {
@@ -257,11 +264,12 @@ impl Filling {
         }
     }
 
-    /// The log is not what it was. Whoever follows it compares, by [`super::Watch`]; what is there now is
-    /// tailed from its end.
+    /// The log is not what it was. Whoever follows it compares; what is there now is tailed from its end.
     #[expect(clippy::disallowed_methods, reason = "a pause of a thread that does nothing else")]
     fn alarm(&mut self, error: &KafkaError) {
         tracing::error!(topic = self.clients.topic(), %error, "the log is not what it was");
+        (0..).take(self.shared.partitions.len()).for_each(|p| self.shared.distrust(p));
+        // Before anything of the other log is given to anybody.
         self.shared.alarms.fetch_add(1, Ordering::AcqRel);
         std::thread::sleep(PAUSE);
         if let Err(error) = self.assign_again() {
@@ -323,7 +331,7 @@ mod tests {
     #[test]
     fn a_window_gives_what_it_has() {
         let records = (10..20u8).map(|number| vec![number; 100]).collect();
-        let window = Window { first: 10, records, trimmed: 0 };
+        let window = Window { first: 10, records, given_from: 0 };
         let read = |from, bytes_max| {
             let records = window.read(from, bytes_max)?;
             Some(records.iter().map(|record| record.offset).collect::<Vec<_>>())
@@ -334,8 +342,23 @@ mod tests {
         assert_eq!(read(18, 1000), Some(vec![18, 19]));
         assert_eq!(read(20, 1000), Some(vec![]), "not there yet");
         assert_eq!(read(u64::MAX, 1000), Some(vec![]));
-        let trimmed = Window { trimmed: 12, ..window };
+        let trimmed = Window { given_from: 12, ..window };
         assert_eq!(trimmed.read(11, 1000), None, "no longer kept by the brokers");
         assert!(trimmed.read(12, 1000).is_some());
+    }
+
+    #[test]
+    fn what_is_compared_is_asked_of_the_brokers() {
+        let records = (0..5u8).map(|number| vec![number]).collect();
+        let window = Mutex::new(Window { first: 0, records, given_from: 0 });
+        let partitions = vec![Partition { window, ..Partition::default() }];
+        let (stop, alarms) = (AtomicBool::new(false), AtomicU64::new(0));
+        let shared = Shared { partitions, stop, alarms };
+        shared.distrust(0);
+        assert_eq!(shared.window(0).read(3, 1000), None, "it may be something else there");
+        shared.trim(0, 2);
+        assert_eq!(shared.window(0).read(3, 1000), None);
+        shared.window(0).records.push_back(vec![5]);
+        assert_eq!(shared.window(0).read(5, 1000).map(|records| records.len()), Some(1));
     }
 }

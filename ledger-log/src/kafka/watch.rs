@@ -18,6 +18,7 @@ const EVERY: Duration = Duration::from_millis(500);
 /// The watch and its thread.
 pub(super) struct Watch {
     state: Arc<State>,
+    tail: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,12 +42,12 @@ impl Watch {
             Looking { clients: clients.clone(), tail: tail.shared(), state: state.clone() };
         let thread = spawn(looking)
             .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })?;
-        Ok(Watch { state, thread: Some(thread) })
+        Ok(Watch { state, tail: tail.shared(), thread: Some(thread) })
     }
 
     /// How often followers had reason to compare.
     pub(super) fn reconnects(&self) -> u64 {
-        self.state.found.load(Ordering::Acquire)
+        self.state.found.load(Ordering::Acquire) + self.tail.alarms()
     }
 }
 
@@ -71,14 +72,11 @@ struct Looking {
 impl Looking {
     fn run(self) {
         let mut seen = vec![Seen::default(); self.tail.partitions()];
-        let mut alarms = 0;
         while !self.state.stop.load(Ordering::Acquire) {
             let mut found = false;
             for (partition, seen) in (0..).zip(&mut seen) {
                 found |= self.look(partition, seen);
             }
-            let raised = self.tail.alarms();
-            found |= std::mem::replace(&mut alarms, raised) != raised;
             if found {
                 self.state.found.fetch_add(1, Ordering::AcqRel);
             }
@@ -98,7 +96,11 @@ impl Looking {
                     self.tail.confirm(partition, ConfirmedEnd { end, at_ns });
                 }
                 *seen = Seen { first, away: false };
-                *seen != was || end < tailed
+                let reason = *seen != was || end < tailed;
+                if reason {
+                    self.tail.distrust(partition);
+                }
+                reason
             }
             Err(error) => {
                 if !was.away {

@@ -195,6 +195,42 @@ fn open_until_there(options: &KafkaOptions) -> Arc<Kafka> {
     panic!("the topic is made anew");
 }
 
+/// The same log, but for its last records: as after a broker that lost them. What comes then stands where
+/// they stood.
+#[test]
+fn a_lost_tail_is_found_also_when_the_log_is_longer_again() {
+    let Some(bootstrap) = bootstrap() else { return };
+    for longer in [false, true] {
+        let options = options(&bootstrap, 1);
+        let (log, log_id, cursor) = followed(&options);
+        let counted = ledger_log::record::Record::TermStarted(ledger_log::Incarnation([1; 16]));
+        append(&*log, 0, &[counted.encode(log_id)]);
+        let records = all(&*log, 0);
+        let mut reader = Reader::resume(cursor);
+        let last = records.last().unwrap();
+        reader.step(last.offset, &last.bytes).unwrap();
+        let cursor = reader.cursor();
+        cursor.verify(&*log, log_id).unwrap();
+
+        let before = log.reconnects();
+        admin(&bootstrap, "delete the topic", &options.events_topic());
+        let other = open_until_there(&options);
+        let mut kept: Vec<Vec<u8>> = records.into_iter().map(|record| record.bytes).collect();
+        kept.pop();
+        if longer {
+            kept.extend([b"others".to_vec(), b"came".to_vec()]);
+        }
+        append(&*other, 0, &kept);
+        await_reconnect(&*log, before);
+        for log in [&log, &other] {
+            let found = cursor.verify(&**log, log_id).expect_err("it lost a record").to_string();
+            let said = if longer { "offset 3 holds another record" } else { "the log ends at 3" };
+            assert!(found.starts_with("LOG_DIVERGED") && found.contains(said), "{found}");
+            assert!(found.contains("up to offset 4"), "{found}");
+        }
+    }
+}
+
 #[test]
 fn deleted_records_are_found() {
     let Some(bootstrap) = bootstrap() else { return };

@@ -1,0 +1,158 @@
+//! A log that lost what it had acknowledged, under a running server and before a start: said by name with
+//! both positions, and nothing is made anew silently.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ledger_domain::partition::partition_of;
+use tonic::Code;
+
+use crate::client::Scratch;
+use crate::load::{Known, Load, a_while, accounts, check, transfer};
+use crate::on_kafka::{BANK, Log, with};
+use crate::server::{Client, Server};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a command is refused with once the server knows that its log is another.
+async fn refused(client: &Client) -> String {
+    let begun = Instant::now();
+    loop {
+        let posted = client.post("bank", vec![transfer("late")]).await;
+        match posted {
+            // One that was on its way then is unknown; those behind it were not recorded.
+            Err(status) if status.code() == Code::Unavailable => {
+                if status.message().contains("LOG_DIVERGED") {
+                    return status.message().to_owned();
+                }
+                eprintln!("not yet: {status}");
+            }
+            Err(status) => eprintln!("not yet: {status}"),
+            Ok(_) => eprintln!("not yet: acknowledged before anybody looked"),
+        }
+        assert!(begun.elapsed() < PATIENCE, "the running server finds it");
+        a_while(100).await;
+    }
+}
+
+/// Commands are refused for good, what was read stays readable, and the end says why.
+async fn stands(server: Server, client: &Client) {
+    refused(client).await;
+    let balance = client.balance_with("bank", "users:0", None).await.unwrap();
+    assert_ne!(balance.debits_posted, "0.00", "what was applied is read");
+    let (clean, said) = server.terminate();
+    assert!(!clean && said.contains("LOG_DIVERGED"), "{said}");
+}
+
+fn refused_start(log: &Log, data: &Path) -> String {
+    log.try_serve(data).err().expect("a start on another log is refused")
+}
+
+/// A server under load, and its clients.
+async fn loaded(log: &Log, data: &Path) -> (Server, Client, Known, Load) {
+    let server = log.serve(data);
+    let client = server.client().await;
+    client.make_book("bank", "USD", 2, &accounts()).await;
+    let known = Known::default();
+    let load = Load::start(&[client.clone()], &known);
+    load.goes_on().await;
+    (server, client, known, load)
+}
+
+/// Its place is taken by another log, which is soon longer.
+#[test]
+fn a_topic_deleted_and_made_anew_by_another_server_stops_a_running_one() {
+    let scratch = Scratch::new();
+    with(Log::somewhere("replaced"), async |log| {
+        let (server, client, _, load) = loaded(&log, &scratch.data()).await;
+        load.end().await;
+        let records = log.topic().records(BANK);
+        log.topic().delete().await;
+        let (other, _, known, others) = loaded(&log, &scratch.path("other")).await;
+        while log.topic().records(BANK) <= records {
+            others.goes_on().await;
+        }
+        refused(&client).await;
+        stands(server, &client).await;
+        others.end().await;
+        let said = refused_start(&log, &scratch.data());
+        assert!(said.contains("LOG_DIVERGED") && said.contains("was read from log"), "{said}");
+        check(&other, &known).await;
+    });
+}
+
+/// What was in flight comes first in the empty topic, and is acknowledged to nobody.
+#[test]
+fn a_topic_deleted_and_made_anew_under_load_stops_a_running_server() {
+    let scratch = Scratch::new();
+    with(Log::somewhere("deleted"), async |log| {
+        let (server, client, known, load) = loaded(&log, &scratch.data()).await;
+        let acknowledged = async || {
+            // Until the load has nothing more to hear of the first topic.
+            refused(&client).await;
+            load.acknowledged()
+        };
+        log.topic().delete().await;
+        log.topic().create(2).await;
+        let before = acknowledged().await;
+        a_while(500).await;
+        assert_eq!(load.acknowledged(), before, "a log of nothing acknowledges nothing");
+        load.end().await;
+        drop(known);
+        stands(server, &client).await;
+        refused_start(&log, &scratch.data());
+    });
+}
+
+#[test]
+fn deleted_records_stop_a_running_server() {
+    let scratch = Scratch::new();
+    with(Log::somewhere("trimmed"), async |log| {
+        let (server, client, _, load) = loaded(&log, &scratch.data()).await;
+        let elsewhere = (0..).map(|n| format!("shop-{n}")).find(|name| partition_of(name, 2) == 0);
+        log.topic().delete_records(BANK, 5).await;
+        let said = refused(&client).await;
+        assert!(said.contains("was read from offset 0 up to offset"), "{said}");
+        assert!(said.contains("begins at 5 now"), "{said}");
+        load.end().await;
+        // The other partition is whole, and goes on.
+        client.make_book(&elsewhere.unwrap(), "USD", 2, &accounts()).await;
+        stands(server, &client).await;
+        let said = refused_start(&log, &scratch.data());
+        assert!(said.contains("LOG_TRIMMED partition 1: begins at offset 5"), "{said}");
+    });
+}
+
+/// Cuts the last batches of records off a partition of a broker that does not run.
+fn cut_tail(log: &Log, partition: i32, batches: usize) {
+    let folder = format!("node-1/data/{}-{partition}", log.topic().name());
+    let segment = log.cluster().dir().join(folder).join("00000000000000000000.log");
+    let bytes = fs::read(&segment).unwrap();
+    // Base offset, 8 bytes; length of the rest, 4 bytes.
+    let (mut starts, mut at) = (Vec::new(), 0);
+    while let Some(length) = bytes.get(at + 8..at + 12) {
+        starts.push(at as u64);
+        at += 12 + u32::from_be_bytes(length.try_into().unwrap()) as usize;
+    }
+    let end = starts[starts.len() - batches];
+    File::options().write(true).open(segment).unwrap().set_len(end).unwrap();
+}
+
+#[test]
+fn a_broker_that_lost_its_tail_stops_a_running_server() {
+    let scratch = Scratch::new();
+    with(Log::on(1, "", "tail"), async |log| {
+        let (server, client, _, load) = loaded(&log, &scratch.data()).await;
+        log.cluster().run("kill 1");
+        cut_tail(&log, BANK, 20);
+        log.cluster().run("start 1");
+        let said = refused(&client).await;
+        eprintln!("{said}");
+        load.end().await;
+        stands(server, &client).await;
+        let said = refused_start(&log, &scratch.data());
+        assert!(said.contains("LOG_DIVERGED partition 1: was read up to offset"), "{said}");
+        assert!(said.contains("the log ends at"), "{said}");
+    });
+}
