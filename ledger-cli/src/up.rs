@@ -30,8 +30,9 @@ pub(crate) use config::config_of;
 use node::Node;
 
 /// Services whose health is told, beside the whole server's under the empty name.
+const COMMANDS: &str = "ledger.v1.LedgerCommandService";
 const SERVICES: [&str; 4] = [
-    "ledger.v1.LedgerCommandService",
+    COMMANDS,
     "ledger.v1.LedgerQueryService",
     "ledger.v1.AuditService",
     "ledger.v1.TopologyService",
@@ -98,6 +99,11 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         health::report(&reporter, service, true).await;
     }
     output::line(&format!("listening grpc={address}"))?;
+    let (watched, told) = (node.clone(), reporter.clone());
+    let watching = tokio::spawn(async move {
+        watched.unfit().await;
+        health::report(&told, COMMANDS, false).await;
+    });
     let leaving = node.clone();
     let stopped = async move {
         stopping.asked().await;
@@ -114,6 +120,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stopped)
         .await?;
+    watching.abort();
     node.stop().await?;
     tracing::info!("stopped");
     Ok(())

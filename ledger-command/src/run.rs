@@ -280,10 +280,27 @@ impl Handle {
         }
     }
 
-    /// Whether this server writes a partition, or is taking it.
+    /// Whether a partition is this server's to write, also while it is being taken, or has stopped.
     #[must_use]
     pub fn owns(&self, partition: u32) -> bool {
-        self.door(partition).is_some_and(|door| *door.status.borrow() != Status::Standby)
+        let door = self.door(partition);
+        door.is_some_and(|door| door.mailbox.ownership() == Ownership::Assigned)
+    }
+
+    /// Why the first partition that has stopped for good did so, and whether the log is why: then no other
+    /// server could write it either.
+    #[must_use]
+    pub fn stopped(&self) -> Option<(String, bool)> {
+        self.statuses().into_iter().find_map(|status| match status {
+            Status::Stopped { reason } => {
+                let log = ["LOG_", "NOT_A_LOG"].iter().any(|log| reason.starts_with(log));
+                Some((reason, log))
+            }
+            Status::Standby
+            | Status::Starting { .. }
+            | Status::Serving { .. }
+            | Status::ClockBehind { .. } => None,
+        })
     }
 
     /// Offset of the next record that each partition's follower reads.

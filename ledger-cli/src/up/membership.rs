@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) struct Membership {
     myself: Arc<Myself>,
     known: Known,
-    group: Option<Group>,
+    seat: Arc<Mutex<Option<Group>>>,
     stop: Arc<Stop>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -54,12 +54,12 @@ struct Stop {
 
 impl Stop {
     fn nudge(&self) {
-        *self.nudged.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *lock(&self.nudged) = true;
         self.came.notify_all();
     }
 
     fn wait(&self, at_most: Duration) {
-        let guard = self.nudged.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = lock(&self.nudged);
         let waited = self.came.wait_timeout_while(guard, at_most, |nudged| !*nudged);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
@@ -100,18 +100,24 @@ impl Membership {
         };
         // What the last server on this folder had is known before this one is heard of.
         listening.look();
-        let saying =
-            Saying { myself: myself.clone(), publisher, known: known.clone(), stop: stop.clone() };
+        let seat = Arc::default();
+        let saying = Saying {
+            myself: myself.clone(),
+            publisher,
+            known: known.clone(),
+            seat: Arc::clone(&seat),
+            stop: stop.clone(),
+        };
         let threads = vec![
             spawn::thread("topology", move || listening.run())?,
             spawn::thread("announcer", move || saying.run())?,
         ];
-        Ok(Membership { myself, known, group: None, stop, threads })
+        Ok(Membership { myself, known, seat, stop, threads })
     }
 
     /// Takes a seat in the group: from now on partitions are assigned to these writers.
     pub(super) fn join(
-        &mut self,
+        &self,
         cluster: &Cluster,
         command: &Handle,
         runtime: &tokio::runtime::Handle,
@@ -128,15 +134,13 @@ impl Membership {
         let options = GroupOptions::new(options.command_group(), options.topic(Topic::Commands));
         let inherited = self.known.inherited(&self.myself);
         let member = CommandMember::new(command.clone(), runtime.clone(), inherited);
-        self.group = Some(Group::join(cluster, options, Box::new(member))?);
+        *lock(&self.seat) = Some(Group::join(cluster, options, Box::new(member))?);
         Ok(())
     }
 
     /// Gives every partition back, drained, so that others take them at once. Blocks until it is done.
-    pub(super) fn leave(&mut self) {
-        if let Some(group) = self.group.take() {
-            group.leave();
-        }
+    pub(super) fn leave(&self) {
+        leave(&self.seat);
         self.stop.nudge();
     }
 
@@ -150,6 +154,17 @@ impl Membership {
                 tracing::error!("a thread of the topology panicked");
             }
         }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn leave(seat: &Mutex<Option<Group>>) {
+    let group = lock(seat).take();
+    if let Some(group) = group {
+        group.leave();
     }
 }
 
@@ -191,6 +206,7 @@ struct Saying {
     myself: Arc<Myself>,
     publisher: Publisher,
     known: Known,
+    seat: Arc<Mutex<Option<Group>>>,
     stop: Arc<Stop>,
 }
 
@@ -202,6 +218,7 @@ impl Saying {
         while !self.stop.asked.load(Ordering::Acquire) {
             let state = self.myself.state();
             self.say(&state.id, Some(&state.encode_to_vec()));
+            self.leave_if_unfit();
             for silent in self.known.silent_since(clock::now() - FORGET_AFTER_NS) {
                 self.say(&silent, None);
             }
@@ -210,6 +227,18 @@ impl Saying {
         self.say(&self.myself.id, None);
         if !self.publisher.flush(GOODBYE) {
             tracing::warn!("the brokers did not hear that this server has left");
+        }
+    }
+
+    /// A server that cannot write a partition for a reason of its own has no business in the group: others
+    /// take all of them.
+    fn leave_if_unfit(&self) {
+        let stopped = self.myself.command.as_ref().and_then(Handle::stopped);
+        if let Some((reason, false)) = stopped
+            && lock(&self.seat).is_some()
+        {
+            tracing::error!(reason, "leaves the partitions to other servers");
+            leave(&self.seat);
         }
     }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use ledger_command::{Environment, Handle, Owners, Router};
+use ledger_command::{Environment, Handle, Owners, Router, Status};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::kafka::{Cluster, Kafka};
 use ledger_log::{Backend, LogError, LogId, LogInfo};
 use ledger_proto::v1::audit_service_server::AuditServiceServer;
 use ledger_query::{LedgerQuery, Query};
 use ledger_runtime::{clock, random};
+use tokio::task::JoinSet;
 use tonic::service::Routes;
 
 use super::config::Config;
@@ -100,12 +101,30 @@ impl Node {
             .add_service(topology))
     }
 
+    /// Returns once a partition of this server cannot be written until a person acts.
+    pub(super) async fn unfit(&self) {
+        let command = self.inner.myself.command.as_ref();
+        let mut statuses = JoinSet::new();
+        for mut status in command.map(Handle::watch).unwrap_or_default() {
+            statuses.spawn(async move {
+                let stopped = |status: &Status| matches!(status, Status::Stopped { .. });
+                status.wait_for(stopped).await.is_ok()
+            });
+        }
+        while let Some(ended) = statuses.join_next().await {
+            if ended.unwrap_or(false) {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Gives its partitions to others; what its clients still ask for is sent on to them.
     pub(super) async fn leave(&self) {
         self.inner.router.close();
         let node = self.clone();
         let left = tokio::task::spawn_blocking(move || {
-            if let Some(membership) = &mut *lock(&node.inner.membership) {
+            if let Some(membership) = &*lock(&node.inner.membership) {
                 membership.leave();
             }
         });
@@ -188,7 +207,7 @@ async fn join(
     let said = owners.clone();
     let handle = command.clone();
     let membership = tokio::task::spawn_blocking(move || {
-        let mut membership = Membership::begin(&cluster, myself, known, said)?;
+        let membership = Membership::begin(&cluster, myself, known, said)?;
         membership.join(&cluster, &handle, &runtime)?;
         anyhow::Ok(membership)
     });

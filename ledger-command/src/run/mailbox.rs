@@ -152,6 +152,10 @@ impl Mailbox {
         self.nudge();
     }
 
+    pub(super) fn ownership(&self) -> Ownership {
+        self.inner().ownership
+    }
+
     /// Everything that came, once something did or the time is over; `None` waits for ever.
     pub(super) fn take(&self, at_most: Option<Duration>) -> Mail {
         let quiet = |inner: &mut Inner| {
