@@ -5,6 +5,7 @@
 
 mod core;
 mod disk;
+mod kafka;
 mod reads;
 mod server;
 mod writes;
@@ -26,6 +27,12 @@ struct Args {
     /// Measure only the pure steps of the write path: no server, no disk
     #[arg(long)]
     core: bool,
+    /// Measure the log on this Kafka cluster, and an embedded one beside it, in turn
+    #[arg(long, value_name = "HOST:PORT,...")]
+    kafka: Option<String>,
+    /// Accounts in the log of the server that is killed; only with --kafka
+    #[arg(long, default_value_t = 1_000_000)]
+    accounts: u64,
     /// Folder to measure in, on the disk that matters (default: the system's temporary folder)
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -49,6 +56,10 @@ fn main() -> anyhow::Result<()> {
 
     report("| measured | result |");
     report("|---|---|");
+    if let Some(bootstrap) = args.kafka {
+        let on = kafka::On { ledger, bootstrap, scratch: scratch.path().to_owned() };
+        return runtime.block_on(kafka::measure(&on, args.transfers, args.accounts));
+    }
     core::measure()?;
     if args.core {
         return Ok(());

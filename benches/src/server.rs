@@ -17,9 +17,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a data folder and waits until it listens.
     pub(crate) fn start(ledger: &Path, data: &Path) -> anyhow::Result<Server> {
+        Server::start_with(ledger, data, &[])
+    }
+
+    /// Starts one with further flags.
+    pub(crate) fn start_with(ledger: &Path, data: &Path, flags: &[&str]) -> anyhow::Result<Server> {
         let mut process = Command::new(ledger)
             .args(["up", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
