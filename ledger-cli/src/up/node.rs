@@ -1,10 +1,8 @@
 //! One server: its log, its writers, its views, and among others its seat in the group.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context as _;
 use ledger_command::{Environment, Handle, Owners, Router, Status};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::kafka::{Cluster, Kafka};
@@ -19,7 +17,7 @@ use super::config::Config;
 use super::membership::Membership;
 use super::topology::{Known, Myself, Topology};
 use super::views::Views;
-use crate::{auditor, commands};
+use crate::{auditor, commands, folder};
 
 /// What a server runs. Cheap to clone.
 #[derive(Clone)]
@@ -63,7 +61,7 @@ impl Node {
                 "" => address.to_string(),
                 advertised => advertised.to_owned(),
             },
-            folder_id: folder_id(&config.data)?,
+            folder_id: folder::id(&config.data)?,
             roles: ["command", "projector", "query"].map(str::to_owned).into(),
             partition_count: log.partition_count,
             command: Some(command.clone()),
@@ -149,20 +147,6 @@ impl Node {
         })
         .await?
     }
-}
-
-/// The id of a data folder, made with it. The stores in it, which are open, let only one server have it.
-fn folder_id(folder: &Path) -> anyhow::Result<String> {
-    let path = folder.join("FOLDER");
-    match std::fs::read_to_string(&path) {
-        Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| path.display().to_string()),
-    }
-    let id = commands::fresh_id();
-    std::fs::write(&path, &id).with_context(|| path.display().to_string())?;
-    Ok(id)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
