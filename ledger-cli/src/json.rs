@@ -1,5 +1,7 @@
 //! Canonical protobuf JSON, as grpcurl prints it, from the descriptors that reflection serves.
 
+use std::sync::OnceLock;
+
 use anyhow::Context as _;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
@@ -10,8 +12,16 @@ use serde_json::Value;
 /// # Errors
 /// When `name` is not that of `message`.
 pub(crate) fn of(name: &str, message: &impl Message) -> anyhow::Result<Value> {
-    let pool = DescriptorPool::decode(ledger_proto::FILE_DESCRIPTOR_SET)
-        .context("reading the descriptors that were built in")?;
+    // Made once: a file of commands is made of many messages.
+    static POOL: OnceLock<DescriptorPool> = OnceLock::new();
+    let pool = match POOL.get() {
+        Some(pool) => pool,
+        None => {
+            let pool = DescriptorPool::decode(ledger_proto::FILE_DESCRIPTOR_SET)
+                .context("reading the descriptors that were built in")?;
+            POOL.get_or_init(|| pool)
+        }
+    };
     let full_name = format!("ledger.v1.{name}");
     let descriptor =
         pool.get_message_by_name(&full_name).with_context(|| format!("no message {full_name}"))?;

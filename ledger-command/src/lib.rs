@@ -25,6 +25,7 @@ pub mod readback;
 pub mod config;
 pub mod run;
 
+pub mod ingress;
 pub mod member;
 pub mod owners;
 pub mod result;

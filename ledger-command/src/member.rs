@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 use ledger_log::kafka::group::Member;
 use ledger_log::kafka::records::KafkaRecord;
 
+use crate::ingress::Ingress;
 use crate::run::Handle;
 
 /// How long what is in flight is waited for when a partition is given back; then it is unknown here.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long the results of what was decided may take to the brokers when a partition is given back.
+const DELIVER: Duration = Duration::from_secs(3);
 /// How long what was inherited is kept without the group's word: it waits for the session of the server
 /// that ended, 6 s, before it says who is next.
 const INHERITED: Duration = Duration::from_secs(15);
@@ -23,19 +26,26 @@ const INHERITED: Duration = Duration::from_secs(15);
 pub struct CommandMember {
     handle: Handle,
     runtime: tokio::runtime::Handle,
+    ingress: Ingress,
     /// Taken before the group said so.
     inherited: BTreeSet<u32>,
     inherited_until: Instant,
 }
 
 impl CommandMember {
-    /// The writers follow the group's word. `runtime` is waited on, from the group's own thread.
+    /// The writers follow the group's word, and decide what is on the commands topic. `runtime` is waited
+    /// on, from the group's own thread.
     ///
     /// `inherited` are the partitions of a server that is known to have ended, and of which nobody else has
     /// taken any since: they are taken at once, and kept if the group assigns them here.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "a door to the outside: how long to wait")]
-    pub fn new(handle: Handle, runtime: tokio::runtime::Handle, inherited: Vec<u32>) -> Self {
+    pub fn new(
+        handle: Handle,
+        runtime: tokio::runtime::Handle,
+        ingress: Ingress,
+        inherited: Vec<u32>,
+    ) -> Self {
         if !inherited.is_empty() {
             tracing::info!(partitions = ?inherited, "inherited from the last server on this folder");
         }
@@ -44,6 +54,7 @@ impl CommandMember {
         CommandMember {
             handle,
             runtime,
+            ingress,
             inherited: inherited.into_iter().collect(),
             inherited_until,
         }
@@ -73,6 +84,7 @@ impl Member for CommandMember {
         tracing::info!(?partitions, "assigned");
         self.handle.assign(partitions.iter().copied());
         self.inherited.retain(|partition| !partitions.contains(partition));
+        self.ingress.assigned(partitions);
         self.let_go();
     }
 
@@ -80,22 +92,27 @@ impl Member for CommandMember {
         tracing::info!(?partitions, lost, "revoked");
         if lost {
             self.handle.abandon(partitions.iter().copied());
+            self.ingress.forget(partitions);
         } else {
+            self.ingress.close(partitions);
             self.drain(partitions);
+            self.ingress.finish(partitions, DELIVER);
         }
     }
 
-    fn records(&mut self, _: Vec<KafkaRecord>) {}
+    fn records(&mut self, records: Vec<KafkaRecord>) {
+        self.ingress.take(records);
+    }
 
     #[expect(clippy::disallowed_methods, reason = "a door to the outside: how long to wait")]
     fn room(&mut self) -> usize {
         if !self.inherited.is_empty() && Instant::now() >= self.inherited_until {
             self.let_go();
         }
-        0
+        self.ingress.room()
     }
 
     fn done(&mut self) -> Vec<(u32, u64)> {
-        Vec::new()
+        self.ingress.done()
     }
 }

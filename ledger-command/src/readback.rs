@@ -1,6 +1,8 @@
 //! Completing a reply from the log: why a first outcome was refused, and in which field a reused id
 //! differs. Never on the writer's thread.
 
+use std::time::Duration;
+
 use ledger_domain::event::Row;
 use ledger_domain::{Command, CommandBody, Decimal, Event, Position, PostedTransfer, Rejection};
 use ledger_log::record::Record;
@@ -8,6 +10,9 @@ use ledger_log::{Backend, LogError};
 use ledger_proto::logged::{self, LoggedCommand};
 
 use crate::reply::{Answer, Asked, Lookup, Replied, Reply, Resolved};
+
+/// How long a record that is durable is waited for.
+const READ_WAIT: Duration = Duration::from_secs(1);
 
 /// Fills in what stands in the log only.
 ///
@@ -45,7 +50,12 @@ fn damaged(at: Position) -> LogError {
 }
 
 fn read_commit(backend: &dyn Backend, at: Position) -> Result<Vec<LoggedCommand>, LogError> {
-    let records = backend.read(at.partition, at.offset, 1)?;
+    let mut records = backend.read(at.partition, at.offset, 1)?;
+    if records.is_empty() {
+        // It is durable, but on a cluster reading may be a moment behind the acknowledgement.
+        backend.wait(at.partition, at.offset, READ_WAIT);
+        records = backend.read(at.partition, at.offset, 1)?;
+    }
     let record = records.first().filter(|record| record.offset == at.offset);
     let decoded = record.map(|record| Record::decode(&record.bytes));
     let Some(Ok((_, Record::Commit(commit)))) = decoded else { return Err(damaged(at)) };

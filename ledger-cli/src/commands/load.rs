@@ -3,22 +3,29 @@
 //! Without `--rate` each client sends its next request when the last one was answered. With it the load
 //! is an open loop: every request has an intended start, and its latency counts from there, so that a
 //! stall of the server is seen by all that it delayed (no coordinated omission).
+//!
+//! With `--via kafka` the requests go to the commands topic and the answers are read from the results topic.
 
 mod measure;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod topic;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use indicatif::ProgressBar;
+use ledger_log::kafka::KafkaOptions;
 use ledger_proto::v1;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use self::measure::{Load, Tally};
 use self::plan::{ASSET, Plan, SCALE};
+use self::topic::TopicLoad;
 use super::{Context, fresh_id};
 use crate::client::Client;
 use crate::output::{Unit, progress};
@@ -61,6 +68,34 @@ pub(crate) struct LoadArgs {
     /// Name of the ledgers, before their number; a fresh one when left out
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// How requests go to the servers
+    #[arg(long, value_enum, default_value = "grpc", requires_if("kafka", "kafka"))]
+    via: Via,
+    /// The cluster whose commands topic they go to, with --via kafka; accounts are opened by gRPC
+    #[arg(long, value_name = "HOST:PORT,...")]
+    kafka: Option<String>,
+    /// The topics begin with it
+    #[arg(long, value_name = "PREFIX", default_value = "ledger")]
+    kafka_prefix: String,
+    /// Commands on their way at a time, with --via kafka and without --rate
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    window: u64,
+    /// Write the commands as JSON, with --via kafka; protobuf when left out
+    #[arg(long)]
+    json_commands: bool,
+    /// Post nothing: open the accounts, and write the commands to this file as JSON, one a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "via"])]
+    payload_file: Option<PathBuf>,
+}
+
+/// The way of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Via {
+    /// Calls of the gRPC service
+    Grpc,
+    /// Records of the commands topic
+    Kafka,
 }
 
 /// How the ids of transfers are ordered.
@@ -81,12 +116,39 @@ pub(super) async fn run(context: &Context, args: LoadArgs) -> anyhow::Result<()>
     let plan = Arc::new(Plan::new(&args, &name));
     prepare(&plan, &clients).await?;
 
+    if let Some(file) = &args.payload_file {
+        topic::write_payload(&plan, file)?;
+        let value = json!({ "name": name, "commands": plan.requests(), "file": file });
+        return context.output.value(&value, || {
+            format!("{} commands written to {}\n", plan.requests(), file.display())
+        });
+    }
     let bar = progress(args.transfers, Unit::Items);
-    let load = Load::new(Arc::clone(&plan), args.rate, bar.clone());
-    let tally = load.run(clients).await?;
+    let (tally, repeated) = match args.via {
+        Via::Grpc => {
+            let load = Load::new(Arc::clone(&plan), args.rate, bar.clone());
+            (load.run(clients).await?, 0)
+        }
+        Via::Kafka => over_the_topic(&args, plan, bar.clone()).await?,
+    };
     bar.finish_and_clear();
-    report(context, &args, &name, &tally)?;
+    report(context, &args, &name, &tally, repeated)?;
     tally.stopped_by.map_or(Ok(()), |error| Err(error.context("the load stopped early")))
+}
+
+async fn over_the_topic(
+    args: &LoadArgs,
+    plan: Arc<Plan>,
+    bar: ProgressBar,
+) -> anyhow::Result<(Tally, u64)> {
+    let options = KafkaOptions {
+        bootstrap: args.kafka.clone().context("--via kafka needs --kafka")?,
+        prefix: args.kafka_prefix.clone(),
+        ..KafkaOptions::default()
+    };
+    let (rate, window, as_json) = (args.rate, args.window, args.json_commands);
+    let load = TopicLoad { plan, rate, window, as_json, bar };
+    tokio::task::spawn_blocking(move || load.run(options)).await?
 }
 
 /// Makes the ledgers, their asset and their accounts; what exists is left as it is.
@@ -137,7 +199,13 @@ fn unless_exists(client: &Client, made: Result<(), tonic::Status>) -> anyhow::Re
     }
 }
 
-fn report(context: &Context, args: &LoadArgs, name: &str, tally: &Tally) -> anyhow::Result<()> {
+fn report(
+    context: &Context,
+    args: &LoadArgs,
+    name: &str,
+    tally: &Tally,
+    repeated: u64,
+) -> anyhow::Result<()> {
     let [p50, p90, p99, p999] =
         [0.5, 0.9, 0.99, 0.999].map(|quantile| tally.latency_us.value_at_quantile(quantile));
     let max = tally.latency_us.max();
@@ -145,6 +213,7 @@ fn report(context: &Context, args: &LoadArgs, name: &str, tally: &Tally) -> anyh
     let per_second = tally.rate();
     let value = json!({
         "name": name,
+        "via": format!("{:?}", args.via).to_ascii_lowercase(),
         "ledgers": args.ledgers,
         "accounts": args.accounts,
         "transfers": args.transfers,
@@ -157,6 +226,7 @@ fn report(context: &Context, args: &LoadArgs, name: &str, tally: &Tally) -> anyh
         "acknowledged": tally.acknowledged,
         "replayed": tally.replayed,
         "refused": tally.refused,
+        "results_repeated": repeated,
         "transfers_per_second": per_second,
         "requests": tally.latency_us.len(),
         "latency_p50_us": p50,

@@ -13,8 +13,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use ledger_command::ingress::Ingress;
 use ledger_command::member::CommandMember;
-use ledger_command::{Handle, Owners};
+use ledger_command::{Handle, Owners, Router};
 use ledger_log::LogError;
 use ledger_log::kafka::group::{Group, GroupOptions};
 use ledger_log::kafka::publish::{Outgoing, PublishOptions, Publisher};
@@ -120,6 +121,7 @@ impl Membership {
         &self,
         cluster: &Cluster,
         command: &Handle,
+        router: Router,
         runtime: &tokio::runtime::Handle,
     ) -> anyhow::Result<()> {
         for mut status in command.watch() {
@@ -133,7 +135,8 @@ impl Membership {
         let options = cluster.options();
         let options = GroupOptions::new(options.command_group(), options.topic(Topic::Commands));
         let inherited = self.known.inherited(&self.myself);
-        let member = CommandMember::new(command.clone(), runtime.clone(), inherited);
+        let ingress = Ingress::start(command.clone(), router, cluster, runtime.clone())?;
+        let member = CommandMember::new(command.clone(), runtime.clone(), ingress, inherited);
         *lock(&self.seat) = Some(Group::join(cluster, options, Box::new(member))?);
         Ok(())
     }

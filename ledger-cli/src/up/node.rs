@@ -188,14 +188,13 @@ async fn join(
     let count = myself.partition_count;
     let me = myself.id.clone();
     let runtime = tokio::runtime::Handle::current();
-    let said = owners.clone();
-    let handle = command.clone();
+    let (handle, said) = (command.clone(), owners.clone());
+    let router = Router::shared(Some(command), count, &me, owners, commands::fresh_id);
+    let routes = router.clone();
     let membership = tokio::task::spawn_blocking(move || {
         let membership = Membership::begin(&cluster, myself, known, said)?;
-        membership.join(&cluster, &handle, &runtime)?;
+        membership.join(&cluster, &handle, routes, &runtime)?;
         anyhow::Ok(membership)
     });
-    let membership = membership.await??;
-    let router = Router::shared(Some(command), count, &me, owners, commands::fresh_id);
-    Ok((router, membership))
+    Ok((router, membership.await??))
 }

@@ -1,5 +1,6 @@
-//! A log that fails to be read, once, when it is told to.
+//! A log that fails to be read, once, when it is told to, or that is read a moment late.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,16 +11,23 @@ pub(crate) struct Flaky<B: ?Sized> {
     pub(crate) log: Arc<B>,
     /// Reads until one fails; each of them gives one record.
     fails_after: Mutex<Option<u32>>,
+    /// Nothing is there before somebody has waited for it.
+    late: AtomicBool,
 }
 
 impl<B: ?Sized> Flaky<B> {
     pub(crate) fn new(log: Arc<B>) -> Arc<Self> {
-        Arc::new(Flaky { log, fails_after: Mutex::new(None) })
+        Arc::new(Flaky { log, fails_after: Mutex::new(None), late: AtomicBool::new(false) })
     }
 
     /// Lets so many reads pass, each of one record, and then one fail.
     pub(crate) fn fail_after(&self, reads: u32) {
         *self.fails_after.lock().unwrap() = Some(reads);
+    }
+
+    /// What is read next is not there yet, until it is waited for.
+    pub(crate) fn be_late(&self) {
+        self.late.store(true, Ordering::Release);
     }
 
     pub(crate) fn has_failed(&self) -> bool {
@@ -50,6 +58,9 @@ impl<B: Backend + ?Sized> Backend for Flaky<B> {
         from: u64,
         bytes_max: usize,
     ) -> Result<Vec<RawRecord>, LogError> {
+        if self.late.load(Ordering::Acquire) {
+            return Ok(Vec::new());
+        }
         let mut fails_after = self.fails_after.lock().unwrap();
         match *fails_after {
             None => self.log.read(partition, from, bytes_max),
@@ -69,6 +80,8 @@ impl<B: Backend + ?Sized> Backend for Flaky<B> {
     }
 
     fn wait(&self, partition: u32, from: u64, at_most: Duration) {
-        self.log.wait(partition, from, at_most);
+        if !self.late.swap(false, Ordering::AcqRel) {
+            self.log.wait(partition, from, at_most);
+        }
     }
 }

@@ -3,7 +3,9 @@
 use ledger_domain::{Command, Transfer};
 use ledger_log::simulated::Crash;
 
+use super::flaky::Flaky;
 use super::rig::{Rig, batch, create_asset, line, open_account, transfer};
+use crate::readback;
 
 fn t(id: &str, amount: &str) -> Transfer {
     transfer(id, "world", "a", amount)
@@ -57,6 +59,22 @@ fn a_refused_id_stays_refused_after_funds_arrive() {
     let other = Transfer { reference: "again".into(), ..spend };
     assert_eq!(rig.post(other), "ID_REUSED: reference");
     assert!(rig.post(transfer("spend-2", "a", "b", "5")).starts_with("ok"));
+}
+
+/// On a cluster an acknowledged record can be read a moment later: that is no damage.
+#[test]
+fn a_first_outcome_that_is_not_to_be_read_yet_is_waited_for() {
+    let mut rig = Rig::new().with_bank();
+    let spend = transfer("spend", "a", "b", "5");
+    let refused = rig.post(spend.clone());
+    let token = rig.offer(batch(None, vec![spend]));
+    rig.pump();
+    let replied = rig.replies.remove(&token).unwrap();
+    assert_eq!(replied.lookups.len(), 1, "why it was refused stands in the log only");
+    let late = Flaky::new(rig.log.clone());
+    late.be_late();
+    let reply = readback::complete(&*late, replied).unwrap();
+    assert_eq!(line(&reply), format!("{refused} replayed"));
 }
 
 #[test]

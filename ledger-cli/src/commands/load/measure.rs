@@ -35,7 +35,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         Ok(Tally {
             acknowledged: 0,
             replayed: 0,
@@ -52,7 +52,7 @@ impl Tally {
         u64::try_from(u128::from(self.acknowledged) * 1_000_000 / microseconds).unwrap_or(u64::MAX)
     }
 
-    fn add(&mut self, answer: Answer, latency: Duration) {
+    pub(super) fn add(&mut self, answer: Answer, latency: Duration) {
         self.acknowledged += answer.acknowledged;
         self.replayed += answer.replayed;
         self.refused += answer.refused;
@@ -71,10 +71,10 @@ impl Tally {
 
 /// The results of one request, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Answer {
-    acknowledged: u64,
-    replayed: u64,
-    refused: u64,
+pub(super) struct Answer {
+    pub(super) acknowledged: u64,
+    pub(super) replayed: u64,
+    pub(super) refused: u64,
 }
 
 /// A load that clients share.
@@ -169,7 +169,7 @@ impl Load {
 }
 
 /// When request `number` is due after the start, at `rate` transfers a second.
-fn offset(number: u64, batch: u64, rate: u64) -> Duration {
+pub(super) fn offset(number: u64, batch: u64, rate: u64) -> Duration {
     let nanoseconds =
         u128::from(number) * u128::from(batch) * 1_000_000_000 / u128::from(rate.max(1));
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
@@ -212,7 +212,7 @@ async fn batch(
     Ok(answer.map_err(|status| client.explain(status))?.results)
 }
 
-fn count(results: Vec<v1::TransferResult>) -> Answer {
+pub(super) fn count(results: Vec<v1::TransferResult>) -> Answer {
     let mut answer = Answer::default();
     for result in results {
         match result.outcome {

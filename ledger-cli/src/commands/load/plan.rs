@@ -72,17 +72,28 @@ impl Plan {
         })
     }
 
+    /// The ledger of request `number`.
+    pub(super) fn ledger(&self, number: u64) -> &str {
+        let ledgers = u64::try_from(self.ledgers.len()).unwrap_or(1);
+        let ledger = usize::try_from(number % ledgers).unwrap_or(0);
+        self.ledgers.get(ledger).map_or("", String::as_str)
+    }
+
+    /// Transfers of request `number`.
+    pub(super) fn transfers_of(&self, number: u64) -> u64 {
+        let first = number * self.batch;
+        (first + self.batch).min(self.transfers) - first
+    }
+
     /// Request `number` of [`Plan::requests`].
     pub(super) fn request(&self, number: u64) -> v1::PostTransfersRequest {
         let first = number * self.batch;
-        let end = (first + self.batch).min(self.transfers);
+        let end = first + self.transfers_of(number);
         // Fibonacci hashing, so that neighbouring requests draw unrelated numbers.
         let salt = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut rng = Rng::with_seed(self.seed ^ salt);
-        let ledgers = u64::try_from(self.ledgers.len()).unwrap_or(1);
-        let ledger = usize::try_from(number % ledgers).unwrap_or(0);
         v1::PostTransfersRequest {
-            parent: ledger_resource(self.ledgers.get(ledger).map_or("", String::as_str)),
+            parent: ledger_resource(self.ledger(number)),
             transfers: (first..end).map(|n| self.transfer(n, &mut rng)).collect(),
             request_id: String::new(),
             validate_only: false,

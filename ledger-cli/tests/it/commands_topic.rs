@@ -1,0 +1,355 @@
+//! Commands on the commands topic, results on the results topic, on a real broker: what is sent, in what
+//! form, to which partition, and what becomes of it when servers are killed, come and go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use ledger_domain::partition::partition_of;
+use ledger_log::kafka::publish::{Outgoing, PublishOptions, Publisher};
+use ledger_log::kafka::records::{KafkaRecord, ReadFrom, Records};
+use ledger_log::kafka::{Cluster, KafkaOptions, Topic};
+use ledger_proto::v1;
+use ledger_proto::v1::command::Request;
+use ledger_proto::v1::command_result::Outcome;
+use prost::Message as _;
+use serde_json::{Value, json};
+
+use crate::client::Scratch;
+use crate::kafka::{broker, serve};
+use crate::server::{Server, runtime};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const PARTITIONS: u32 = 8;
+const JSON: (&str, &[u8]) = ("content-type", b"application/json");
+
+/// The topics of a server's, seen from outside.
+struct Topics {
+    cluster: Cluster,
+    results: Records,
+    publisher: Publisher,
+    /// Results that came, in order.
+    came: Vec<KafkaRecord>,
+}
+
+impl Topics {
+    fn of(address: &str, prefix: &str) -> Topics {
+        let options = KafkaOptions {
+            bootstrap: address.to_owned(),
+            prefix: prefix.to_owned(),
+            ..KafkaOptions::default()
+        };
+        let (commands, results) = (options.topic(Topic::Commands), options.topic(Topic::Results));
+        let cluster = Cluster::new(options).unwrap();
+        let results = Records::open(&cluster, &results, &ReadFrom::Beginning).unwrap();
+        let heard = Box::new(|_, delivered: Result<(), _>| delivered.unwrap());
+        let publisher = Publisher::new(&cluster, PublishOptions::to(commands), heard).unwrap();
+        Topics { cluster, results, publisher, came: Vec::new() }
+    }
+
+    fn send(&self, record: &Outgoing<'_>) {
+        self.publisher.publish(0, record).unwrap();
+    }
+
+    /// Sends a value to a partition; its result is then known by this id.
+    fn send_to(&self, partition: u32, id: &str, value: Option<&[u8]>, headers: &[(&str, &[u8])]) {
+        let mut all = vec![("correlation-id", id.as_bytes())];
+        all.extend(headers);
+        let (partition, key) = (Some(partition), Some(b"key".as_slice()));
+        self.send(&Outgoing { partition, key, value, headers: &all });
+    }
+
+    /// Until there are results that are as they shall be.
+    fn wait(&mut self, what: &str, mut there: impl FnMut(&[KafkaRecord]) -> bool) {
+        let started = std::time::Instant::now();
+        while !there(&self.came) {
+            assert!(started.elapsed() < PATIENCE, "{what}: {} results came", self.came.len());
+            self.came.extend(self.results.poll(Duration::from_millis(100)).unwrap());
+        }
+    }
+
+    /// The one result of an id.
+    fn result(&mut self, id: &str) -> KafkaRecord {
+        self.wait(id, |came| came.iter().any(|record| correlation(record) == id));
+        self.came.iter().find(|record| correlation(record) == id).unwrap().clone()
+    }
+
+    fn json(&mut self, id: &str) -> Value {
+        let record = self.result(id);
+        assert_eq!(record.header("content-type"), Some(b"application/json".as_slice()), "{id}");
+        serde_json::from_slice(record.value.as_deref().unwrap()).unwrap()
+    }
+
+    fn protobuf(&mut self, id: &str) -> v1::CommandResult {
+        let record = self.result(id);
+        let protobuf = b"application/x-protobuf".as_slice();
+        assert_eq!(record.header("content-type"), Some(protobuf), "{id}");
+        decode(&record)
+    }
+}
+
+fn correlation(record: &KafkaRecord) -> String {
+    String::from_utf8(record.header("correlation-id").unwrap().to_vec()).unwrap()
+}
+
+fn decode(record: &KafkaRecord) -> v1::CommandResult {
+    v1::CommandResult::decode(record.value.as_deref().unwrap()).unwrap()
+}
+
+fn post(ledger: &str, id: &str) -> v1::Command {
+    let transfer = v1::Transfer {
+        transfer_id: id.into(),
+        debit_account: "a".into(),
+        credit_account: "b".into(),
+        asset: "USD".into(),
+        amount: "1.00".into(),
+        ..v1::Transfer::default()
+    };
+    let request = v1::PostTransferRequest {
+        parent: format!("ledgers/{ledger}"),
+        transfer: Some(transfer),
+        ..v1::PostTransferRequest::default()
+    };
+    v1::Command { request: Some(Request::PostTransfer(request)) }
+}
+
+fn post_json(ledger: &str, id: &str) -> Value {
+    json!({ "postTransfer": { "parent": format!("ledgers/{ledger}"), "transfer": {
+        "transferId": id, "debitAccount": "a", "creditAccount": "b", "asset": "USD", "amount": "1.00",
+    } } })
+}
+
+fn bank() -> u32 {
+    partition_of("bank", PARTITIONS)
+}
+
+/// What kcat or Kafka's own console producer sends: a line of JSON each, with the ledger's name as its key,
+/// which Kafka's own partitioner takes to the ledger's partition.
+#[test]
+fn lines_of_json_from_a_console_are_commands() {
+    let Some((kafka, address)) = broker() else { return };
+    let scratch = Scratch::new();
+    let server = serve(&scratch.data(), &address, "lines");
+    let account = |name: &str| {
+        json!({ "openAccount": { "parent": "ledgers/bank", "accountId": name,
+                "type": "ACCOUNT_TYPE_LIABILITY", "mayGoNegative": true } })
+    };
+    let commands = [
+        json!({ "createLedger": { "ledgerId": "bank", "requestId": "make-bank" } }),
+        json!({ "createAsset": { "parent": "ledgers/bank", "assetId": "USD", "scale": 2 } }),
+        account("a"),
+        account("b"),
+        post_json("bank", "t-1"),
+        post_json("bank", "t-1"),
+        json!({ "createLedger": { "ledgerId": "bank" } }),
+    ];
+    let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
+    let mut producer = kafka
+        .command(&format!(
+            "tool console-producer --bootstrap-server {address} --topic lines.commands \
+             --property parse.key=true --property key.separator=|"
+        ))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    producer.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(producer.wait().unwrap().success());
+
+    let mut topics = Topics::of(&address, "lines");
+    topics.wait("all", |came| came.len() == commands.len());
+    let values: Vec<Value> = topics
+        .came
+        .iter()
+        .map(|record| serde_json::from_slice(record.value.as_deref().unwrap()).unwrap())
+        .collect();
+    for (record, offset) in topics.came.iter().zip(0..) {
+        assert_eq!((record.partition, record.offset), (bank(), offset), "as the commands");
+        assert_eq!(record.key.as_deref(), Some(b"bank".as_slice()));
+    }
+    let known: Vec<String> = topics.came.iter().map(correlation).collect();
+    let place = |offset: u64| format!("lines.commands-{}-{offset}", bank());
+    assert_eq!(known[0], "make-bank");
+    assert_eq!(known[1..4], [place(1), place(2), place(3)]);
+    assert_eq!(known[4..], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
+    for value in &values[..6] {
+        assert!(value["acknowledgement"]["position"].is_string(), "{value}");
+    }
+    assert_eq!(values[2]["name"], "ledgers/bank/accounts/a");
+    assert_eq!(values[5]["acknowledgement"]["replayed"], true);
+    let position = &values[4]["acknowledgement"]["position"];
+    assert_eq!(&values[5]["acknowledgement"]["position"], position);
+    assert_eq!(values[6]["refusal"]["reason"], "LEDGER_EXISTS");
+    let read = server.json(&["transfer", "get", "bank", "t-1"]);
+    assert_eq!(&read["position"], position, "{read}");
+}
+
+/// Whatever is on the topic is answered, and the next command is decided.
+#[test]
+fn what_is_no_command_is_told_why_and_stops_nothing() {
+    let Some((_kafka, address)) = broker() else { return };
+    let scratch = Scratch::new();
+    let server = serve(&scratch.data(), &address, "forms");
+    let mut topics = Topics::of(&address, "forms");
+    let book = ["a".to_owned(), "b".to_owned()];
+    runtime().block_on(async { server.client().await.make_book("bank", "USD", 2, &book).await });
+    let unknown_field = br#"{"postTransfer":{"parent":"ledgers/bank","colour":"red"}}"#;
+    let large = [b"{".as_slice(), &vec![b' '; 900_000]].concat();
+    let plain: (&str, &[u8]) = ("content-type", b"text/plain");
+    topics.send_to(bank(), "words", Some(b"hello"), &[]);
+    topics.send_to(bank(), "tombstone", None, &[]);
+    topics.send_to(bank(), "field", Some(unknown_field), &[]);
+    topics.send_to(bank(), "type", Some(b"{}"), &[plain]);
+    topics.send_to(bank(), "large", Some(&large), &[]);
+    topics.send_to(bank(), "nothing", Some(b""), &[]);
+    topics.send_to(bank(), "empty", Some(b"{}"), &[JSON]);
+    for id in ["words", "tombstone", "field", "type", "large"] {
+        let result = topics.json(id);
+        assert_eq!(result["failure"]["reason"], "MALFORMED_COMMAND", "{id}: {result}");
+    }
+    assert!(topics.json("field")["failure"]["message"].to_string().contains("colour"));
+    assert_eq!(topics.json("empty")["refusal"]["reason"], "MALFORMED");
+    let Some(Outcome::Refusal(refusal)) = topics.protobuf("nothing").outcome else { panic!("it") };
+    assert_eq!(refusal.reason, "MALFORMED");
+
+    // Refused for its shape, for the state, and a batch with both beside what is posted.
+    let mut amount = post_json("bank", "t-1");
+    amount["postTransfer"]["transfer"]["amount"] = "1,5".into();
+    topics.send_to(bank(), "amount", Some(amount.to_string().as_bytes()), &[]);
+    let mut account = post_json("bank", "t-2");
+    account["postTransfer"]["transfer"]["debitAccount"] = "nobody".into();
+    topics.send_to(bank(), "account", Some(account.to_string().as_bytes()), &[]);
+    let item = |value: &Value| value["postTransfer"]["transfer"].clone();
+    let items = [item(&amount), item(&post_json("bank", "t-3")), item(&account)];
+    let batch = json!({ "postTransfers": { "parent": "ledgers/bank", "transfers": items } });
+    topics.send_to(bank(), "batch", Some(batch.to_string().as_bytes()), &[JSON]);
+    assert_eq!(topics.json("amount")["refusal"]["reason"], "MALFORMED_AMOUNT");
+    assert_eq!(topics.json("account")["refusal"]["reason"], "UNKNOWN_DEBIT_ACCOUNT");
+    let results = topics.json("batch")["transfers"]["results"].clone();
+    assert_eq!(results[0]["refusal"]["reason"], "MALFORMED_AMOUNT");
+    assert!(results[1]["acknowledgement"]["position"].is_string(), "{results}");
+    assert_eq!(results[2]["refusal"]["replayed"], true, "it was refused before");
+
+    // Protobuf, and a partition that is not the ledger's: answered where it was sent to.
+    let elsewhere = (bank() + 1) % PARTITIONS;
+    topics.send_to(elsewhere, "elsewhere", Some(&post("bank", "t-4").encode_to_vec()), &[]);
+    let result = topics.protobuf("elsewhere");
+    assert_eq!(result.name, "ledgers/bank/transfers/t-4");
+    let Some(Outcome::Acknowledgement(posted)) = result.outcome else { panic!("{result:?}") };
+    assert!(posted.position.starts_with(&format!("{}@", bank())), "{}", posted.position);
+    assert_eq!(topics.result("elsewhere").partition, elsewhere);
+
+    // All is committed: a server that starts again answers nothing twice.
+    let before = topics.came.len();
+    server.stop();
+    let _server = serve(&scratch.data(), &address, "forms");
+    topics.send_to(bank(), "last", Some(&post("bank", "t-5").encode_to_vec()), &[]);
+    topics.result("last");
+    assert_eq!(topics.came.len(), before + 1);
+}
+
+const LEDGERS: [&str; 3] = ["north", "south", "bank"];
+
+/// Posts of every ledger, each with an id of its own; the ids.
+fn send_many(topics: &Topics, round: usize, count: usize) -> Vec<String> {
+    let ids = (0..count).map(|number| {
+        let (id, ledger) = (format!("r{round}-{number}"), LEDGERS[number % LEDGERS.len()]);
+        let value = post(ledger, &id).encode_to_vec();
+        // Without a partition: the key takes it there. Some go astray.
+        let partition = (number % 50 == 0).then_some(number as u32 % PARTITIONS);
+        let (key, value) = (Some(ledger.as_bytes()), Some(value.as_slice()));
+        topics.send(&Outgoing { partition, key, value, headers: &[] });
+        id
+    });
+    ids.collect()
+}
+
+/// Every id was acknowledged, at one position however often it was answered; how many came again.
+fn check_results(topics: &mut Topics, sent: &BTreeSet<String>) -> usize {
+    topics.wait("all", |came| {
+        came.len() >= sent.len()
+            && came.iter().map(correlation).collect::<BTreeSet<_>>().is_superset(sent)
+    });
+    let mut positions = BTreeMap::new();
+    for record in &topics.came {
+        let id = correlation(record);
+        let Some(Outcome::Acknowledgement(it)) = decode(record).outcome else { panic!("{id}") };
+        let before = positions.insert(id.clone(), it.position.clone());
+        assert!(before.is_none_or(|before| before == it.position), "{id} has two outcomes");
+    }
+    let distinct: BTreeSet<&String> = positions.values().collect();
+    assert_eq!((positions.len(), distinct.len()), (sent.len(), sent.len()), "one event each");
+    topics.came.len() - sent.len()
+}
+
+fn check_books(server: &Server, sent: usize) {
+    let debits = LEDGERS.map(|ledger| {
+        let balance = server.json(&["balance", ledger, "a"]);
+        let debits = balance["balances"][0]["debitsPosted"].as_str().unwrap().to_owned();
+        debits.strip_suffix(".00").unwrap().parse::<usize>().unwrap()
+    });
+    assert_eq!(debits.iter().sum::<usize>(), sent, "exactly once: {debits:?}");
+    let audit = server.cli(&["audit", "replay"]);
+    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
+}
+
+fn make_books(server: &Server) {
+    let book = ["a".to_owned(), "b".to_owned()];
+    runtime().block_on(async {
+        let client = server.client().await;
+        for ledger in LEDGERS {
+            client.make_book(ledger, "USD", 2, &book).await;
+        }
+    });
+}
+
+/// SIGKILL of the server with commands on their way, three times.
+#[test]
+fn commands_survive_kills_of_the_server() {
+    let Some((_kafka, address)) = broker() else { return };
+    let scratch = Scratch::new();
+    let mut server = serve(&scratch.data(), &address, "killed");
+    make_books(&server);
+    let mut topics = Topics::of(&address, "killed");
+    let mut sent = BTreeSet::new();
+    for round in 0..3 {
+        sent.extend(send_many(&topics, round, 5_000));
+        // Some are answered, many are not yet.
+        let answered = topics.came.len();
+        topics.wait("some", |came| came.len() > answered + 50);
+        server.kill();
+        server = serve(&scratch.data(), &address, "killed");
+    }
+    let again = check_results(&mut topics, &sent);
+    eprintln!("{} commands, {again} results came again", sent.len());
+    check_books(&server, sent.len());
+}
+
+/// Servers come and go in order: each gives its partitions back with everything answered.
+#[test]
+fn commands_go_on_while_servers_come_and_go() {
+    let Some((_kafka, address)) = broker() else { return };
+    let scratch = Scratch::new();
+    let one = serve(&scratch.path("one"), &address, "shared");
+    make_books(&one);
+    let mut topics = Topics::of(&address, "shared");
+    let mut sent = BTreeSet::new();
+    sent.extend(send_many(&topics, 0, 3_000));
+    let two = serve(&scratch.path("two"), &address, "shared");
+    sent.extend(send_many(&topics, 1, 3_000));
+    check_results(&mut topics, &sent);
+    sent.extend(send_many(&topics, 2, 3_000));
+    one.stop();
+    sent.extend(send_many(&topics, 3, 3_000));
+    let again = check_results(&mut topics, &sent);
+    eprintln!("{} commands, {again} results came again", sent.len());
+    check_books(&two, sent.len());
+    let topic = topics.cluster.options().topic(Topic::Commands);
+    two.stop();
+    let three = serve(&scratch.path("three"), &address, "shared");
+    topics.send_to(bank(), "last", Some(&post("bank", "last").encode_to_vec()), &[]);
+    let before = topics.came.len();
+    topics.result("last");
+    assert_eq!(topics.came.len(), before + 1, "{topic}: nothing is answered twice");
+    check_books(&three, sent.len() + 1);
+}
