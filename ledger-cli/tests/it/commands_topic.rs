@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,12 +18,22 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::client::Scratch;
-use crate::kafka::{broker, serve};
+use crate::cluster::{Cluster as Brokers, brokers};
 use crate::server::{Server, runtime};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const PARTITIONS: u32 = 8;
 const JSON: (&str, &[u8]) = ("content-type", b"application/json");
+
+/// One broker of the test's own, and its address.
+fn broker() -> Option<(Brokers, String)> {
+    brokers(1, "")
+}
+
+fn serve(data: &Path, address: &str, prefix: &str) -> Server {
+    let on = ["--kafka", address, "--kafka-prefix", prefix, "--allow-under-replicated"];
+    Server::start_with(data, &on)
+}
 
 /// The topics of a server's, seen from outside.
 struct Topics {
