@@ -1,7 +1,9 @@
-//! `ledger up`: all services in one process, over a log in the data folder or on a Kafka cluster.
+//! `ledger up`: all services in one process, over a log in the data folder or on a Kafka cluster; or some
+//! of them, by its roles.
 //!
 //! ```text
 //!   config ─► log ─► command (writers, followers) ─► views (projectors) ─► query, audit ─► gRPC
+//!                                    without projector: mirrors ──┘
 //! ```
 //!
 //! It stops in the opposite order, so that everything acknowledged is in the log before the log closes. On
@@ -9,6 +11,7 @@
 
 mod config;
 mod node;
+mod roles;
 
 mod membership;
 mod topology;
@@ -28,15 +31,7 @@ use crate::output;
 use config::Config;
 pub(crate) use config::config_of;
 use node::Node;
-
-/// Services whose health is told, beside the whole server's under the empty name.
-const COMMANDS: &str = "ledger.v1.LedgerCommandService";
-const SERVICES: [&str; 4] = [
-    COMMANDS,
-    "ledger.v1.LedgerQueryService",
-    "ledger.v1.AuditService",
-    "ledger.v1.TopologyService",
-];
+use roles::Role;
 
 /// Each partition has three threads and stores of its own.
 const PARTITIONS_MAX: u32 = 1_024;
@@ -61,6 +56,9 @@ pub(crate) struct UpArgs {
     /// Where other servers reach this one [default: where it listens]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) advertise: Option<String>,
+    /// What this server does, of command, projector and query; all of it when left out
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLE,...")]
+    pub(crate) roles: Vec<Role>,
     /// Partitions of a log that is created; a log that has another count is refused
     #[arg(long, value_name = "N", value_parser = partitions())]
     pub(crate) partitions: Option<u32>,
@@ -93,21 +91,21 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
 
     let address = listener.local_addr()?;
     let node = Node::start(&config, address).await?;
-    let (routes, reporter) =
-        health::with_health_and_reflection(node.routes()?, FILE_DESCRIPTOR_SET)?;
-    for service in SERVICES {
+    let (routes, services) = node.routes()?;
+    let (routes, reporter) = health::with_health_and_reflection(routes, FILE_DESCRIPTOR_SET)?;
+    for service in &services {
         health::report(&reporter, service, true).await;
     }
     output::line(&format!("listening grpc={address}"))?;
     let (watched, told) = (node.clone(), reporter.clone());
     let watching = tokio::spawn(async move {
         watched.unfit().await;
-        health::report(&told, COMMANDS, false).await;
+        health::report(&told, node::COMMANDS, false).await;
     });
     let leaving = node.clone();
     let stopped = async move {
         stopping.asked().await;
-        for service in SERVICES.into_iter().chain([""]) {
+        for service in services.into_iter().chain([""]) {
             health::report(&reporter, service, false).await;
         }
         leaving.leave().await;

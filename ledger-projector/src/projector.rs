@@ -112,20 +112,20 @@ impl Projector {
         let done = ready.and_then(|()| self.apply_next(bytes_max));
         // A log that is another tells nothing of how stale the view of the old one is.
         if done.is_ok() {
-            self.tell(known);
+            self.tell(known, now);
         }
         done.map_err(|error| self.stand(error))
     }
 
     /// Tells the readers how the view stands to the log.
-    fn tell(&mut self, known: Option<KnownEnd>) {
+    fn tell(&mut self, known: Option<KnownEnd>, now: Timestamp) {
         let Some(KnownEnd { end, confirmed }) = known else { return };
         if let Some(confirmed) = confirmed {
             self.marks.hear(confirmed);
         }
         let reached = self.marks.reach(self.reader.cursor().next);
         let caught_up_at = reached.and_then(|at_ns| Timestamp::try_from(at_ns).ok());
-        self.writer.tell(Freshness { caught_up_at, known_end: end });
+        self.writer.tell(Freshness { caught_up_at, known_end: end }, now);
     }
 
     /// Compares what was read with a log that was away in the meantime.

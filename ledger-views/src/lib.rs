@@ -6,6 +6,7 @@
 //!                         Balances ◄────────────────────────── ViewStore (RocksDB, memory)
 //!                                                                 ▲
 //!  answer as of a place ◄─────────────────────────── ViewReader ──┘
+//!                                   in another process: Mirror ──┘
 //! ```
 //!
 //! A balance has one row in `latest` and one in `history` for each entry; the entry's row is the
@@ -27,23 +28,26 @@ pub mod writer;
 pub mod reader;
 
 pub mod manifest;
+pub mod mirror;
 
 mod code;
 
 pub use key::Place;
 pub use manifest::{VIEW_VERSION, open_view};
+pub use mirror::Mirror;
 pub use project::{
     Balances, ProjectError, Projection, ViewRecord, ViewRecordKind, project, project_record,
 };
 pub use reader::{Page, ViewReader};
 pub use row::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryRow, Heads, LatestRow,
-    LedgerNameRow, LedgerRow, RecordKind, Row, Side, TimeRow, TransferOutcome, TransferRow,
-    ViewLog,
+    LedgerNameRow, LedgerRow, RecordKind, Row, Side, TimeRow, ToldRow, TransferOutcome,
+    TransferRow, ViewLog,
 };
 pub use rows::Rows;
 pub use store::memory::MemoryStore;
-pub use store::rocks::{RocksShared, RocksStore};
+pub use store::rocks::{Readers, RocksShared, RocksStore};
+pub use store::secondary::SecondaryStore;
 pub use store::{StoreError, ViewStore};
 pub use table::Table;
 pub use writer::{Applied, Freshness, Parked, ViewError, ViewState, ViewWriter};

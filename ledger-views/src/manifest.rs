@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::store::StoreError;
-use crate::store::rocks::{RocksShared, RocksStore};
+use crate::store::rocks::{Readers, RocksShared, RocksStore};
 
 /// The version that this code reads and writes, and the name of its folder.
 pub const VIEW_VERSION: &str = "v1";
@@ -24,20 +24,33 @@ const MANIFEST: &str = "MANIFEST.json";
 /// # Errors
 /// [`StoreError::UnknownVersion`] when the manifest names another version, [`StoreError::Damaged`] when
 /// it cannot be understood, and those of [`RocksStore::open`].
-pub fn open_view(folder: &Path, shared: &RocksShared) -> Result<RocksStore, StoreError> {
+pub fn open_view(
+    folder: &Path,
+    shared: &RocksShared,
+    readers: Readers,
+) -> Result<RocksStore, StoreError> {
+    if is_there(folder)? {
+        return RocksStore::open(&folder.join(VIEW_VERSION), shared, readers);
+    }
+    fs::create_dir_all(folder).map_err(|error| unavailable(folder, &error))?;
+    // The store first: a manifest never names what is not there.
+    let store = RocksStore::open(&folder.join(VIEW_VERSION), shared, readers)?;
+    write_manifest(folder).map_err(|error| unavailable(&folder.join(MANIFEST), &error))?;
+    Ok(store)
+}
+
+/// Whether a view was made in this folder, of the version that this code reads.
+///
+/// # Errors
+/// [`StoreError::UnknownVersion`] when the manifest names another version, [`StoreError::Damaged`] when
+/// it cannot be understood.
+pub(crate) fn is_there(folder: &Path) -> Result<bool, StoreError> {
     let place = folder.join(MANIFEST);
     match fs::read(&place) {
-        Ok(bytes) => check(&bytes, &place)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder).map_err(|e| unavailable(folder, &e))?;
-            // The store first: a manifest never names what is not there.
-            let store = RocksStore::open(&folder.join(VIEW_VERSION), shared)?;
-            write_manifest(folder).map_err(|e| unavailable(&place, &e))?;
-            return Ok(store);
-        }
-        Err(error) => return Err(unavailable(&place, &error)),
+        Ok(bytes) => check(&bytes, &place).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unavailable(&place, &error)),
     }
-    RocksStore::open(&folder.join(VIEW_VERSION), shared)
 }
 
 fn check(bytes: &[u8], place: &Path) -> Result<(), StoreError> {
@@ -77,19 +90,19 @@ mod tests {
     fn a_folder_opens_again_and_an_unknown_version_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let shared = RocksShared::new(8 << 20, 4 << 20);
-        drop(open_view(folder.path(), &shared).unwrap());
+        drop(open_view(folder.path(), &shared, Readers::ThisProcess).unwrap());
         let manifest = fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
         assert_eq!(manifest, "{\"view\":\"v1\"}\n");
-        let first = open_view(folder.path(), &shared).unwrap();
-        let second = open_view(folder.path(), &shared);
+        let first = open_view(folder.path(), &shared, Readers::ThisProcess).unwrap();
+        let second = open_view(folder.path(), &shared, Readers::ThisProcess);
         assert!(matches!(second, Err(StoreError::Unavailable { .. })), "one process at a time");
         drop(first);
 
         fs::write(folder.path().join(MANIFEST), "{\"view\":\"v9\"}").unwrap();
-        let error = open_view(folder.path(), &shared).unwrap_err();
+        let error = open_view(folder.path(), &shared, Readers::ThisProcess).unwrap_err();
         assert!(matches!(&error, StoreError::UnknownVersion { found, .. } if found == "v9"));
         fs::write(folder.path().join(MANIFEST), "{\"view\":").unwrap();
-        let error = open_view(folder.path(), &shared).unwrap_err();
+        let error = open_view(folder.path(), &shared, Readers::ThisProcess).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }));
     }
 }

@@ -7,6 +7,7 @@ use ledger_domain::{AccountHandle, AssetHandle, Id, LedgerHandle, Timestamp};
 use tokio::sync::watch;
 
 use crate::key::{self, Place};
+use crate::mirror::Nudge;
 use crate::row::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryRow, LatestRow,
     LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
@@ -24,6 +25,8 @@ pub struct ViewReader {
     store: Arc<dyn ViewStore>,
     log: ViewLog,
     state: watch::Receiver<ViewState>,
+    /// Of a view that another process writes.
+    nudge: Option<Arc<Nudge>>,
 }
 
 /// Part of a list, by name.
@@ -72,7 +75,12 @@ impl ViewReader {
         log: ViewLog,
         state: watch::Receiver<ViewState>,
     ) -> Self {
-        ViewReader { store, log, state }
+        ViewReader { store, log, state, nudge: None }
+    }
+
+    /// Whoever follows the view looks sooner when somebody waits.
+    pub(crate) fn with_nudge(self, nudge: Arc<Nudge>) -> Self {
+        ViewReader { nudge: Some(nudge), ..self }
     }
 
     /// What the view is of.
@@ -87,9 +95,12 @@ impl ViewReader {
         self.state.borrow().clone()
     }
 
-    /// Tells of every change of [`ViewReader::state`].
+    /// Tells when the view came further or is parked: for whoever waits for a position.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<ViewState> {
+        if let Some(nudge) = &self.nudge {
+            nudge.ask();
+        }
         self.state.clone()
     }
 

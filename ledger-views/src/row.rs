@@ -12,7 +12,7 @@ use crate::key::Place;
 
 mod log;
 
-pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ViewLog};
+pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};
 
 /// A value of a table.
 pub trait Row: Sized {

@@ -1,7 +1,8 @@
-//! What views are kept in: RocksDB, or memory for the simulator.
+//! What views are kept in: RocksDB, read by this process or by others too, or memory for the simulator.
 
 pub mod memory;
 pub mod rocks;
+pub mod secondary;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -98,6 +99,11 @@ pub trait ViewStore: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`] when they cannot be written.
     fn write(&self, rows: &Rows) -> Result<(), StoreError>;
+
+    /// Whether other processes read it: then what readers are told is kept in it as well.
+    fn has_other_readers(&self) -> bool {
+        false
+    }
 
     /// Makes everything written durable.
     ///

@@ -1,11 +1,12 @@
 //! Random logs, projected with restarts and crashes in between, and read at every place: each answer
 //! is that of a naive model (QY-1), and a rebuild has the same rows (PR-2).
 
+mod check;
 mod faults;
+mod mirror;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use ledger_domain::{
     decide,
 };
 
+use self::check::{all_rows, check_everywhere};
+use self::mirror::private;
 use crate::store::{StoreError, ViewStore};
 use crate::writer::{ViewError, ViewWriter};
 use crate::*;
@@ -219,60 +222,6 @@ fn project_all(
     writer
 }
 
-fn check_everywhere(reader: &ViewReader, world: &World) {
-    let last = world.truths.last().unwrap();
-    for truth in &world.truths {
-        let at = truth.place;
-        let ledgers = reader.ledgers(at, None, 100).unwrap().items;
-        let mut names: Vec<&str> = truth.ledgers.iter().map(String::as_str).collect();
-        names.sort_unstable();
-        assert_eq!(ledgers.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), names, "{at:?}");
-        let mut assets = 0;
-        for (_, ledger) in &ledgers {
-            assets += reader.assets(at, ledger.handle, None, 100).unwrap().items.len();
-            let accounts = reader.accounts(at, ledger.handle, None, 100).unwrap().items;
-            let found = accounts.into_iter().map(|(name, row)| (name.into_string(), row.handle));
-            let expected = truth.accounts.iter().filter(|((l, _), _)| *l == ledger.handle.0);
-            let expected = expected.map(|((_, name), handle)| (name.clone(), *handle));
-            assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{at:?}");
-        }
-        assert_eq!(assets, truth.assets);
-        for account in last.accounts.values() {
-            let found = reader.balances(at, *account).unwrap();
-            let mine = truth.balances.iter().filter(|((a, _), _)| a == account);
-            let expected: Vec<_> = mine.map(|((_, asset), value)| (*asset, *value)).collect();
-            let found: Vec<_> = found.iter().map(|(a, r)| (*a, (r.place, r.balance))).collect();
-            assert_eq!(found, expected, "balances of {account:?} at {at:?}");
-        }
-        for (key, all) in &last.entries {
-            let entries = reader.entries(at, key.0, key.1, usize::MAX).unwrap();
-            let places: Vec<Place> = entries.iter().map(|(place, _)| *place).collect();
-            let expected: Vec<_> = all.iter().rev().filter(|p| **p <= at).copied().collect();
-            assert_eq!(places, expected, "entries of {key:?} at {at:?}");
-            let newest = reader.balance(at, key.0, key.1).unwrap();
-            assert_eq!(newest.map(|row| row.balance), entries.first().map(|(_, e)| e.balance));
-        }
-        for (ledger, id) in last.transfers.keys() {
-            let row = reader.transfer(at, ledger_domain::LedgerHandle(*ledger), id).unwrap();
-            let found = row.map(|r| (r.place, matches!(r.outcome, TransferOutcome::Posted(_))));
-            assert_eq!(found, truth.transfers.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
-        }
-    }
-}
-
-fn all_rows(reader: &ViewReader) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
-    let mut rows = Vec::new();
-    for table in Table::ALL {
-        reader
-            .rows(table, &mut |key, value| {
-                rows.push((table, key.to_vec(), value.to_vec()));
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-    }
-    rows
-}
-
 /// The rows of a view that had everything in one write.
 fn rebuilt(records: &[ViewRecord]) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
     let store: Arc<dyn ViewStore> = Arc::new(MemoryStore::new());
@@ -302,14 +251,14 @@ fn in_rocksdb_every_place_reads_as_it_was_and_a_rebuild_is_equal() {
         let mut rng = Rng::with_seed(seed);
         let world = random_world(&mut rng, 60);
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn ViewStore> = Arc::new(open_view(folder.path(), &shared).unwrap());
+        let store = private(folder.path(), &shared);
         let writer = project_all(&mut rng, &store, &world.records, &|| ());
         check_everywhere(&writer.reader(), &world);
         assert_eq!(all_rows(&writer.reader()), rebuilt(&world.records), "seed {seed}");
         // The same from files, which prefix filters cover and memory tables do not.
         writer.flush().unwrap();
         drop((writer, store));
-        let store: Arc<dyn ViewStore> = Arc::new(open_view(folder.path(), &shared).unwrap());
+        let store = private(folder.path(), &shared);
         let writer = open(&store);
         assert_eq!(writer.next(), world.records.len() as u64);
         check_everywhere(&writer.reader(), &world);
@@ -323,7 +272,7 @@ fn rocksdb_falls_back_to_a_whole_write() {
     let world = random_world(&mut Rng::with_seed(7), 40);
     let mut folder = tempfile::tempdir().unwrap();
     for flushed in [0, 10, 20, 30] {
-        let store: Arc<dyn ViewStore> = Arc::new(open_view(folder.path(), &shared).unwrap());
+        let store = private(folder.path(), &shared);
         let mut writer = open(&store);
         assert_eq!(writer.next(), flushed, "at the last flush");
         let records = usize::try_from(flushed).unwrap();

@@ -8,15 +8,18 @@ use tokio::sync::watch;
 use crate::balances::HotBalances;
 use crate::project::{ProjectError, Projection, ViewRecord, ViewRecordKind, project_record};
 use crate::reader::ViewReader;
-use crate::row::{AppliedRow, Heads, Row, ViewLog};
+use crate::row::{AppliedRow, Heads, Row, ToldRow, ViewLog};
 use crate::rows::Rows;
 use crate::store::{StoreError, ViewStore};
 use crate::table::Table;
 
 /// Balances that a writer keeps in memory, at about 150 bytes each.
 const HOT_BALANCES_MAX: usize = 100_000;
-const APPLIED: &[u8] = b"applied";
-const LOG: &[u8] = b"log";
+pub(crate) const APPLIED: &[u8] = b"applied";
+pub(crate) const LOG: &[u8] = b"log";
+pub(crate) const TOLD: &[u8] = b"told";
+/// How often what readers are told is written for those in other processes.
+const TOLD_EVERY_NS: u64 = 400_000_000;
 
 /// How far a view came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +105,8 @@ pub struct ViewWriter {
     staged: Option<Applied>,
     cursor: Option<Vec<u8>>,
     state: watch::Sender<ViewState>,
+    /// When readers in other processes were told; not yet of what is now.
+    told_at: Option<Timestamp>,
 }
 
 impl ViewWriter {
@@ -128,6 +133,7 @@ impl ViewWriter {
             staged: None,
             cursor: None,
             state: watch::Sender::default(),
+            told_at: None,
         };
         writer.reopen()?;
         Ok(writer)
@@ -166,6 +172,13 @@ impl ViewWriter {
             state.applied = applied;
             state.parked = None;
         });
+        self.told_at = None;
+        if !self.store.has_other_readers() && read_meta::<ToldRow>(&*self.store, TOLD)?.is_some() {
+            // Of a time when it had others; nobody keeps it true any more.
+            let mut rows = Rows::default();
+            rows.put(Table::Meta, TOLD, |out| ToldRow::default().encode(out));
+            self.store.write(&rows)?;
+        }
         Ok(())
     }
 
@@ -271,18 +284,41 @@ impl ViewWriter {
         Ok(())
     }
 
-    /// Tells readers how what is applied stands to the log. Nobody is woken: nothing else has changed.
-    pub fn tell(&mut self, fresh: Freshness) {
+    /// Tells readers how what is applied stood to the log `now`. Nobody is woken: nothing else has changed.
+    pub fn tell(&mut self, fresh: Freshness, now: Timestamp) {
         self.state.send_if_modified(|state| {
             state.fresh = fresh;
             false
         });
+        if self.told_at.is_none_or(|told_at| now.abs_diff(told_at) >= TOLD_EVERY_NS) {
+            self.told_at = Some(now);
+            self.tell_other_processes();
+        }
+    }
+
+    /// Writes for readers in other processes what those in this one are told.
+    fn tell_other_processes(&self) {
+        if !self.store.has_other_readers() {
+            return;
+        }
+        let state = self.state.borrow().clone();
+        let told = ToldRow {
+            caught_up_at: state.fresh.caught_up_at,
+            known_end: state.fresh.known_end,
+            parked: state.parked.map(|parked| (parked.offset, (&*parked.what).into())),
+        };
+        let mut rows = Rows::default();
+        rows.put(Table::Meta, TOLD, |out| told.encode(out));
+        // A store that cannot be written leaves what they were told before, which is as true as it was; the
+        // next commit meets the same failure, and parks the view.
+        let _what_was_told_stands = self.store.write(&rows);
     }
 
     /// Stops the view before the record at `offset`, for a reason that readers are told.
     pub fn park(&mut self, offset: u64, what: &str) {
         let parked = Parked { offset, what: what.into() };
         self.state.send_modify(|state| state.parked = Some(parked));
+        self.tell_other_processes();
     }
 
     /// Makes durable what was committed.
@@ -294,7 +330,10 @@ impl ViewWriter {
     }
 }
 
-fn read_meta<R: Row>(store: &dyn ViewStore, key: &[u8]) -> Result<Option<R>, StoreError> {
+pub(crate) fn read_meta<R: Row>(
+    store: &dyn ViewStore,
+    key: &[u8],
+) -> Result<Option<R>, StoreError> {
     let Some(bytes) = store.get(Table::Meta, key)? else { return Ok(None) };
     let what = || format!("meta: {:?}", String::from_utf8_lossy(key));
     R::decode(&bytes).map(Some).ok_or_else(|| StoreError::Damaged { what: what() })

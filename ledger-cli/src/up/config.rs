@@ -7,6 +7,7 @@ use ledger_runtime::config::{ConfigError, load};
 use ledger_runtime::telemetry::Format;
 use serde::{Deserialize, Serialize};
 
+use super::roles::Roles;
 use super::{PARTITIONS_MAX, UpArgs};
 use crate::kafka::KafkaConfig;
 
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where other servers reach this one; empty is where it listens.
     pub(crate) advertise: String,
+    /// What this server does.
+    pub(crate) roles: Roles,
     /// Partitions of a log that is created; pinned then.
     pub(crate) partitions: u32,
     /// The log in the data folder.
@@ -50,6 +53,9 @@ pub(crate) struct ViewsConfig {
     pub(crate) cache_bytes: usize,
     /// Rows that are not flushed, of all views together.
     pub(crate) write_buffer_bytes: usize,
+    /// Write them so that servers with the role query alone, and the same data folder, can read them: with a
+    /// write-ahead log. A server with the role projector and without query does so anyway.
+    pub(crate) for_other_processes: bool,
 }
 
 /// Settings of the log lines.
@@ -68,6 +74,7 @@ impl Default for Config {
             data: PathBuf::from("ledger-data"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
             advertise: String::new(),
+            roles: Roles::default(),
             partitions: 8,
             log: Log::default(),
             kafka: KafkaConfig::default(),
@@ -86,7 +93,11 @@ impl Default for Log {
 
 impl Default for ViewsConfig {
     fn default() -> Self {
-        ViewsConfig { cache_bytes: 512 << 20, write_buffer_bytes: 256 << 20 }
+        ViewsConfig {
+            cache_bytes: 512 << 20,
+            write_buffer_bytes: 256 << 20,
+            for_other_processes: false,
+        }
     }
 }
 
@@ -114,13 +125,23 @@ impl Config {
         config.data = args.data.unwrap_or(config.data);
         config.listen = args.listen.unwrap_or(config.listen);
         config.advertise = args.advertise.unwrap_or(config.advertise);
+        if !args.roles.is_empty() {
+            config.roles = args.roles.into_iter().collect();
+        }
         config.partitions = args.partitions.unwrap_or(config.partitions);
         config.kafka.bootstrap = args.kafka.unwrap_or(config.kafka.bootstrap);
         config.kafka.prefix = args.kafka_prefix.unwrap_or(config.kafka.prefix);
         config.kafka.allow_under_replicated |= args.allow_under_replicated;
+        let invalid = |what: String| ConfigError::Invalid {
+            path: args.config.clone().unwrap_or_default(),
+            what,
+        };
+        if let Some(what) = config.roles.refusal(!config.kafka.bootstrap.is_empty()) {
+            return Err(invalid(what.to_owned()));
+        }
         if !(1..=PARTITIONS_MAX).contains(&config.partitions) {
             let what = format!("partitions = {}: it is 1 to {PARTITIONS_MAX}", config.partitions);
-            return Err(ConfigError::Invalid { path: args.config.unwrap_or_default(), what });
+            return Err(invalid(what));
         }
         let shared = !config.kafka.bootstrap.is_empty();
         if shared && config.listen.ip().is_unspecified() && config.advertise.is_empty() {
@@ -128,7 +149,7 @@ impl Config {
                 "listen = {}: other servers need an address to reach this one: set advertise",
                 config.listen
             );
-            return Err(ConfigError::Invalid { path: args.config.unwrap_or_default(), what });
+            return Err(invalid(what));
         }
         Ok(config)
     }
@@ -167,6 +188,9 @@ mod tests {
         for (text, part) in [
             ("partitions = 0", "partitions = 0"),
             ("partitions = 1025", "1 to 1024"),
+            ("roles = []", "roles is empty"),
+            ("roles = [\"projector\"]", "set kafka.bootstrap"),
+            ("roles = [\"writer\"]", "unknown variant `writer`"),
             ("[command.writer]\nqueue_commands_max = 0", "queue_commands_max = 0"),
             ("[command.writer]\ncommits_in_flight_max = 0", "commits_in_flight_max = 0"),
             ("[command.writer]\nrecent_ids_max = 0", "recent_ids_max = 0"),

@@ -15,6 +15,7 @@ use tonic::service::Routes;
 
 use super::config::Config;
 use super::membership::Membership;
+use super::roles::Roles;
 use super::topology::{Known, Myself, Topology};
 use super::views::Views;
 use crate::{auditor, commands, folder};
@@ -26,9 +27,11 @@ pub(super) struct Node {
 }
 
 struct Inner {
-    backend: Arc<dyn Backend>,
-    log: LogInfo,
-    router: Router,
+    roles: Roles,
+    /// Where a role needs it.
+    log: Option<Log>,
+    /// Where commands can be taken, or sent on.
+    router: Option<Router>,
     myself: Arc<Myself>,
     known: Known,
     /// Until they end.
@@ -36,67 +39,88 @@ struct Inner {
     membership: Mutex<Option<Membership>>,
 }
 
+/// A log that is open.
+type Log = (Arc<dyn Backend>, LogInfo);
+
+/// Services, whose health is told.
+pub(super) const COMMANDS: &str = "ledger.v1.LedgerCommandService";
+const QUERIES: &str = "ledger.v1.LedgerQueryService";
+const AUDITS: &str = "ledger.v1.AuditService";
+const TOPOLOGY: &str = "ledger.v1.TopologyService";
+
 impl Node {
     /// Opens the log, recovers, and serves what is its own; among others, once the group has said what
-    /// that is.
+    /// that is. Of all this, what its roles need.
     pub(super) async fn start(config: &Config, address: SocketAddr) -> anyhow::Result<Node> {
-        let (backend, cluster, log) = {
+        let (log, cluster) = {
             let config = config.clone();
             tokio::task::spawn_blocking(move || open_log(&config)).await??
         };
-        tracing::info!(%log, data = %config.data.display(), "opened");
-        let environment = Environment {
-            backend: backend.clone(),
-            log,
-            folder: config.data.clone(),
-            clock: clock::now,
-            entropy: random::bytes_16,
+        let command = match &log {
+            Some(log) if config.roles.command() => Some(start_command(config, log).await?),
+            _ => None,
         };
-        let command = ledger_command::run::start(&environment, config.command)?;
-        command.caught_up().await?;
-        let views = Views::open(config, &backend, log)?;
+        let views = open_views(config, log.as_ref()).await?;
+        let viewed = || u32::try_from(views.readers().len()).unwrap_or(u32::MAX);
         let myself = Arc::new(Myself {
             id: commands::fresh_id(),
             address: match config.advertise.as_str() {
                 "" => address.to_string(),
                 advertised => advertised.to_owned(),
             },
-            folder_id: folder::id(&config.data)?,
-            roles: ["command", "projector", "query"].map(str::to_owned).into(),
-            partition_count: log.partition_count,
-            command: Some(command.clone()),
+            folder_id: match log {
+                Some(_) => folder::id(&config.data)?,
+                // The folder is another server's.
+                None => commands::fresh_id(),
+            },
+            roles: config.roles.names(),
+            partition_count: log.as_ref().map_or_else(viewed, |(_, log)| log.partition_count),
+            command: command.clone(),
             views: views.readers(),
         });
         let known = Known::default();
-        let (router, membership) = match cluster {
-            None => {
-                command.assign(0..log.partition_count);
+        let (router, membership) = match (cluster, command) {
+            (None, None) => (None, None),
+            (None, Some(command)) => {
+                command.assign(0..myself.partition_count);
                 command.ready().await?;
-                (Router::alone(command), None)
+                (Some(Router::alone(command)), None)
             }
-            Some(cluster) => {
-                let owners = Owners::new(log.partition_count);
+            (Some(cluster), command) => {
+                let owners = Owners::new(myself.partition_count);
                 let (router, membership) =
                     join(cluster, myself.clone(), known.clone(), owners, command).await?;
-                (router, Some(membership))
+                (Some(router), Some(membership))
             }
         };
         let (views, membership) = (Mutex::new(Some(views)), Mutex::new(membership));
-        let inner = Inner { backend, log, router, myself, known, views, membership };
+        let roles = config.roles.clone();
+        let inner = Inner { roles, log, router, myself, known, views, membership };
         Ok(Node { inner: Arc::new(inner) })
     }
 
-    /// The services of its roles.
-    pub(super) fn routes(&self) -> anyhow::Result<Routes> {
-        let Inner { backend, log, router, myself, known, .. } = &*self.inner;
-        let query = Query::new(myself.views.clone())?.with_clock(clock::now);
-        let audited = myself.views.iter().cloned().map(Some).collect();
-        let audit = auditor::over(backend.clone(), *log, audited);
-        let topology = Topology::service(myself.clone(), known.clone(), backend.clone(), *log);
-        Ok(Routes::new(ledger_command::service::server(router.clone()))
-            .add_service(LedgerQuery::new(query).into_service())
-            .add_service(AuditServiceServer::new(audit))
-            .add_service(topology))
+    /// The services of its roles, and their names.
+    pub(super) fn routes(&self) -> anyhow::Result<(Routes, Vec<&'static str>)> {
+        let Inner { roles, log, router, myself, known, .. } = &*self.inner;
+        let (mut routes, mut services) = (Routes::default(), Vec::new());
+        if let Some(router) = router {
+            routes = routes.add_service(ledger_command::service::server(router.clone()));
+            services.push(COMMANDS);
+        }
+        if roles.query() {
+            let query = Query::new(myself.views.clone())?.with_clock(clock::now);
+            routes = routes.add_service(LedgerQuery::new(query).into_service());
+            services.push(QUERIES);
+        }
+        if let Some((backend, log)) = log {
+            let mut audited: Vec<_> = myself.views.iter().cloned().map(Some).collect();
+            audited.resize(usize::try_from(log.partition_count)?, None);
+            let audit = auditor::over(backend.clone(), *log, audited);
+            let topology = Topology::service(myself.clone(), known.clone(), backend.clone(), *log);
+            routes = routes.add_service(AuditServiceServer::new(audit)).add_service(topology);
+            services.extend([AUDITS, TOPOLOGY]);
+        }
+        Ok((routes, services))
     }
 
     /// Returns once a partition of this server cannot be written until a person acts.
@@ -119,7 +143,9 @@ impl Node {
 
     /// Gives its partitions to others; what its clients still ask for is sent on to them.
     pub(super) async fn leave(&self) {
-        self.inner.router.close();
+        if let Some(router) = &self.inner.router {
+            router.close();
+        }
         let node = self.clone();
         let left = tokio::task::spawn_blocking(move || {
             if let Some(membership) = &*lock(&node.inner.membership) {
@@ -153,19 +179,49 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-type OpenedLog = (Arc<dyn Backend>, Option<Cluster>, LogInfo);
+type OpenedLog = (Option<Log>, Option<Cluster>);
 
 fn open_log(config: &Config) -> anyhow::Result<OpenedLog> {
-    let (backend, cluster): (Arc<dyn Backend>, _) = match config.kafka.bootstrap.as_str() {
-        "" => (open_embedded(config)?, None),
-        _ => {
-            let kafka = Kafka::open(config.kafka.options(Some(config.partitions)))?;
-            let cluster = kafka.cluster();
-            (kafka, Some(cluster))
-        }
+    let on_kafka = !config.kafka.bootstrap.is_empty();
+    if !config.roles.log() {
+        let options = config.kafka.options(None);
+        return Ok((None, on_kafka.then(|| Cluster::new(options)).transpose()?));
+    }
+    let (backend, cluster): (Arc<dyn Backend>, _) = if on_kafka {
+        let kafka = Kafka::open(config.kafka.options(Some(config.partitions)))?;
+        let cluster = kafka.cluster();
+        (kafka, Some(cluster))
+    } else {
+        (open_embedded(config)?, None)
     };
     let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
-    Ok((backend, cluster, log))
+    tracing::info!(%log, data = %config.data.display(), "opened");
+    Ok((Some((backend, log)), cluster))
+}
+
+/// The write path, once its followers have caught up.
+async fn start_command(config: &Config, (backend, log): &Log) -> anyhow::Result<Handle> {
+    let environment = Environment {
+        backend: backend.clone(),
+        log: *log,
+        folder: config.data.clone(),
+        clock: clock::now,
+        entropy: random::bytes_16,
+    };
+    let command = ledger_command::run::start(&environment, config.command)?;
+    command.caught_up().await?;
+    Ok(command)
+}
+
+async fn open_views(config: &Config, log: Option<&Log>) -> anyhow::Result<Views> {
+    match log {
+        Some((backend, log)) if config.roles.projector() => Views::write(config, backend, *log),
+        _ if config.roles.query() => {
+            let config = config.clone();
+            tokio::task::spawn_blocking(move || Views::follow(&config)).await?
+        }
+        _ => Ok(Views::default()),
+    }
 }
 
 fn open_embedded(config: &Config) -> Result<Arc<Embedded>, LogError> {
@@ -177,23 +233,25 @@ fn open_embedded(config: &Config) -> Result<Arc<Embedded>, LogError> {
     Embedded::open(&config.data.join("log"), options)
 }
 
-/// Among others: says how it is, and takes a seat in the group.
+/// Among others: says how it is, and takes a seat in the group where it can write.
 async fn join(
     cluster: Cluster,
     myself: Arc<Myself>,
     known: Known,
     owners: Owners,
-    command: Handle,
+    command: Option<Handle>,
 ) -> anyhow::Result<(Router, Membership)> {
     let count = myself.partition_count;
     let me = myself.id.clone();
     let runtime = tokio::runtime::Handle::current();
     let (handle, said) = (command.clone(), owners.clone());
-    let router = Router::shared(Some(command), count, &me, owners, commands::fresh_id);
+    let router = Router::shared(command, count, &me, owners, commands::fresh_id);
     let routes = router.clone();
     let membership = tokio::task::spawn_blocking(move || {
         let membership = Membership::begin(&cluster, myself, known, said)?;
-        membership.join(&cluster, &handle, routes, &runtime)?;
+        if let Some(handle) = &handle {
+            membership.join(&cluster, handle, routes, &runtime)?;
+        }
         anyhow::Ok(membership)
     });
     Ok((router, membership.await??))

@@ -67,10 +67,21 @@ impl Log {
         self.try_serve(data).unwrap_or_else(|said| panic!("no server: {said}"))
     }
 
+    /// A server with some of the roles.
+    pub(crate) fn serve_as(&self, roles: &str, data: &Path) -> Server {
+        let mut flags = self.flags();
+        flags.extend(["--roles", roles]);
+        Server::start_with(data, &flags)
+    }
+
     pub(crate) fn try_serve(&self, data: &Path) -> Result<Server, String> {
+        Server::try_start(data, &self.flags())
+    }
+
+    fn flags(&self) -> Vec<&str> {
         let mut flags = vec!["--kafka", &self.bootstrap, "--kafka-prefix", &self.prefix];
         flags.extend(self.more.iter().map(String::as_str));
-        Server::try_start(data, &flags)
+        flags
     }
 
     /// What holds after every fault: the server keeps what was acknowledged, and one that is made anew

@@ -68,7 +68,7 @@ impl Bank {
 
     /// As a projector does that knows how the views stand to the log.
     pub(crate) fn tell(&mut self, fresh: Freshness) {
-        self.partitions.iter_mut().for_each(|p| p.writer.tell(fresh));
+        self.partitions.iter_mut().for_each(|p| p.writer.tell(fresh, 0));
     }
 
     pub(crate) fn park(&mut self) {

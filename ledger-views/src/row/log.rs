@@ -65,6 +65,17 @@ pub struct AppliedRow {
     pub cursor: Vec<u8>,
 }
 
+/// Of [`crate::Table::Meta`], under "told": what readers in other processes are told beside "applied".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToldRow {
+    /// The view is known to have held everything that the log had at this instant.
+    pub caught_up_at: Option<Timestamp>,
+    /// Offset after the newest record of the log that was heard of.
+    pub known_end: u64,
+    /// While the view goes no further: the record that stopped it, and why.
+    pub parked: Option<(u64, Box<str>)>,
+}
+
 /// Of [`crate::Table::Meta`], under "log": what the store is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ViewLog {
@@ -142,6 +153,32 @@ impl Row for AppliedRow {
         let (offset, recorded_at) = (source.u64()?, source.signed()?);
         let heads = Heads { ledgers: source.u32()?, accounts: source.u64()? };
         Some(AppliedRow { offset, recorded_at, heads, cursor: source.0.to_vec() })
+    }
+}
+
+impl Row for ToldRow {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.caught_up_at.is_some()) | u8::from(self.parked.is_some()) << 1);
+        put_number(out, self.known_end);
+        if let Some(at) = self.caught_up_at {
+            put_signed(out, at);
+        }
+        if let Some((offset, what)) = &self.parked {
+            put_number(out, *offset);
+            put_text(out, what);
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut source = Source(bytes);
+        let (which, known_end) = (source.byte()?, source.u64()?);
+        let caught_up_at = if which & 1 == 0 { None } else { Some(source.signed()?) };
+        let parked =
+            if which & 2 == 0 { None } else { Some((source.u64()?, source.text()?.into())) };
+        if which > 3 {
+            return None;
+        }
+        source.end(ToldRow { caught_up_at, known_end, parked })
     }
 }
 

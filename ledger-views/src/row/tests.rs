@@ -139,6 +139,10 @@ fn the_log() {
     let log = ViewLog { log_id: [7; 16], partition: 3, partition_count: 8 };
     golden(&log, "070707070707070707070707070707070308");
     exact(&log);
+    golden(&ToldRow { caught_up_at: None, known_end: 300, parked: None }, "00ac02");
+    let told = ToldRow { caught_up_at: Some(3), known_end: 1, parked: Some((5, "no".into())) };
+    golden(&told, "03010605026e6f");
+    exact(&told);
 }
 
 #[test]

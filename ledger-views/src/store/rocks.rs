@@ -3,6 +3,8 @@
 //!
 //! The write-ahead log is off, for the event log is that log: after a crash the store is at its last
 //! flush, all families at the same write (`atomic_flush`), and the projector goes on from there.
+//! It is on where other processes read the store, for they see what is written there at once, and what is
+//! not only with the next flush.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -25,6 +27,9 @@ const OPEN_FILES_MAX: i32 = 256;
 /// Small, so that an idle partition's families stay small in memory.
 const ARENA_BLOCK_BYTES: usize = 64 << 10;
 const BLOCK_BYTES: usize = 8 << 10;
+/// Bytes of a store's write-ahead log, where it has one, after which everything is flushed: more than the
+/// projector leaves unflushed.
+const LOG_BYTES_MAX: u64 = 256 << 20;
 
 /// What all stores of a process share.
 #[derive(Clone)]
@@ -53,18 +58,29 @@ impl RocksShared {
     }
 }
 
-/// One view of one partition.
-#[derive(Debug)]
-pub struct RocksStore {
-    db: DB,
-    write: WriteOptionsNoLog,
+/// Who reads a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// The process that writes it.
+    ThisProcess,
+    /// Others too, by [`super::secondary::SecondaryStore`]: at the price of a write-ahead log.
+    OtherProcesses,
 }
 
-struct WriteOptionsNoLog(WriteOptions);
+/// One view of one partition.
+pub struct RocksStore {
+    db: DB,
+    readers: Readers,
+    write: WriteOptions,
+}
 
-impl std::fmt::Debug for WriteOptionsNoLog {
+impl std::fmt::Debug for RocksStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WriteOptions { disable_wal: true }")
+        let RocksStore { db, readers, .. } = self;
+        f.debug_struct("RocksStore")
+            .field("db", db)
+            .field("readers", readers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +90,7 @@ impl RocksStore {
     /// # Errors
     /// [`StoreError::Damaged`] when its files are, [`StoreError::Unavailable`] for anything else, such
     /// as another process that has it open.
-    pub fn open(folder: &Path, shared: &RocksShared) -> Result<Self, StoreError> {
+    pub fn open(folder: &Path, shared: &RocksShared, readers: Readers) -> Result<Self, StoreError> {
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
@@ -83,22 +99,70 @@ impl RocksStore {
         options.set_max_open_files(OPEN_FILES_MAX);
         options.set_keep_log_file_num(2);
         options.set_log_level(LogLevel::Warn);
-        let mut families: Vec<_> = Family::ALL
-            .iter()
-            .map(|family| ColumnFamilyDescriptor::new(family.name(), tune(*family, shared)))
-            .collect();
-        // RocksDB insists on it; nothing is kept there.
-        families.push(ColumnFamilyDescriptor::new("default", tune(Family::Directory, shared)));
-        let db = DB::open_cf_descriptors(&options, folder, families).map_err(failed)?;
+        options.set_max_total_wal_size(LOG_BYTES_MAX);
+        let db = DB::open_cf_descriptors(&options, folder, families(shared)).map_err(failed)?;
         let mut write = WriteOptions::default();
-        write.disable_wal(true);
-        Ok(RocksStore { db, write: WriteOptionsNoLog(write) })
+        write.disable_wal(readers == Readers::ThisProcess);
+        Ok(RocksStore { db, readers, write })
     }
+}
 
-    fn family(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
-        let missing = || StoreError::Damaged { what: format!("no family {}", family.name()) };
-        self.db.cf_handle(family.name()).ok_or_else(missing)
+/// All families, each with its settings.
+pub(super) fn families(shared: &RocksShared) -> Vec<ColumnFamilyDescriptor> {
+    let mut families: Vec<_> = Family::ALL
+        .iter()
+        .map(|family| ColumnFamilyDescriptor::new(family.name(), tune(*family, shared)))
+        .collect();
+    // RocksDB insists on it; nothing is kept there.
+    families.push(ColumnFamilyDescriptor::new("default", tune(Family::Directory, shared)));
+    families
+}
+
+fn handle(db: &DB, family: Family) -> Result<&ColumnFamily, StoreError> {
+    let missing = || StoreError::Damaged { what: format!("no family {}", family.name()) };
+    db.cf_handle(family.name()).ok_or_else(missing)
+}
+
+/// [`ViewStore::get`] of a database.
+pub(super) fn get(db: &DB, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    let (family, tag) = table.home();
+    let family = handle(db, family)?;
+    match tag {
+        None => db.get_cf(family, key),
+        Some(tag) => db.get_cf(family, tagged(tag, key)),
     }
+    .map_err(failed)
+}
+
+/// [`ViewStore::scan`] of a database.
+pub(super) fn scan(
+    db: &DB,
+    table: Table,
+    prefix: &[u8],
+    from: &[u8],
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    let (family, tag) = table.home();
+    let head = tag.map_or_else(Vec::new, |tag| vec![tag]);
+    let bound = [head.as_slice(), prefix].concat();
+    let mut options = ReadOptions::default();
+    if let Some(end) = successor(&bound) {
+        options.set_iterate_upper_bound(end);
+    }
+    // The filter by prefix can answer only for a whole balance.
+    let within_balance = family == Family::History && prefix.len() >= BALANCE_KEY_BYTES;
+    options.set_prefix_same_as_start(within_balance);
+    options.set_total_order_seek(!within_balance);
+    let mut rows = db.raw_iterator_cf_opt(handle(db, family)?, options);
+    rows.seek([head.as_slice(), from.max(prefix)].concat());
+    while let Some((key, value)) = rows.item() {
+        let inside = key.starts_with(&bound);
+        if !inside || visit(&key[head.len()..], value) == ControlFlow::Break(()) {
+            return Ok(());
+        }
+        rows.next();
+    }
+    rows.status().map_err(failed)
 }
 
 fn tune(family: Family, shared: &RocksShared) -> Options {
@@ -135,13 +199,7 @@ fn tune(family: Family, shared: &RocksShared) -> Options {
 
 impl ViewStore for RocksStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let (family, tag) = table.home();
-        let family = self.family(family)?;
-        match tag {
-            None => self.db.get_cf(family, key),
-            Some(tag) => self.db.get_cf(family, tagged(tag, key)),
-        }
-        .map_err(failed)
+        get(&self.db, table, key)
     }
 
     fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
@@ -150,7 +208,7 @@ impl ViewStore for RocksStore {
             return keys.iter().map(|key| self.get(table, key)).collect();
         }
         debug_assert!(keys.is_sorted(), "the keys are sorted");
-        let found = self.db.batched_multi_get_cf(self.family(family)?, keys, true);
+        let found = self.db.batched_multi_get_cf(handle(&self.db, family)?, keys, true);
         found
             .into_iter()
             .map(|row| row.map(|row| row.map(|r| r.to_vec())).map_err(failed))
@@ -164,45 +222,29 @@ impl ViewStore for RocksStore {
         from: &[u8],
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        let (family, tag) = table.home();
-        let head = tag.map_or_else(Vec::new, |tag| vec![tag]);
-        let bound = [head.as_slice(), prefix].concat();
-        let mut options = ReadOptions::default();
-        if let Some(end) = successor(&bound) {
-            options.set_iterate_upper_bound(end);
-        }
-        // The filter by prefix can answer only for a whole balance.
-        let within_balance = family == Family::History && prefix.len() >= BALANCE_KEY_BYTES;
-        options.set_prefix_same_as_start(within_balance);
-        options.set_total_order_seek(!within_balance);
-        let mut rows = self.db.raw_iterator_cf_opt(self.family(family)?, options);
-        rows.seek([head.as_slice(), from.max(prefix)].concat());
-        while let Some((key, value)) = rows.item() {
-            let inside = key.starts_with(&bound);
-            if !inside || visit(&key[head.len()..], value) == ControlFlow::Break(()) {
-                return Ok(());
-            }
-            rows.next();
-        }
-        rows.status().map_err(failed)
+        scan(&self.db, table, prefix, from, visit)
+    }
+
+    fn has_other_readers(&self) -> bool {
+        self.readers == Readers::OtherProcesses
     }
 
     fn write(&self, rows: &Rows) -> Result<(), StoreError> {
         let mut batch = WriteBatch::with_capacity_bytes(rows.bytes() + rows.len() * 8);
         for (table, key, value) in rows.iter() {
             let (family, tag) = table.home();
-            let family = self.family(family)?;
+            let family = handle(&self.db, family)?;
             match tag {
                 None => batch.put_cf(family, key, value),
                 Some(tag) => batch.put_cf(family, tagged(tag, key), value),
             }
         }
-        self.db.write_opt(batch, &self.write.0).map_err(failed)
+        self.db.write_opt(batch, &self.write).map_err(failed)
     }
 
     fn flush(&self) -> Result<(), StoreError> {
         let families: Vec<_> =
-            Family::ALL.iter().map(|family| self.family(*family)).collect::<Result<_, _>>()?;
+            Family::ALL.iter().map(|family| handle(&self.db, *family)).collect::<Result<_, _>>()?;
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(true);
         self.db.flush_cfs_opt(&families, &options).map_err(failed)
@@ -226,7 +268,7 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
 
 // By value, as `map_err` hands it over.
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over by value")]
-fn failed(error: rocksdb::Error) -> StoreError {
+pub(super) fn failed(error: rocksdb::Error) -> StoreError {
     let what = error.to_string();
     match error.kind() {
         ErrorKind::Corruption => StoreError::Damaged { what },

@@ -1,5 +1,6 @@
 //! Stores that fail, files that were changed, and readers beside the writer.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -48,7 +49,7 @@ type AnyRow = (Table, Vec<u8>, Vec<u8>);
 
 /// All rows of the view in this folder, or the first error.
 fn read_all(folder: &Path) -> Result<Vec<AnyRow>, StoreError> {
-    let store = open_view(folder, &RocksShared::new(8 << 20, 4 << 20))?;
+    let store = open_view(folder, &RocksShared::new(8 << 20, 4 << 20), Readers::ThisProcess)?;
     let mut rows = Vec::new();
     for table in Table::ALL {
         store.scan(table, &[], &[], &mut |key, value| {
@@ -64,7 +65,7 @@ fn a_changed_byte_is_an_error_and_never_another_row() {
     let world = random_world(&mut Rng::with_seed(22), 40);
     let folder = tempfile::tempdir().unwrap();
     let shared = RocksShared::new(8 << 20, 4 << 20);
-    let store: Arc<dyn ViewStore> = Arc::new(open_view(folder.path(), &shared).unwrap());
+    let store = private(folder.path(), &shared);
     let mut writer = open(&store);
     world.records.iter().for_each(|record| writer.stage(record).unwrap());
     writer.commit(&cursor(40)).unwrap();
@@ -123,7 +124,7 @@ fn transfer_of(amount: u128) -> Event {
 fn readers_beside_the_writer_see_one_state_each() {
     let folder = tempfile::tempdir().unwrap();
     let shared = RocksShared::new(8 << 20, 4 << 20);
-    let store: Arc<dyn ViewStore> = Arc::new(open_view(folder.path(), &shared).unwrap());
+    let store = private(folder.path(), &shared);
     let mut writer = open(&store);
     let ledger = ledger_domain::LedgerHandle(0);
     let opened = |account, name: &str| Event::AccountOpened {

@@ -8,7 +8,7 @@ use ledger_log::{Backend, LogId, LogInfo};
 use ledger_proto::v1::audit_service_server::AuditService as _;
 use ledger_proto::v1::{ReplayReport, ReplayRequest, replay_request, replay_response};
 use ledger_runtime::random;
-use ledger_views::{RocksShared, ViewLog, ViewReader, ViewWriter, open_view};
+use ledger_views::{Readers, RocksShared, ViewLog, ViewReader, ViewWriter, open_view};
 use tokio_stream::StreamExt as _;
 
 use super::Bars;
@@ -51,7 +51,8 @@ fn open(data: &Path, log: LogInfo, partition: u32) -> anyhow::Result<Option<View
     if !folder.exists() {
         return Ok(None);
     }
-    let store = Arc::new(open_view(&folder, &RocksShared::new(256 << 20, 64 << 20))?);
+    let store =
+        Arc::new(open_view(&folder, &RocksShared::new(256 << 20, 64 << 20), Readers::ThisProcess)?);
     let LogInfo { id, partition_count } = log;
     let of = ViewLog { log_id: id.0, partition, partition_count };
     Ok(Some(ViewWriter::open(store, of)?.reader()))

@@ -1,0 +1,71 @@
+//! Reads of a view, held against what is true.
+
+use std::ops::ControlFlow;
+
+use super::{Truth, World};
+use crate::store::StoreError;
+use crate::{Place, Table, TransferOutcome, ViewReader};
+
+/// Reads at every place of the log.
+pub(super) fn check_everywhere(reader: &ViewReader, world: &World) {
+    world.truths.iter().for_each(|truth| check_at(reader, truth, world).unwrap());
+}
+
+/// Reads everything there is at the place of one truth.
+pub(super) fn check_at(
+    reader: &ViewReader,
+    truth: &Truth,
+    world: &World,
+) -> Result<(), StoreError> {
+    let last = world.truths.last().expect("the world has records");
+    let at = truth.place;
+    let ledgers = reader.ledgers(at, None, 100)?.items;
+    let mut names: Vec<&str> = truth.ledgers.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(ledgers.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), names, "{at:?}");
+    let mut assets = 0;
+    for (_, ledger) in &ledgers {
+        assets += reader.assets(at, ledger.handle, None, 100)?.items.len();
+        let accounts = reader.accounts(at, ledger.handle, None, 100)?.items;
+        let found = accounts.into_iter().map(|(name, row)| (name.into_string(), row.handle));
+        let expected = truth.accounts.iter().filter(|((l, _), _)| *l == ledger.handle.0);
+        let expected = expected.map(|((_, name), handle)| (name.clone(), *handle));
+        assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{at:?}");
+    }
+    assert_eq!(assets, truth.assets);
+    for account in last.accounts.values() {
+        let found = reader.balances(at, *account)?;
+        let mine = truth.balances.iter().filter(|((a, _), _)| a == account);
+        let expected: Vec<_> = mine.map(|((_, asset), value)| (*asset, *value)).collect();
+        let found: Vec<_> = found.iter().map(|(a, r)| (*a, (r.place, r.balance))).collect();
+        assert_eq!(found, expected, "balances of {account:?} at {at:?}");
+    }
+    for (key, all) in &last.entries {
+        let entries = reader.entries(at, key.0, key.1, usize::MAX)?;
+        let places: Vec<Place> = entries.iter().map(|(place, _)| *place).collect();
+        let expected: Vec<_> = all.iter().rev().filter(|p| **p <= at).copied().collect();
+        assert_eq!(places, expected, "entries of {key:?} at {at:?}");
+        let newest = reader.balance(at, key.0, key.1)?;
+        assert_eq!(newest.map(|row| row.balance), entries.first().map(|(_, e)| e.balance));
+    }
+    for (ledger, id) in last.transfers.keys() {
+        let row = reader.transfer(at, ledger_domain::LedgerHandle(*ledger), id)?;
+        let found = row.map(|r| (r.place, matches!(r.outcome, TransferOutcome::Posted(_))));
+        assert_eq!(found, truth.transfers.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
+    }
+    Ok(())
+}
+
+/// Every row of every table.
+pub(super) fn all_rows(reader: &ViewReader) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
+    let mut rows = Vec::new();
+    for table in Table::ALL {
+        reader
+            .rows(table, &mut |key, value| {
+                rows.push((table, key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+    }
+    rows
+}
