@@ -194,6 +194,7 @@ impl Router {
             let left = until.saturating_duration_since(Instant::now());
             let tried = self.attempt(shared, partition, &command, prepared, arrival, left).await;
             let why = match tried {
+                Attempt::Done(result) if unknown => return in_doubt(result),
                 Attempt::Done(result) => return result,
                 Attempt::Again { may_be_recorded, why } => {
                     unknown |= may_be_recorded;
@@ -211,7 +212,10 @@ impl Router {
                     (false, true) => reason::NOT_OWNER,
                     (false, false) => reason::NOT_RECORDED,
                 };
-                let message = format!("nobody writes partition {partition} now: {why}");
+                let mut message = format!("nobody writes partition {partition} now: {why}");
+                if reason == reason::NOT_RECORDED {
+                    message.insert_str(0, "not recorded, safe to retry: ");
+                }
                 return Answering::of(&mut prepared).failed(reason, &message);
             }
             let pause = (now + LOOK_AGAIN).min(until);
@@ -264,6 +268,15 @@ impl Router {
             }
         }
     }
+}
+
+/// What was asked once may be recorded, though nothing was when it was asked again.
+fn in_doubt(mut result: v1::CommandResult) -> v1::CommandResult {
+    if let Some(Outcome::Failure(failure)) = &mut result.outcome {
+        failure.reason = reason::OUTCOME_UNKNOWN.to_owned();
+        failure.retry_after_ms = 0;
+    }
+    result
 }
 
 /// A batch with no well-formed transfer is answered without its partition.

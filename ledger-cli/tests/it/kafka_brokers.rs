@@ -63,7 +63,7 @@ fn acknowledged_transfers_survive_kills_among_three_brokers() {
         let server = log.serve(&scratch.data());
         let client = server.client().await;
         client.make_book("bank", "USD", 2, &accounts()).await;
-        let load = Load::start(&[client.clone()], &known);
+        let load = Load::start(std::slice::from_ref(&client), &known);
         // The leader of what the load writes, and then the one that took over.
         for _ in 0..2 {
             let leader = log.topic().leader(BANK, 3);
@@ -101,7 +101,7 @@ fn acknowledged_transfers_survive_a_cut_between_server_and_broker() {
         let server = log.serve(&scratch.data());
         let client = server.client().await;
         client.make_book("bank", "USD", 2, &accounts()).await;
-        let load = Load::start(&[client.clone()], &known);
+        let load = Load::start(std::slice::from_ref(&client), &known);
         for breaks in [false, true] {
             load.goes_on().await;
             wire.cut();

@@ -1,7 +1,7 @@
 //! A load whose every outcome is remembered, and the check of what became of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,40 +40,63 @@ pub(crate) fn accounts() -> Vec<String> {
 /// Posts until the server is gone.
 pub(crate) async fn post_until_it_fails(client: Client, seed: u64, number: u64, known: Known) {
     let mut random = fastrand::Rng::with_seed(seed);
-    while post_some(&client, &mut random, number, &known).await {}
+    while post_some(&client, &mut random, number, &known).await.is_ok() {}
 }
 
-/// Clients that post to any of the servers, whatever these answer, until it is ended.
+/// What clients do that are not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// They go on, and ask again.
+    GoesOn,
+    /// The test has failed.
+    Fails,
+}
+
+/// Clients that post to any of the servers until it is ended.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     clients: JoinSet<()>,
-    known: Known,
+    acknowledged: Arc<AtomicUsize>,
 }
 
 impl Load {
     pub(crate) fn start(servers: &[Client], known: &Known) -> Load {
-        let stop = Arc::new(AtomicBool::new(false));
+        Load::beside(0, servers, known, Unanswered::GoesOn)
+    }
+
+    /// One beside others, whose clients have other numbers.
+    pub(crate) fn beside(
+        others: u64,
+        servers: &[Client],
+        known: &Known,
+        unanswered: Unanswered,
+    ) -> Load {
+        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let mut clients = JoinSet::new();
-        for number in 0..CLIENTS {
+        for number in others * CLIENTS..(others + 1) * CLIENTS {
             let (servers, known, stop) = (servers.to_vec(), known.clone(), stop.clone());
+            let acknowledged: Arc<AtomicUsize> = Arc::clone(&acknowledged);
             clients.spawn(async move {
                 let mut random = fastrand::Rng::with_seed(number);
                 while !stop.load(Ordering::Relaxed) {
                     let client = &servers[random.usize(..servers.len())];
-                    let answered = post_some(client, &mut random, number, &known).await;
+                    let posted = post_some(client, &mut random, number, &known).await;
+                    match posted {
+                        Ok(count) => drop(acknowledged.fetch_add(count, Ordering::Relaxed)),
+                        Err(said) => assert_eq!(unanswered, Unanswered::GoesOn, "{said}"),
+                    }
                     // Room between the posts: what counts is the faults, and every transfer is looked up
                     // afterwards.
-                    a_while(if answered { 40 } else { 80 }).await;
+                    a_while(50).await;
                 }
             });
         }
-        Load { stop, clients, known: known.clone() }
+        Load { stop, clients, acknowledged }
     }
 
-    /// How many transfers were acknowledged so far.
+    /// How many of its transfers were acknowledged so far.
     pub(crate) fn acknowledged(&self) -> usize {
-        let known = self.known.lock().unwrap();
-        known.values().filter(|fate| matches!(fate, Fate::At(_))).count()
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
     /// Returns once more transfers were acknowledged: the servers write.
@@ -97,14 +120,14 @@ pub(crate) async fn a_while(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }
 
-/// Posts a batch or a single transfer, of new ones and those whose fate is not known; whether there was an
-/// answer.
+/// Posts a batch or a single transfer, of new ones and those whose fate is not known; how many were
+/// acknowledged, or why there was no answer.
 async fn post_some(
     client: &Client,
     random: &mut fastrand::Rng,
     number: u64,
     known: &Known,
-) -> bool {
+) -> Result<usize, String> {
     let size = if random.bool() { 1 } else { random.usize(2..50) };
     let mut ids = Vec::with_capacity(size);
     let first_new;
@@ -123,30 +146,34 @@ async fn post_some(
     }
     let batch = ids.iter().map(|id| transfer(id)).collect();
     let posted = tokio::time::timeout(PATIENCE, client.post("bank", batch)).await;
-    let Ok(posted) = posted else { return false };
+    let Ok(posted) = posted else { return Err("no answer for a minute".into()) };
     let mut known = known.lock().unwrap();
     match posted {
         Ok(results) => {
             for (id, result) in ids.into_iter().zip(results) {
-                learn(&mut known, id, result);
+                learn(&mut known, &id, result.outcome);
             }
-            true
+            Ok(size)
         }
         Err(status) if says_not_recorded(&status) => {
             // Of the others an earlier attempt may be recorded yet.
             known.extend(ids.drain(first_new..).map(|id| (id, Fate::Never)));
-            false
+            Err(status.to_string())
         }
-        Err(_) => false,
+        Err(status) => Err(status.to_string()),
     }
 }
 
-fn learn(known: &mut BTreeMap<String, Fate>, id: String, result: v1::TransferResult) {
-    let Some(v1::transfer_result::Outcome::Acknowledgement(ack)) = result.outcome else {
-        panic!("{id} is refused: {result:?}")
+fn learn(
+    known: &mut BTreeMap<String, Fate>,
+    id: &str,
+    outcome: Option<v1::transfer_result::Outcome>,
+) {
+    let Some(v1::transfer_result::Outcome::Acknowledgement(ack)) = outcome else {
+        panic!("{id} is refused: {outcome:?}")
     };
     let now = Fate::At(ack.position);
-    if let Some(before @ Fate::At(_)) = known.insert(id.clone(), now.clone()) {
+    if let Some(before @ Fate::At(_)) = known.insert(id.to_owned(), now.clone()) {
         assert_eq!(before, now, "{id} has one outcome");
     }
 }

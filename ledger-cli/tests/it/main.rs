@@ -23,6 +23,7 @@ mod grpcurl;
 mod imports;
 mod kafka_brokers;
 mod kafka_lost;
+mod kafka_owners;
 mod kafka_servers;
 mod kafka_strangers;
 mod kills;

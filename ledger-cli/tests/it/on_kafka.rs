@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ledger_domain::partition::partition_of;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, a_broker, brokers};
@@ -99,9 +100,15 @@ impl Log {
 /// Partition of the book "bank", and so of everything that the load posts.
 pub(crate) const BANK: i32 = 1;
 
+/// A book in the other partition.
+pub(crate) fn elsewhere() -> String {
+    let names = (0..).map(|number| format!("shop-{number}"));
+    names.into_iter().find(|name| partition_of(name, 2) != BANK.unsigned_abs()).unwrap()
+}
+
 #[test]
 fn the_book_of_the_load_is_in_its_partition() {
-    assert_eq!(ledger_domain::partition::partition_of("bank", 2), BANK.unsigned_abs());
+    assert_eq!(partition_of("bank", 2), BANK.unsigned_abs());
 }
 
 /// Hash of the state of every partition, replayed from the log by this server's audit.

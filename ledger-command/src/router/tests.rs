@@ -223,6 +223,38 @@ async fn a_command_waits_for_the_owner_that_comes_after_one_that_is_gone() {
     cluster.stop().await;
 }
 
+/// Nobody knows what became of it where it went first: that it was not recorded the second time says little.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "a server that breaks off, beside the test")]
+async fn what_was_sent_and_then_not_recorded_elsewhere_is_in_doubt() {
+    let cluster = Cluster::of(&["one", "two"]).await;
+    let breaking = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = breaking.local_addr().unwrap().to_string();
+    let (came, mut comes) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = breaking.accept().await {
+            let mut greeting = [0; 24];
+            let _ = tokio::io::AsyncReadExt::read(&mut client, &mut greeting).await;
+            let _ = came.send(()).await;
+        }
+    });
+    cluster.give_to(1).await;
+    let two = cluster.servers[1].handle.clone();
+    run_blocking(move || two.stop().unwrap()).await;
+    cluster.tell(Some(&Owner { server: "breaks".into(), address, term: 0 }));
+    let router = cluster.servers[0].router.clone();
+    let asked =
+        tokio::spawn(async move { router.execute(create_ledger(), Arrival::default()).await });
+    comes.recv().await.unwrap();
+    let Server { name, address, .. } = &cluster.servers[1];
+    let closed = Owner { server: (*name).into(), address: address.clone(), term: 0 };
+    cluster.tell(Some(&closed));
+    let direct = cluster.servers[1].router.execute(create_ledger(), Arrival::default()).await;
+    assert_eq!(reason(&direct), reason::NOT_RECORDED, "by itself: {direct:?}");
+    assert_eq!(reason(&asked.await.unwrap()), reason::OUTCOME_UNKNOWN);
+    cluster.stop().await;
+}
+
 /// Back and forth under load of clients at both servers: no request fails, and each is recorded once.
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::disallowed_methods, reason = "clients beside the test")]
