@@ -54,7 +54,7 @@ impl Heard {
                     self.possible.extend(transfers.iter().map(|t| t.id.to_string()));
                     self.answers.extend(transfers.into_iter().zip(answers));
                 }
-                Reply::NotRecorded { .. } | Reply::Overloaded { .. } | Reply::NotOwner => {}
+                Reply::NotRecorded { .. } | Reply::Overloaded { .. } => {}
                 Reply::Unknown { .. } => {
                     self.possible.extend(transfers.iter().map(|t| t.id.to_string()));
                 }
