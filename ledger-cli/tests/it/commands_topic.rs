@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -18,22 +17,12 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::client::Scratch;
-use crate::cluster::{Cluster as Brokers, brokers};
+use crate::on_kafka::Log;
 use crate::server::{Server, runtime};
 
 const PATIENCE: Duration = Duration::from_secs(120);
-const PARTITIONS: u32 = 8;
+const PARTITIONS: u32 = 2;
 const JSON: (&str, &[u8]) = ("content-type", b"application/json");
-
-/// One broker of the test's own, and its address.
-fn broker() -> Option<(Brokers, String)> {
-    brokers(1, "")
-}
-
-fn serve(data: &Path, address: &str, prefix: &str) -> Server {
-    let on = ["--kafka", address, "--kafka-prefix", prefix, "--allow-under-replicated"];
-    Server::start_with(data, &on)
-}
 
 /// The topics of a server's, seen from outside.
 struct Topics {
@@ -45,10 +34,10 @@ struct Topics {
 }
 
 impl Topics {
-    fn of(address: &str, prefix: &str) -> Topics {
+    fn of(log: &Log) -> Topics {
         let options = KafkaOptions {
-            bootstrap: address.to_owned(),
-            prefix: prefix.to_owned(),
+            bootstrap: log.bootstrap().to_owned(),
+            prefix: log.prefix().to_owned(),
             ..KafkaOptions::default()
         };
         let (commands, results) = (options.topic(Topic::Commands), options.topic(Topic::Results));
@@ -139,9 +128,9 @@ fn bank() -> u32 {
 /// which Kafka's own partitioner takes to the ledger's partition.
 #[test]
 fn lines_of_json_from_a_console_are_commands() {
-    let Some((kafka, address)) = broker() else { return };
+    let Some(log) = Log::somewhere("commands-lines") else { return };
     let scratch = Scratch::new();
-    let server = serve(&scratch.data(), &address, "lines");
+    let server = log.serve(&scratch.data());
     let account = |name: &str| {
         json!({ "openAccount": { "parent": "ledgers/bank", "accountId": name,
                 "type": "ACCOUNT_TYPE_LIABILITY", "mayGoNegative": true } })
@@ -156,10 +145,11 @@ fn lines_of_json_from_a_console_are_commands() {
         json!({ "createLedger": { "ledgerId": "bank" } }),
     ];
     let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
-    let mut producer = kafka
+    let (at, topic) = (log.bootstrap(), format!("{}.commands", log.prefix()));
+    let mut producer = crate::cluster::Cluster::new()
         .command(&format!(
-            "tool console-producer --bootstrap-server {address} --topic lines.commands \
-             --property parse.key=true --property key.separator=|"
+            "tool console-producer --bootstrap-server {at} --topic {topic} \
+             --reader-property parse.key=true --reader-property key.separator=|"
         ))
         .stdin(Stdio::piped())
         .spawn()
@@ -167,7 +157,7 @@ fn lines_of_json_from_a_console_are_commands() {
     producer.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     assert!(producer.wait().unwrap().success());
 
-    let mut topics = Topics::of(&address, "lines");
+    let mut topics = Topics::of(&log);
     topics.wait("all", |came| came.len() == commands.len());
     let values: Vec<Value> = topics
         .came
@@ -179,7 +169,7 @@ fn lines_of_json_from_a_console_are_commands() {
         assert_eq!(record.key.as_deref(), Some(b"bank".as_slice()));
     }
     let known: Vec<String> = topics.came.iter().map(correlation).collect();
-    let place = |offset: u64| format!("lines.commands-{}-{offset}", bank());
+    let place = |offset: u64| format!("{topic}-{}-{offset}", bank());
     assert_eq!(known[0], "make-bank");
     assert_eq!(known[1..4], [place(1), place(2), place(3)]);
     assert_eq!(known[4..], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
@@ -198,10 +188,10 @@ fn lines_of_json_from_a_console_are_commands() {
 /// Whatever is on the topic is answered, and the next command is decided.
 #[test]
 fn what_is_no_command_is_told_why_and_stops_nothing() {
-    let Some((_kafka, address)) = broker() else { return };
+    let Some(log) = Log::somewhere("commands-forms") else { return };
     let scratch = Scratch::new();
-    let server = serve(&scratch.data(), &address, "forms");
-    let mut topics = Topics::of(&address, "forms");
+    let server = log.serve(&scratch.data());
+    let mut topics = Topics::of(&log);
     let book = ["a".to_owned(), "b".to_owned()];
     runtime().block_on(async { server.client().await.make_book("bank", "USD", 2, &book).await });
     let unknown_field = br#"{"postTransfer":{"parent":"ledgers/bank","colour":"red"}}"#;
@@ -253,7 +243,7 @@ fn what_is_no_command_is_told_why_and_stops_nothing() {
     // All is committed: a server that starts again answers nothing twice.
     let before = topics.came.len();
     server.stop();
-    let _server = serve(&scratch.data(), &address, "forms");
+    let _server = log.serve(&scratch.data());
     topics.send_to(bank(), "last", Some(&post("bank", "t-5").encode_to_vec()), &[]);
     topics.result("last");
     assert_eq!(topics.came.len(), before + 1);
@@ -317,11 +307,11 @@ fn make_books(server: &Server) {
 /// SIGKILL of the server with commands on their way, three times.
 #[test]
 fn commands_survive_kills_of_the_server() {
-    let Some((_kafka, address)) = broker() else { return };
+    let Some(log) = Log::somewhere("commands-killed") else { return };
     let scratch = Scratch::new();
-    let mut server = serve(&scratch.data(), &address, "killed");
+    let mut server = log.serve(&scratch.data());
     make_books(&server);
-    let mut topics = Topics::of(&address, "killed");
+    let mut topics = Topics::of(&log);
     let mut sent = BTreeSet::new();
     for round in 0..3 {
         sent.extend(send_many(&topics, round, 5_000));
@@ -329,7 +319,7 @@ fn commands_survive_kills_of_the_server() {
         let answered = topics.came.len();
         topics.wait("some", |came| came.len() > answered + 50);
         server.kill();
-        server = serve(&scratch.data(), &address, "killed");
+        server = log.serve(&scratch.data());
     }
     let again = check_results(&mut topics, &sent);
     eprintln!("{} commands, {again} results came again", sent.len());
@@ -339,14 +329,14 @@ fn commands_survive_kills_of_the_server() {
 /// Servers come and go in order: each gives its partitions back with everything answered.
 #[test]
 fn commands_go_on_while_servers_come_and_go() {
-    let Some((_kafka, address)) = broker() else { return };
+    let Some(log) = Log::somewhere("commands-shared") else { return };
     let scratch = Scratch::new();
-    let one = serve(&scratch.path("one"), &address, "shared");
+    let one = log.serve(&scratch.path("one"));
     make_books(&one);
-    let mut topics = Topics::of(&address, "shared");
+    let mut topics = Topics::of(&log);
     let mut sent = BTreeSet::new();
     sent.extend(send_many(&topics, 0, 3_000));
-    let two = serve(&scratch.path("two"), &address, "shared");
+    let two = log.serve(&scratch.path("two"));
     sent.extend(send_many(&topics, 1, 3_000));
     check_results(&mut topics, &sent);
     sent.extend(send_many(&topics, 2, 3_000));
@@ -357,10 +347,58 @@ fn commands_go_on_while_servers_come_and_go() {
     check_books(&two, sent.len());
     let topic = topics.cluster.options().topic(Topic::Commands);
     two.stop();
-    let three = serve(&scratch.path("three"), &address, "shared");
+    let three = log.serve(&scratch.path("three"));
     topics.send_to(bank(), "last", Some(&post("bank", "last").encode_to_vec()), &[]);
     let before = topics.came.len();
     topics.result("last");
     assert_eq!(topics.came.len(), before + 1, "{topic}: nothing is answered twice");
     check_books(&three, sent.len() + 1);
+}
+
+/// `ledger load --via kafka`, in every form, and Kafka's own load tool with a file of commands.
+#[test]
+fn loads_over_the_topic_hear_of_every_command() {
+    let Some(log) = Log::somewhere("commands-load") else { return };
+    let scratch = Scratch::new();
+    let server = log.serve(&scratch.data());
+    let via = ["--via=kafka", "--kafka", log.bootstrap(), "--kafka-prefix", log.prefix()];
+    for flags in [
+        &["--transfers=3000", "--batch=1", "--ledgers=3", "--window=500"][..],
+        &["--transfers=2000", "--batch=1", "--rate=4000", "--json-commands"],
+        &["--transfers=5000", "--batch=100", "--ledgers=2", "--json-commands"],
+        &["--transfers=5001", "--batch=1000", "--rate=50000"],
+    ] {
+        let words = ["load", "--accounts=10"].iter().chain(&via).chain(flags);
+        let report = server.json(&words.copied().collect::<Vec<_>>());
+        assert_eq!(report["acknowledged"], report["transfers"], "{report}");
+        assert_eq!((&report["replayed"], &report["refused"]), (&0.into(), &0.into()), "{report}");
+        let us = |field: &str| report[field].as_u64().unwrap();
+        assert!(us("latency_p50_us") > 0 && us("latency_p50_us") <= us("latency_max_us"));
+    }
+
+    let file = scratch.path("commands.txt");
+    let file = file.to_str().unwrap();
+    let words = ["load", "--accounts=10", "--transfers=200", "--batch=1", "--payload-file", file];
+    assert_eq!(server.json(&words)["commands"], 200);
+    let lines = std::fs::read_to_string(file).unwrap();
+    assert_eq!(lines.lines().count(), 200);
+    let mut topics = Topics::of(&log);
+    topics.wait("what the loads left", |came| came.len() >= 5_056);
+    let before = topics.came.len();
+    let output = crate::cluster::Cluster::new()
+        .command(&format!(
+            "tool producer-perf --topic {}.commands --num-records 500 --throughput -1 \
+             --payload-file {file} --producer-props bootstrap.servers={}",
+            log.prefix(),
+            log.bootstrap()
+        ))
+        .output()
+        .unwrap();
+    crate::cluster::succeeded("producer-perf", &output);
+    // It draws lines by chance, and sends them without a key: to any partition, and some again.
+    topics.wait("its results", |came| came.len() >= before + 500);
+    for record in &topics.came[before..] {
+        let value: Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+        assert!(value["acknowledgement"]["position"].is_string(), "{value}");
+    }
 }
