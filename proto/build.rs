@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         "ledger/v1/query.proto",
         "ledger/v1/audit.proto",
         "ledger/v1/topology.proto",
+        "ledger/v1/feed.proto",
     ];
     let descriptors = protox::compile(files, ["proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

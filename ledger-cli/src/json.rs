@@ -59,4 +59,42 @@ mod tests {
         assert_eq!(of("Account", &account).unwrap(), json!({ "type": "ACCOUNT_TYPE_LIABILITY" }));
         assert!(of("Nothing", &response).is_err());
     }
+
+    /// A record of the feed, as consumers read it: a change here is a change of what was promised to them.
+    #[test]
+    fn an_event_of_the_feed_is_this_json() {
+        use v1::feed_event::{Event, TransferRefused};
+        let transfer = v1::Transfer {
+            transfer_id: "t-1".to_owned(),
+            debit_account: "bank:cash".to_owned(),
+            credit_account: "users:alice".to_owned(),
+            asset: "USD".to_owned(),
+            amount: "12.30".to_owned(),
+            ..Default::default()
+        };
+        let event = |event| v1::FeedEvent {
+            position: "3@1042.17".to_owned(),
+            recorded_at: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
+            ledger: "bank".to_owned(),
+            request_id: String::new(),
+            actor: String::new(),
+            event: Some(event),
+        };
+        let posted = of("FeedEvent", &event(Event::TransferPosted(transfer.clone()))).unwrap();
+        let shown = json!({
+            "transferId": "t-1", "debitAccount": "bank:cash", "creditAccount": "users:alice",
+            "asset": "USD", "amount": "12.30",
+        });
+        let expected = json!({
+            "position": "3@1042.17", "recordedAt": "1970-01-01T00:00:01Z", "ledger": "bank",
+            "transferPosted": shown,
+        });
+        assert_eq!(posted, expected);
+        let refusal =
+            v1::Refusal { code: 211, reason: "INSUFFICIENT_FUNDS".into(), ..Default::default() };
+        let refused = TransferRefused { transfer: Some(transfer), refusal: Some(refusal) };
+        let refused = of("FeedEvent", &event(Event::TransferRefused(refused))).unwrap();
+        let expected = json!({ "transfer": shown, "refusal": { "code": 211, "reason": "INSUFFICIENT_FUNDS" } });
+        assert_eq!(refused["transferRefused"], expected);
+    }
 }

@@ -23,6 +23,8 @@ pub(crate) struct KafkaConfig {
     pub(crate) allow_under_replicated: bool,
     /// How long a record may wait for its acknowledgement before its fate is called unknown.
     pub(crate) delivery_timeout_ms: u64,
+    /// Publish what happens on "<prefix>.feed".
+    pub(crate) feed: bool,
     /// Further settings of librdkafka.
     pub(crate) client: BTreeMap<String, String>,
 }
@@ -36,6 +38,7 @@ impl Default for KafkaConfig {
             replication_factor: options.replication_factor,
             allow_under_replicated: options.allow_under_replicated,
             delivery_timeout_ms: u64::try_from(options.delivery_timeout.as_millis()).unwrap_or(0),
+            feed: false,
             client: options.client,
         }
     }

@@ -10,6 +10,7 @@
 //! Kafka it first gives its partitions to the other servers, and sends on what its clients still ask for.
 
 mod config;
+mod feed;
 mod node;
 mod roles;
 
@@ -68,6 +69,9 @@ pub(crate) struct UpArgs {
     /// The topics of the log begin with it
     #[arg(long, value_name = "PREFIX")]
     pub(crate) kafka_prefix: Option<String>,
+    /// Publish what happens, with names, on the topic PREFIX.feed
+    #[arg(long)]
+    pub(crate) kafka_feed: bool,
     /// Take a cluster where only one broker may have what was acknowledged: losing it loses the log
     #[arg(long)]
     pub(crate) allow_under_replicated: bool,

@@ -1,5 +1,6 @@
 //! A projector over a log whose every byte the test decides.
 
+mod feed;
 mod fresh;
 mod log;
 

@@ -132,6 +132,7 @@ impl Config {
         config.kafka.bootstrap = args.kafka.unwrap_or(config.kafka.bootstrap);
         config.kafka.prefix = args.kafka_prefix.unwrap_or(config.kafka.prefix);
         config.kafka.allow_under_replicated |= args.allow_under_replicated;
+        config.kafka.feed |= args.kafka_feed;
         let invalid = |what: String| ConfigError::Invalid {
             path: args.config.clone().unwrap_or_default(),
             what,
@@ -142,6 +143,10 @@ impl Config {
         if !(1..=PARTITIONS_MAX).contains(&config.partitions) {
             let what = format!("partitions = {}: it is 1 to {PARTITIONS_MAX}", config.partitions);
             return Err(invalid(what));
+        }
+        if config.kafka.feed && (config.kafka.bootstrap.is_empty() || !config.roles.projector()) {
+            let what = "kafka.feed: it needs kafka.bootstrap, and the role projector";
+            return Err(invalid(what.to_owned()));
         }
         let shared = !config.kafka.bootstrap.is_empty();
         if shared && config.listen.ip().is_unspecified() && config.advertise.is_empty() {
@@ -189,6 +194,11 @@ mod tests {
             ("partitions = 0", "partitions = 0"),
             ("partitions = 1025", "1 to 1024"),
             ("roles = []", "roles is empty"),
+            ("[kafka]\nfeed = true", "needs kafka.bootstrap"),
+            (
+                "roles = [\"command\"]\n[kafka]\nbootstrap = \"a:1\"\nfeed = true",
+                "the role projector",
+            ),
             ("roles = [\"projector\"]", "set kafka.bootstrap"),
             ("roles = [\"writer\"]", "unknown variant `writer`"),
             ("[command.writer]\nqueue_commands_max = 0", "queue_commands_max = 0"),

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tonic::service::Routes;
 
 use super::config::Config;
+use super::feed::Feeds;
 use super::membership::Membership;
 use super::roles::Roles;
 use super::topology::{Known, Myself, Topology};
@@ -37,6 +38,7 @@ struct Inner {
     /// Until they end.
     views: Mutex<Option<Views>>,
     membership: Mutex<Option<Membership>>,
+    feeds: Mutex<Option<Feeds>>,
 }
 
 /// A log that is open.
@@ -79,6 +81,7 @@ impl Node {
             views: views.readers(),
         });
         let known = Known::default();
+        let feeding = cluster.clone().filter(|_| config.kafka.feed);
         let (router, membership) = match (cluster, command) {
             (None, None) => (None, None),
             (None, Some(command)) => {
@@ -93,9 +96,17 @@ impl Node {
                 (Some(router), Some(membership))
             }
         };
+        let feeds = match (feeding, &log) {
+            (Some(cluster), Some((backend, _))) => {
+                let (backend, readers) = (backend.clone(), views.readers());
+                let start = move || Feeds::start(&cluster, backend, readers);
+                Some(tokio::task::spawn_blocking(start).await??)
+            }
+            _ => None,
+        };
         let (views, membership) = (Mutex::new(Some(views)), Mutex::new(membership));
-        let roles = config.roles.clone();
-        let inner = Inner { roles, log, router, myself, known, views, membership };
+        let (roles, feeds) = (config.roles.clone(), Mutex::new(feeds));
+        let inner = Inner { roles, log, router, myself, known, views, membership, feeds };
         Ok(Node { inner: Arc::new(inner) })
     }
 
@@ -160,6 +171,7 @@ impl Node {
     /// Answers what was taken, makes everything durable and closes it.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(move || {
+            drop(lock(&self.inner.feeds).take());
             let membership = lock(&self.inner.membership).take();
             let written = self.inner.myself.command.as_ref().map_or(Ok(()), Handle::stop);
             if let Some(membership) = membership {

@@ -18,6 +18,7 @@ mod refusals;
 mod audits;
 mod broker;
 mod errors;
+mod feed;
 mod full_disk;
 mod grpcurl;
 mod imports;

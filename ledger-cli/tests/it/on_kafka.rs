@@ -70,9 +70,12 @@ impl Log {
 
     /// A server with some of the roles.
     pub(crate) fn serve_as(&self, roles: &str, data: &Path) -> Server {
-        let mut flags = self.flags();
-        flags.extend(["--roles", roles]);
-        Server::start_with(data, &flags)
+        self.serve_with(&["--roles", roles], data)
+    }
+
+    /// A server with these flags beside the others.
+    pub(crate) fn serve_with(&self, more: &[&str], data: &Path) -> Server {
+        Server::start_with(data, &[&self.flags(), more].concat())
     }
 
     pub(crate) fn try_serve(&self, data: &Path) -> Result<Server, String> {

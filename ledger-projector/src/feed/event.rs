@@ -1,0 +1,194 @@
+//! An event of the log as one or more of the feed: handles become names, minor units decimal numbers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ledger_domain::amount::format_minor;
+use ledger_domain::event::Row;
+use ledger_domain::{
+    AccountHandle, AssetHandle, Event, LedgerHandle, Position, PostedTransfer, Timestamp, Transfer,
+};
+use ledger_proto::logged::LoggedCommand;
+use ledger_proto::v1::feed_event::{self as wire, Event as Wire};
+use ledger_proto::{answer, v1};
+use ledger_views::{Place, StoreError, ViewReader};
+
+use super::FeedRecord;
+
+/// Names that are kept; then all are looked up again.
+const NAMES_MAX: usize = 100_000;
+
+/// Looks names up in the view, which never change once they are there.
+#[derive(Debug)]
+pub(super) struct Names {
+    view: ViewReader,
+    ledgers: HashMap<u32, Arc<str>>,
+    assets: HashMap<(u32, u32), (Arc<str>, u8)>,
+    accounts: HashMap<u64, Arc<str>>,
+}
+
+impl Names {
+    pub(super) fn new(view: ViewReader) -> Self {
+        Names { view, ledgers: HashMap::new(), assets: HashMap::new(), accounts: HashMap::new() }
+    }
+
+    /// Adds what an event of this command becomes; the view has applied it.
+    pub(super) fn write(
+        &mut self,
+        place: Place,
+        recorded_at: Timestamp,
+        command: &LoggedCommand,
+        event: &Event,
+        out: &mut Vec<FeedRecord>,
+    ) -> Result<(), StoreError> {
+        let partition = self.view.log().partition;
+        let mut add = |ledger: &str, row: u32, event: Wire| {
+            let position = Position::event(partition, place.offset, place.index + row);
+            let event = v1::FeedEvent {
+                position: position.to_string(),
+                recorded_at: Some(answer::timestamp(recorded_at)),
+                ledger: ledger.to_owned(),
+                request_id: command
+                    .request_id
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                actor: command.actor.clone(),
+                event: Some(event),
+            };
+            out.push(FeedRecord { position, event });
+        };
+        match event {
+            Event::LedgerCreated { name, .. } => {
+                add(name.as_str(), 0, Wire::LedgerCreated(wire::LedgerCreated {}));
+            }
+            Event::AssetCreated { ledger, code, scale, .. } => {
+                let created = wire::AssetCreated { code: code.to_string(), scale: (*scale).into() };
+                add(&self.ledger(*ledger)?, 0, Wire::AssetCreated(created));
+            }
+            Event::AccountOpened { ledger, name, account_type, rules, .. } => {
+                let opened = wire::AccountOpened {
+                    account: name.to_string(),
+                    r#type: answer::account_type(*account_type).into(),
+                    may_go_negative: rules.may_go_negative,
+                };
+                add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
+            }
+            Event::TransferBatch(batch) => {
+                let ledger = self.ledger(batch.ledger)?;
+                for (row, item) in batch.iter() {
+                    let event = match item {
+                        Row::Posted(posted) => {
+                            Wire::TransferPosted(self.posted(batch.ledger, posted)?)
+                        }
+                        Row::Refused(refused) => {
+                            let index = place.index + row;
+                            let at = Place { index, ..place };
+                            let position = Position::event(partition, at.offset, index);
+                            let refusal =
+                                answer::refusal(&refused.rejection, Some(position), false);
+                            Wire::TransferRefused(wire::TransferRefused {
+                                transfer: Some(self.asked(at, batch.ledger, &refused.transfer)?),
+                                refusal: Some(refusal),
+                            })
+                        }
+                    };
+                    add(&ledger, row, event);
+                }
+            }
+            Event::CommandRefused { ledger, rejection } => {
+                let position = Position::event(partition, place.offset, place.index);
+                let refusal = answer::refusal(rejection, Some(position), false);
+                add(ledger.as_str(), 0, Wire::CommandRefused(refusal));
+            }
+        }
+        Ok(())
+    }
+
+    fn posted(
+        &mut self,
+        ledger: LedgerHandle,
+        posted: &PostedTransfer,
+    ) -> Result<v1::Transfer, StoreError> {
+        let (asset, scale) = self.asset(ledger, posted.asset)?;
+        Ok(v1::Transfer {
+            transfer_id: posted.id.to_string(),
+            debit_account: self.account(posted.debit_account)?.to_string(),
+            credit_account: self.account(posted.credit_account)?.to_string(),
+            asset: asset.to_string(),
+            amount: format_minor(posted.amount, scale),
+            reference: posted.reference.to_string(),
+            effective_time: posted.effective_at.map(answer::timestamp),
+        })
+    }
+
+    /// A refused transfer as it was asked for: its asset need not exist, nor its amount fit.
+    fn asked(
+        &self,
+        at: Place,
+        ledger: LedgerHandle,
+        asked: &Transfer,
+    ) -> Result<v1::Transfer, StoreError> {
+        let asset = self.view.asset(at, ledger, asked.asset.as_str())?;
+        let minor =
+            |scale| asked.amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
+        let amount = asset.and_then(|asset| minor(asset.scale));
+        Ok(v1::Transfer {
+            transfer_id: asked.id.to_string(),
+            debit_account: asked.debit_account.to_string(),
+            credit_account: asked.credit_account.to_string(),
+            asset: asked.asset.to_string(),
+            amount: amount.unwrap_or_else(|| asked.amount.to_string()),
+            reference: asked.reference.to_string(),
+            effective_time: asked.effective_at.map(answer::timestamp),
+        })
+    }
+
+    fn ledger(&mut self, ledger: LedgerHandle) -> Result<Arc<str>, StoreError> {
+        if let Some(name) = self.ledgers.get(&ledger.0) {
+            return Ok(Arc::clone(name));
+        }
+        let row = self.view.ledger_name(ledger)?;
+        let name: Arc<str> =
+            row.ok_or_else(|| missing("ledger", ledger.0.into()))?.0.as_str().into();
+        keep(&mut self.ledgers, ledger.0, Arc::clone(&name));
+        Ok(name)
+    }
+
+    fn asset(
+        &mut self,
+        ledger: LedgerHandle,
+        asset: AssetHandle,
+    ) -> Result<(Arc<str>, u8), StoreError> {
+        let key = (ledger.0, asset.0);
+        if let Some((code, scale)) = self.assets.get(&key) {
+            return Ok((Arc::clone(code), *scale));
+        }
+        let row = self.view.asset_code(ledger, asset)?;
+        let row = row.ok_or_else(|| missing("asset", asset.0.into()))?;
+        let found: (Arc<str>, u8) = (row.code.as_str().into(), row.scale);
+        keep(&mut self.assets, key, found.clone());
+        Ok(found)
+    }
+
+    fn account(&mut self, account: AccountHandle) -> Result<Arc<str>, StoreError> {
+        if let Some(name) = self.accounts.get(&account.0) {
+            return Ok(Arc::clone(name));
+        }
+        let row = self.view.account_name(account)?;
+        let name: Arc<str> = row.ok_or_else(|| missing("account", account.0))?.name.as_str().into();
+        keep(&mut self.accounts, account.0, Arc::clone(&name));
+        Ok(name)
+    }
+}
+
+fn keep<K: Eq + std::hash::Hash, V>(names: &mut HashMap<K, V>, key: K, name: V) {
+    if names.len() >= NAMES_MAX {
+        names.clear();
+    }
+    names.insert(key, name);
+}
+
+fn missing(kind: &str, handle: u64) -> StoreError {
+    StoreError::Damaged { what: format!("no name of {kind} {handle}, which the view has applied") }
+}

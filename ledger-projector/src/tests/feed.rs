@@ -1,0 +1,221 @@
+//! The feed of a log with everything in it that does not count, over publishers that fail half-way.
+
+use std::sync::{Arc, Mutex};
+
+use ledger_domain::{AssetCode, CommandBody, Decimal, Event, Id, Position, Transfer};
+use ledger_proto::v1::feed_event::Event as Wire;
+use ledger_views::MemoryStore;
+
+use super::log::TestLog;
+use super::{Bank, NOW, Rng, open};
+use crate::{Feed, FeedError, FeedRecord, Projector, Publish, PublishError};
+
+/// A partition of a feed, which may take only some of what it is given.
+#[derive(Clone, Debug, Default)]
+struct Topic {
+    records: Arc<Mutex<Vec<FeedRecord>>>,
+    /// How many records it takes before it fails, if it is to fail.
+    fails_after: Arc<Mutex<Option<usize>>>,
+}
+
+impl Publish for Topic {
+    fn newest(&mut self) -> Result<Option<Position>, PublishError> {
+        Ok(self.records.lock().unwrap().last().map(|record| record.position))
+    }
+
+    fn publish(&mut self, records: Vec<FeedRecord>) -> Result<(), PublishError> {
+        let taken = self.fails_after.lock().unwrap().take();
+        let (count, all) = (taken.unwrap_or(usize::MAX), records.len());
+        self.records.lock().unwrap().extend(records.into_iter().take(count));
+        match taken {
+            Some(count) if count < all => Err(PublishError { what: "gone".into() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Topic {
+    fn feed(&self, log: &TestLog, projector: &Projector) -> Feed {
+        Feed::new(Arc::new(log.clone()), projector.view(), Box::new(self.clone()))
+    }
+
+    /// What a consumer keeps that skips every position at or before the newest that it has seen.
+    fn consumed(&self) -> Vec<FeedRecord> {
+        let mut kept: Vec<FeedRecord> = Vec::new();
+        for record in self.records.lock().unwrap().iter() {
+            let newest = kept.last().map(|last| last.position.bound());
+            if newest < Some(record.position.bound()) {
+                kept.push(record.clone());
+            }
+        }
+        kept
+    }
+}
+
+fn drain(feed: &mut Feed) {
+    while feed.step().unwrap() > 0 {}
+}
+
+/// Positions of the events of a commit.
+fn positions(offset: u64, events: &[Event]) -> impl Iterator<Item = Position> {
+    let width: u32 = events.iter().map(Event::width).sum();
+    (0..width).map(move |index| Position::event(0, offset, index))
+}
+
+#[test]
+fn the_feed_is_what_counts_once_and_in_order_whatever_fails() {
+    for seed in 0..40 {
+        let mut rng = Rng::with_seed(seed);
+        let mut bank = Bank::default();
+        let mut log = TestLog::created();
+        log.term();
+        let topic = Topic::default();
+        let store = Arc::<MemoryStore>::default();
+        let mut projector = open(&log, &store).unwrap();
+        let mut feed = topic.feed(&log, &projector);
+        let mut due = Vec::new();
+        for round in 0..60 {
+            match rng.u32(..12) {
+                0 => log.term(),
+                1 => log.foreign(),
+                2 => log.zombie(),
+                3 => log.duplicate(),
+                4 => log.hole(),
+                _ => {
+                    let mut events = if round == 0 { bank.open() } else { Vec::new() };
+                    (0..rng.usize(1..4)).for_each(|_| events.extend(bank.transfer(&mut rng)));
+                    log.commit(&events);
+                    due.extend(positions(log.counted(), &events));
+                }
+            }
+            if rng.bool() {
+                projector.step(NOW, rng.usize(1..2_000)).unwrap();
+            }
+            match rng.u32(..6) {
+                0 => {
+                    *topic.fails_after.lock().unwrap() = Some(rng.usize(..3));
+                }
+                1 => feed = topic.feed(&log, &projector),
+                2..4 => drop(feed.step()),
+                _ => {}
+            }
+        }
+        while projector.step(NOW, 1 << 20).unwrap().records > 0 {}
+        *topic.fails_after.lock().unwrap() = None;
+        drain(&mut feed);
+        let published: Vec<Position> =
+            topic.records.lock().unwrap().iter().map(|record| record.position).collect();
+        assert_eq!(published, due, "seed {seed}: one publisher repeats nothing");
+
+        // A second publisher, which began when the first had done half of it, repeats the rest.
+        let late = topic.clone();
+        let half = due.len() / 2;
+        late.records.lock().unwrap().truncate(half);
+        let (mut one, mut other) = (topic.feed(&log, &projector), topic.feed(&log, &projector));
+        other.step().unwrap();
+        drain(&mut one);
+        drain(&mut other);
+        let consumed: Vec<Position> = topic.consumed().iter().map(|r| r.position).collect();
+        assert_eq!(consumed, due, "seed {seed}");
+    }
+}
+
+#[test]
+fn events_have_names_and_amounts_in_full_scale() {
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    log.commit(&bank.open());
+    let transfer = |id: &str, credit: &str, amount: &str| Transfer {
+        id: Id::parse(id).unwrap(),
+        debit_account: ledger_domain::AccountName::parse("a").unwrap(),
+        credit_account: ledger_domain::AccountName::parse(credit).unwrap(),
+        asset: AssetCode::parse("EUR").unwrap(),
+        amount: Decimal::parse(amount).unwrap(),
+        reference: "rent".into(),
+        effective_at: Some(1_000_000_000),
+    };
+    let transfers = vec![
+        transfer("t-1", "b", "1.5"),
+        transfer("t-2", "nobody", "2"),
+        transfer("t-3", "b", "3.00"),
+    ];
+    log.commit(&bank.decide(CommandBody::PostTransfers { transfers }));
+    let code = AssetCode::parse("EUR").unwrap();
+    log.commit(&bank.decide(CommandBody::CreateAsset { code, scale: 3 }));
+    let projector = super::project(&log, &Arc::default());
+    let topic = Topic::default();
+    drain(&mut topic.feed(&log, &projector));
+    let records = topic.records.lock().unwrap().clone();
+    let mut said = Vec::new();
+    for FeedRecord { position, event } in &records {
+        assert_eq!(
+            (event.position.as_str(), event.ledger.as_str()),
+            (&*position.to_string(), "bank")
+        );
+        assert!(event.recorded_at.is_some());
+        said.push(match event.event.clone().unwrap() {
+            Wire::LedgerCreated(_) => "ledger".to_owned(),
+            Wire::AssetCreated(asset) => format!("asset {} {}", asset.code, asset.scale),
+            Wire::AccountOpened(opened) => {
+                format!("account {} {:?}", opened.account, opened.r#type())
+            }
+            Wire::TransferPosted(t) => {
+                format!(
+                    "{} {} {} {} {} {}",
+                    t.transfer_id,
+                    t.debit_account,
+                    t.credit_account,
+                    t.amount,
+                    t.asset,
+                    t.reference
+                )
+            }
+            Wire::TransferRefused(refused) => {
+                let (t, refusal) = (refused.transfer.unwrap(), refused.refusal.unwrap());
+                format!(
+                    "{} to {} {}: {} {}",
+                    t.transfer_id, t.credit_account, t.amount, refusal.reason, refusal.position
+                )
+            }
+            Wire::CommandRefused(refusal) => refusal.reason,
+        });
+    }
+    let due = [
+        "ledger",
+        "asset EUR 2",
+        "account a Asset",
+        "account b Asset",
+        "t-1 a b 1.50 EUR rent",
+        "t-2 to nobody 2.00: UNKNOWN_CREDIT_ACCOUNT 0@3.1",
+        "t-3 a b 3.00 EUR rent",
+        "ASSET_EXISTS",
+    ];
+    assert_eq!(said, due);
+    assert_eq!(records[4].position.to_string(), "0@3.0");
+}
+
+#[test]
+fn a_feed_of_something_else_is_not_continued() {
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    log.commit(&bank.open());
+    let projector = super::project(&log, &Arc::default());
+    let topic = Topic::default();
+    drain(&mut topic.feed(&log, &projector));
+    let count = topic.records.lock().unwrap().len();
+    topic.records.lock().unwrap()[count - 1].position = Position::event(1, 2, 0);
+    let error = topic.feed(&log, &projector).step().unwrap_err();
+    assert!(matches!(error, FeedError::OtherLog { partition: 0, .. }), "{error}");
+
+    // The log of the same name is another than the one that the view was made from.
+    let topic = Topic::default();
+    let mut other = TestLog::created();
+    other.term();
+    other.term();
+    other.commit(&Bank::default().open());
+    let error = topic.feed(&other, &projector).step().unwrap_err().to_string();
+    assert!(error.contains("LOG_DIVERGED"), "{error}");
+    assert_eq!(topic.records.lock().unwrap().len(), 0);
+}
