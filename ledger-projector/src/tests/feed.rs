@@ -120,6 +120,25 @@ fn the_feed_is_what_counts_once_and_in_order_whatever_fails() {
     }
 }
 
+/// An event in short.
+fn line(event: Wire) -> String {
+    match event {
+        Wire::LedgerCreated(_) => "ledger".to_owned(),
+        Wire::AssetCreated(asset) => format!("asset {} {}", asset.code, asset.scale),
+        Wire::AccountOpened(opened) => format!("account {} {:?}", opened.account, opened.r#type()),
+        Wire::TransferPosted(t) => {
+            let (id, debit, credit) = (t.transfer_id, t.debit_account, t.credit_account);
+            format!("{id} {debit} {credit} {} {} {}", t.amount, t.asset, t.reference)
+        }
+        Wire::TransferRefused(refused) => {
+            let (t, refusal) = (refused.transfer.unwrap(), refused.refusal.unwrap());
+            let (id, credit, amount) = (t.transfer_id, t.credit_account, t.amount);
+            format!("{id} to {credit} {amount}: {} {}", refusal.reason, refusal.position)
+        }
+        Wire::CommandRefused(refusal) => refusal.reason,
+    }
+}
+
 #[test]
 fn events_have_names_and_amounts_in_full_scale() {
     let mut bank = Bank::default();
@@ -154,32 +173,7 @@ fn events_have_names_and_amounts_in_full_scale() {
             (&*position.to_string(), "bank")
         );
         assert!(event.recorded_at.is_some());
-        said.push(match event.event.clone().unwrap() {
-            Wire::LedgerCreated(_) => "ledger".to_owned(),
-            Wire::AssetCreated(asset) => format!("asset {} {}", asset.code, asset.scale),
-            Wire::AccountOpened(opened) => {
-                format!("account {} {:?}", opened.account, opened.r#type())
-            }
-            Wire::TransferPosted(t) => {
-                format!(
-                    "{} {} {} {} {} {}",
-                    t.transfer_id,
-                    t.debit_account,
-                    t.credit_account,
-                    t.amount,
-                    t.asset,
-                    t.reference
-                )
-            }
-            Wire::TransferRefused(refused) => {
-                let (t, refusal) = (refused.transfer.unwrap(), refused.refusal.unwrap());
-                format!(
-                    "{} to {} {}: {} {}",
-                    t.transfer_id, t.credit_account, t.amount, refusal.reason, refusal.position
-                )
-            }
-            Wire::CommandRefused(refusal) => refusal.reason,
-        });
+        said.push(line(event.event.clone().unwrap()));
     }
     let due = [
         "ledger",
