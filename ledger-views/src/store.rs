@@ -81,7 +81,8 @@ pub trait ViewStore: Send + Sync + fmt::Debug {
         keys.iter().map(|key| self.get(table, key)).collect()
     }
 
-    /// Visits the rows whose key begins with `prefix`, ascending from `from`, until told to stop.
+    /// Visits the rows whose key begins with `prefix`, ascending from `from`, until told to stop. The visitor
+    /// does not read the store: it may be held still meanwhile.
     ///
     /// # Errors
     /// [`StoreError`] when one cannot be read.

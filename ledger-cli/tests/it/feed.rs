@@ -159,6 +159,28 @@ fn the_feed_has_every_event_once_in_order_whoever_publishes_it() {
     });
 }
 
+#[test]
+fn the_feed_goes_on_when_the_brokers_are_back() {
+    let scratch = Scratch::new();
+    with(Log::on(1, "", "feed-away"), async |log| {
+        let server = log.serve_with(&["--kafka-feed"], &scratch.data());
+        let client = server.client().await;
+        client.make_book("bank", "USD", 2, &accounts()).await;
+        let known = Known::default();
+        let load = Load::start(&[client], &known);
+        load.goes_on().await;
+        log.cluster().run("kill 1");
+        a_while(1_000).await;
+        log.cluster().run("start 1");
+        load.goes_on().await;
+        load.end().await;
+        let last = newest(&server);
+        let kept = once(&read_up_to(&log, &last).await);
+        let posted = kept.iter().filter(|line| line.event.get("transferPosted").is_some());
+        assert_eq!(posted.count(), audited(&server, "transfers"));
+    });
+}
+
 /// What the audit counts in all partitions.
 fn audited(server: &Server, name: &str) -> usize {
     let count = |report: &Value| report[name].as_str().map_or(0, |count| count.parse().unwrap());
