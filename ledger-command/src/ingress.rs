@@ -48,6 +48,9 @@ const FLIGHT_BYTES_MAX: usize = 64 << 20;
 const FLIGHT_BYTES: usize = 512;
 /// Commands of other partitions that are sent on at a time.
 const ROUTED_MAX: usize = 64;
+/// What was sent on is waited for so long when its partition is given back, and then sent on again by the
+/// next owner: it may itself wait for a partition that is being given back.
+const ROUTED_WAIT: Duration = Duration::from_millis(300);
 /// What could not be decided is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// One look while results are waited for.
@@ -95,8 +98,8 @@ struct Read {
 
 enum Step {
     Ask(Box<Prepared>, Submission),
-    Route(v1::Command, Arrival),
-    Say(v1::CommandResult),
+    Route(Box<v1::Command>, Arrival),
+    Say(Box<v1::CommandResult>),
 }
 
 impl Ingress {
@@ -190,15 +193,16 @@ impl Ingress {
     /// long; then the partitions are given back. The writers have said all that they will.
     #[expect(clippy::disallowed_methods, reason = "a door to the outside: how long to wait")]
     pub fn finish(&mut self, partitions: &[u32], at_most: Duration) {
-        let until = Instant::now() + at_most;
+        let began = Instant::now();
         loop {
             self.settle();
-            let open = self.shared.open(partitions);
-            if open == 0 {
-                break;
-            }
-            if Instant::now() >= until {
-                tracing::warn!(?partitions, open, "results are left to the next owner");
+            let open = self.shared.count(partitions, Stage::Open);
+            let routed = self.shared.count(partitions, Stage::Routed);
+            let waits = began.elapsed() < if open > 0 { at_most } else { ROUTED_WAIT };
+            if open + routed == 0 || !waits {
+                if open > 0 {
+                    tracing::warn!(?partitions, open, "results are left to the next owner");
+                }
                 break;
             }
             std::thread::sleep(LOOK);
@@ -242,7 +246,7 @@ impl Ingress {
             Err(Unreadable { encoding, why }) => {
                 let outcome = Some(failure(reason::MALFORMED_COMMAND, &why));
                 let result = v1::CommandResult { outcome, ..v1::CommandResult::default() };
-                (Step::Say(result), encoding)
+                (Step::Say(Box::new(result)), encoding)
             }
         };
         Read { envelope: Envelope { record, encoding, correlation }, step }
@@ -253,19 +257,21 @@ impl Ingress {
         let mut prepared = match prepare(&command) {
             Ok(prepared) => prepared,
             Err(rejection) => {
-                return Step::Say(result::malformed(request_id(&command), &rejection));
+                let result = result::malformed(request_id(&command), &rejection);
+                return Step::Say(Box::new(result));
             }
         };
         if is_empty(&prepared) {
             let answering = Answering::of(&mut prepared);
-            return Step::Say(answering.result(crate::Reply::Items(Vec::new())));
+            return Step::Say(Box::new(answering.result(crate::Reply::Items(Vec::new()))));
         }
         let traceparent = record.header(TRACEPARENT).unwrap_or_default();
         let fits = traceparent.len() <= TRACEPARENT_BYTES_MAX;
         let traceparent = std::str::from_utf8(traceparent).unwrap_or_default();
         let traceparent = if fits { traceparent.to_owned() } else { String::new() };
         if self.router.partition_of(&prepared.command.ledger) != record.partition {
-            return Step::Route(command, Arrival { traceparent, ..Arrival::default() });
+            let arrival = Arrival { traceparent, ..Arrival::default() };
+            return Step::Route(Box::new(command), arrival);
         }
         let validate_only = prepared.validate_only;
         let how = Submission { validate_only, traceparent, ..Submission::default() };
@@ -292,7 +298,7 @@ impl Ingress {
                 }
                 Step::Route(command, arrival) => {
                     stage = Stage::Routed;
-                    self.route(tag, command, arrival);
+                    self.route(tag, *command, arrival);
                 }
                 Step::Say(result) => said.push((tag, Said::Result(result))),
             }
@@ -315,7 +321,7 @@ impl Ingress {
             // The semaphore is never closed.
             let _permit = routed.acquire().await;
             let result = router.execute(command, arrival).await;
-            shared.say(vec![(tag, Said::Result(result))]);
+            shared.say(vec![(tag, Said::Result(Box::new(result)))]);
         });
     }
 

@@ -40,7 +40,7 @@ struct Answered {
 
 enum AnsweredBy {
     Writer(Answering, Replied),
-    Whole(v1::CommandResult),
+    Whole(Box<v1::CommandResult>),
 }
 
 impl Answerer {
@@ -59,7 +59,7 @@ impl Answerer {
         while !self.shared.is_stopped() {
             for Answered { tag, envelope, by } in self.answered() {
                 let result = match by {
-                    AnsweredBy::Whole(result) => result,
+                    AnsweredBy::Whole(result) => *result,
                     AnsweredBy::Writer(answering, replied) => match self.complete(replied) {
                         Ok(reply) => answering.result(reply),
                         Err(error) => {

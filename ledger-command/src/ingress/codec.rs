@@ -139,6 +139,12 @@ impl Codec {
 /// What the producer said that it is.
 fn declared(record: &KafkaRecord) -> Result<Option<Encoding>, String> {
     let Some(said) = record.header(CONTENT_TYPE) else { return Ok(None) };
+    // As it mostly is, without a copy.
+    match said {
+        said if said == JSON.as_bytes() => return Ok(Some(Encoding::Json)),
+        said if said == PROTOBUF.as_bytes() => return Ok(Some(Encoding::Protobuf)),
+        _ => {}
+    }
     let said = String::from_utf8_lossy(said).to_ascii_lowercase();
     match said.split(';').next().unwrap_or_default().trim() {
         "" => Ok(None),

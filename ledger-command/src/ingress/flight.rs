@@ -52,7 +52,7 @@ pub(super) enum Said {
     /// By its partition's writer.
     Replied(Replied),
     /// By whoever could say it whole.
-    Result(v1::CommandResult),
+    Result(Box<v1::CommandResult>),
 }
 
 /// Shared by the group's thread, which alone adds and removes flights, the writers, the answerer and the
@@ -76,13 +76,13 @@ impl Shared {
         lock(&self.flights)
     }
 
-    /// Records of these partitions that will be answered here.
-    pub(super) fn open(&self, partitions: &[u32]) -> usize {
+    /// How many records of these partitions are at a stage.
+    pub(super) fn count(&self, partitions: &[u32], stage: Stage) -> usize {
         let flights = self.flights();
-        let open = flights.values().filter(|flight| {
-            flight.stage == Stage::Open && partitions.contains(&flight.envelope.record.partition)
+        let counted = flights.values().filter(|flight| {
+            flight.stage == stage && partitions.contains(&flight.envelope.record.partition)
         });
-        open.count()
+        counted.count()
     }
 
     pub(super) fn say(&self, some: Vec<(u64, Said)>) {
