@@ -58,7 +58,7 @@ impl Heard {
                 Reply::Unknown { .. } => {
                     self.possible.extend(transfers.iter().map(|t| t.id.to_string()));
                 }
-                other @ Reply::One(_) => panic!("{other:?}"),
+                other @ (Reply::One(_) | Reply::NotOwner) => panic!("{other:?}"),
             }
         }
     }
