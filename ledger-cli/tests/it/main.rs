@@ -17,6 +17,7 @@ mod refusals;
 
 mod audits;
 mod broker;
+mod demos;
 mod errors;
 mod feed;
 mod full_disk;

@@ -93,6 +93,7 @@ impl Server {
     pub(crate) fn terminate(mut self) -> (bool, String) {
         self.signal("TERM");
         let ended = self.process.wait().unwrap();
+        assert!(ended.code().is_some(), "it has crashed: {ended}");
         (ended.success(), self.said.take().unwrap().join().unwrap())
     }
 

@@ -99,6 +99,7 @@ impl Tail {
             shared: shared.clone(),
             kept: VecDeque::new(),
             bytes: 0,
+            lost: false,
         };
         let thread = spawn(filling)
             .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })?;
@@ -207,11 +208,17 @@ struct Filling {
     kept: VecDeque<(u32, usize)>,
     bytes: usize,
     bytes_max: usize,
+    /// Told of a loss, and not assigned again yet.
+    lost: bool,
 }
 
 impl Filling {
     fn run(mut self) {
         while !self.shared.stop.load(Ordering::Acquire) {
+            if self.lost {
+                self.begin_again();
+                continue;
+            }
             let event = match self.consumer.poll(POLL) {
                 None => continue,
                 Some(Ok(message)) => {
@@ -265,20 +272,32 @@ impl Filling {
     }
 
     /// The log is not what it was. Whoever follows it compares; what is there now is tailed from its end.
-    #[expect(clippy::disallowed_methods, reason = "a pause of a thread that does nothing else")]
     fn alarm(&mut self, error: &KafkaError) {
         tracing::error!(topic = self.clients.topic(), %error, "the log is not what it was");
         (0..).take(self.shared.partitions.len()).for_each(|p| self.shared.distrust(p));
         // Before anything of the other log is given to anybody.
         self.shared.alarms.fetch_add(1, Ordering::AcqRel);
+        self.lost = true;
+    }
+
+    /// Again and again, for it is told of a loss once, and the brokers may be away.
+    #[expect(clippy::disallowed_methods, reason = "a pause of a thread that does nothing else")]
+    fn begin_again(&mut self) {
         std::thread::sleep(PAUSE);
-        if let Err(error) = self.assign_again() {
-            tracing::warn!(%error, "the tail of the log waits");
+        match self.assigned_again() {
+            Ok(consumer) => {
+                self.consumer = consumer;
+                self.lost = false;
+            }
+            Err(error) => tracing::warn!(%error, "the tail of the log waits"),
         }
     }
 
-    /// Every partition from where the tail is, or from its end where that is before it.
-    fn assign_again(&mut self) -> Result<(), LogError> {
+    /// Every partition from where the tail is, or from its end where that is before it. By another consumer:
+    /// librdkafka 2.12 may stop a partition twice that is assigned again, which ends the process
+    /// (confluentinc/librdkafka#5573).
+    fn assigned_again(&mut self) -> Result<BaseConsumer<Quiet>, LogError> {
+        let consumer = self.clients.consumer(Quiet)?;
         let mut assignment = TopicPartitionList::new();
         for partition in (0..).take(self.shared.partitions.len()) {
             let (first, end) = self.clients.watermarks(partition)?;
@@ -287,7 +306,8 @@ impl Filling {
             }
             add(&mut assignment, &self.clients, partition, self.shared.end(partition))?;
         }
-        self.consumer.assign(&assignment).map_err(|error| self.clients.unavailable(&error))
+        consumer.assign(&assignment).map_err(|error| self.clients.unavailable(&error))?;
+        Ok(consumer)
     }
 
     fn restart(&mut self, partition: u32, first: u64) {
