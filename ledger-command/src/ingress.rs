@@ -48,9 +48,9 @@ const FLIGHT_BYTES_MAX: usize = 64 << 20;
 const FLIGHT_BYTES: usize = 512;
 /// Commands of other partitions that are sent on at a time.
 const ROUTED_MAX: usize = 64;
-/// What was sent on is waited for so long when its partition is given back, and then sent on again by the
-/// next owner: it may itself wait for a partition that is being given back.
-const ROUTED_WAIT: Duration = Duration::from_millis(300);
+/// What was sent on is waited for so long before its partition is given back, which is served meanwhile; the
+/// rest is sent on again by the next owner, and what was answered behind it is answered again.
+const ROUTED_WAIT: Duration = Duration::from_secs(2);
 /// What could not be decided is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// One look while results are waited for.
@@ -170,9 +170,10 @@ impl Ingress {
         if self.bytes >= FLIGHT_BYTES_MAX { 0 } else { FLIGHTS_MAX.saturating_sub(self.flights) }
     }
 
-    /// These partitions will be given back: what is not in a writer's hand is left to the next owner.
+    /// These partitions will be given back: what is not in a writer's hand is left to the next owner. What
+    /// was sent on is waited for first, for its own partition may be about to be given back, too.
     pub fn close(&mut self, partitions: &[u32]) {
-        self.settle();
+        self.wait_for(partitions, &[Stage::Routed, Stage::Again], ROUTED_WAIT);
         let mut flights = self.shared.flights();
         for partition in partitions {
             let Some(lane) = self.lanes.get_mut(partition) else { continue };
@@ -189,23 +190,30 @@ impl Ingress {
         }
     }
 
-    /// Waits until what the writers had in hand is answered and its results are delivered, or for this
-    /// long; then the partitions are given back. The writers have said all that they will.
+    /// Until none of these partitions' records is at these stages, or for this long; how many are.
     #[expect(clippy::disallowed_methods, reason = "a door to the outside: how long to wait")]
-    pub fn finish(&mut self, partitions: &[u32], at_most: Duration) {
-        let began = Instant::now();
+    fn wait_for(&mut self, partitions: &[u32], stages: &[Stage], at_most: Duration) -> usize {
+        let until = Instant::now() + at_most;
         loop {
             self.settle();
-            let open = self.shared.count(partitions, Stage::Open);
-            let routed = self.shared.count(partitions, Stage::Routed);
-            let waits = began.elapsed() < if open > 0 { at_most } else { ROUTED_WAIT };
-            if open + routed == 0 || !waits {
-                if open > 0 {
-                    tracing::warn!(?partitions, open, "results are left to the next owner");
-                }
-                break;
+            if stages.contains(&Stage::Again) {
+                self.ask_again();
+                self.submit();
+            }
+            let left = self.shared.count(partitions, stages);
+            if left == 0 || Instant::now() >= until {
+                return left;
             }
             std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until what the writers had in hand is answered and its results are delivered, or for this
+    /// long; then the partitions are given back. The writers have said all that they will.
+    pub fn finish(&mut self, partitions: &[u32], at_most: Duration) {
+        let open = self.wait_for(partitions, &[Stage::Open], at_most);
+        if open > 0 {
+            tracing::warn!(?partitions, open, "results are left to the next owner");
         }
         for partition in partitions {
             let place = self.lanes.get(partition).and_then(|lane| lane.tracker.place());

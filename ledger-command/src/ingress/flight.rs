@@ -76,11 +76,11 @@ impl Shared {
         lock(&self.flights)
     }
 
-    /// How many records of these partitions are at a stage.
-    pub(super) fn count(&self, partitions: &[u32], stage: Stage) -> usize {
+    /// How many records of these partitions are at one of these stages.
+    pub(super) fn count(&self, partitions: &[u32], stages: &[Stage]) -> usize {
         let flights = self.flights();
         let counted = flights.values().filter(|flight| {
-            flight.stage == stage && partitions.contains(&flight.envelope.record.partition)
+            stages.contains(&flight.stage) && partitions.contains(&flight.envelope.record.partition)
         });
         counted.count()
     }
