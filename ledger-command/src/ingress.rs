@@ -24,7 +24,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ledger_domain::CommandBody;
 use ledger_log::LogError;
 use ledger_log::kafka::records::KafkaRecord;
 use ledger_log::kafka::{Cluster, Topic};
@@ -51,6 +50,8 @@ const ROUTED_MAX: usize = 64;
 /// What was sent on is waited for so long before its partition is given back, which is served meanwhile; the
 /// rest is sent on again by the next owner, and what was answered behind it is answered again.
 const ROUTED_WAIT: Duration = Duration::from_secs(2);
+/// How long one of them looks for its owner; then it is asked again, and others have their turn.
+const ROUTED_AT_MOST: Duration = Duration::from_secs(2);
 /// What could not be decided is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// One look while results are waited for.
@@ -167,7 +168,12 @@ impl Ingress {
         self.settle();
         self.ask_again();
         self.submit();
-        if self.bytes >= FLIGHT_BYTES_MAX { 0 } else { FLIGHTS_MAX.saturating_sub(self.flights) }
+        // One that is stuck holds the offsets of all behind it, which are kept until then.
+        let held = self.lanes.values().map(|lane| lane.tracker.held()).max().unwrap_or(0);
+        if self.bytes >= FLIGHT_BYTES_MAX || held >= FLIGHTS_MAX {
+            return 0;
+        }
+        FLIGHTS_MAX.saturating_sub(self.flights)
     }
 
     /// These partitions will be given back: what is not in a writer's hand is left to the next owner. What
@@ -269,7 +275,7 @@ impl Ingress {
                 return Step::Say(Box::new(result));
             }
         };
-        if is_empty(&prepared) {
+        if prepared.has_nothing_to_decide() {
             let answering = Answering::of(&mut prepared);
             return Step::Say(Box::new(answering.result(crate::Reply::Items(Vec::new()))));
         }
@@ -278,7 +284,7 @@ impl Ingress {
         let traceparent = std::str::from_utf8(traceparent).unwrap_or_default();
         let traceparent = if fits { traceparent.to_owned() } else { String::new() };
         if self.router.partition_of(&prepared.command.ledger) != record.partition {
-            let arrival = Arrival { traceparent, ..Arrival::default() };
+            let arrival = Arrival { traceparent, at_most: ROUTED_AT_MOST, ..Arrival::default() };
             return Step::Route(Box::new(command), arrival);
         }
         let validate_only = prepared.validate_only;
@@ -328,6 +334,10 @@ impl Ingress {
         self.runtime.spawn(async move {
             // The semaphore is never closed.
             let _permit = routed.acquire().await;
+            // Its partition was given back meanwhile: the next owner reads it again.
+            if !shared.flights().contains_key(&tag) {
+                return;
+            }
             let result = router.execute(command, arrival).await;
             shared.say(vec![(tag, Said::Result(Box::new(result)))]);
         });
@@ -412,16 +422,6 @@ impl Lane {
             said_so: false,
             reported: None,
         }
-    }
-}
-
-/// A batch with no well-formed transfer is answered without its partition.
-fn is_empty(prepared: &Prepared) -> bool {
-    match &prepared.command.body {
-        CommandBody::PostTransfers { transfers } => transfers.is_empty(),
-        CommandBody::CreateLedger
-        | CommandBody::CreateAsset { .. }
-        | CommandBody::OpenAccount { .. } => false,
     }
 }
 

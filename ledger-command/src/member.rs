@@ -79,6 +79,13 @@ impl CommandMember {
     }
 }
 
+impl Drop for CommandMember {
+    /// A seat that is left before the group's first word: nobody takes back what was inherited.
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 impl Member for CommandMember {
     fn assigned(&mut self, partitions: &[u32]) {
         tracing::info!(?partitions, "assigned");

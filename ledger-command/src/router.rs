@@ -18,8 +18,8 @@ mod peers;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ledger_domain::LedgerName;
 use ledger_domain::partition::partition_of;
-use ledger_domain::{CommandBody, LedgerName};
 use ledger_proto::command::{Prepared, identify, prepare, request_id};
 use ledger_proto::v1;
 use ledger_proto::v1::command_result::Outcome;
@@ -29,6 +29,7 @@ use crate::owners::Owners;
 use crate::reply::Reply;
 use crate::result::{self, Answering, failed_for, reason};
 use crate::run::{Handle, Submission};
+use crate::writer::NOT_RECORDED_PREFIX;
 use peers::{Peers, Tried};
 
 /// How long a command looks for an owner when it has no deadline: a crashed owner is replaced within it.
@@ -155,7 +156,7 @@ impl Router {
             Ok(prepared) => prepared,
             Err(rejection) => return result::malformed(request_id(&command), &rejection),
         };
-        if nothing_to_decide(&prepared) {
+        if prepared.has_nothing_to_decide() {
             let mut prepared = prepared;
             return Answering::of(&mut prepared).result(Reply::Items(Vec::new()));
         }
@@ -214,7 +215,7 @@ impl Router {
                 };
                 let mut message = format!("nobody writes partition {partition} now: {why}");
                 if reason == reason::NOT_RECORDED {
-                    message.insert_str(0, "not recorded, safe to retry: ");
+                    message.insert_str(0, NOT_RECORDED_PREFIX);
                 }
                 return Answering::of(&mut prepared).failed(reason, &message);
             }
@@ -252,6 +253,11 @@ impl Router {
             return Attempt::Again { may_be_recorded: false, why: "no server says so".into() };
         };
         match shared.peers.execute(&owner.address, command.clone(), arrival, left).await {
+            // A partition that it was losing: the next owner knows.
+            Tried::Answered(result) if failed_for(&result, reason::OUTCOME_UNKNOWN) => {
+                let why = format!("{} does not know what became of it", owner.address);
+                Attempt::Again { may_be_recorded: true, why }
+            }
             Tried::Answered(result) => Attempt::Done(result),
             Tried::NotOwner => Attempt::Again {
                 may_be_recorded: false,
@@ -273,26 +279,13 @@ impl Router {
 /// What was asked once may be recorded, though nothing was when it was asked again.
 fn in_doubt(mut result: v1::CommandResult) -> v1::CommandResult {
     if let Some(Outcome::Failure(failure)) = &mut result.outcome {
-        failure.reason = reason::OUTCOME_UNKNOWN.to_owned();
-        failure.retry_after_ms = 0;
+        let then = failure.message.trim_start_matches(NOT_RECORDED_PREFIX);
+        let message =
+            format!("nobody knows what became of it when it was asked first; then: {then}");
+        *failure =
+            v1::Failure { reason: reason::OUTCOME_UNKNOWN.to_owned(), message, retry_after_ms: 0 };
     }
     result
-}
-
-/// A batch with no well-formed transfer is answered without its partition.
-fn nothing_to_decide(prepared: &Prepared) -> bool {
-    match &prepared.command.body {
-        CommandBody::PostTransfers { transfers } => transfers.is_empty(),
-        CommandBody::CreateLedger
-        | CommandBody::CreateAsset { .. }
-        | CommandBody::OpenAccount { .. } => false,
-    }
-}
-
-/// Whether a result tells of an outcome, and not of a way that was not found.
-#[must_use]
-pub fn is_decided(result: &v1::CommandResult) -> bool {
-    !matches!(result.outcome, Some(Outcome::Failure(_)) | None)
 }
 
 #[cfg(test)]

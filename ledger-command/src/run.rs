@@ -287,19 +287,19 @@ impl Handle {
         door.is_some_and(|door| door.mailbox.ownership() == Ownership::Assigned)
     }
 
-    /// Why the first partition that has stopped for good did so, and whether the log is why: then no other
-    /// server could write it either.
+    /// Why a partition has stopped for good here, where the log is not why: then another server can write
+    /// it.
     #[must_use]
-    pub fn stopped(&self) -> Option<(String, bool)> {
+    pub fn unfit(&self) -> Option<String> {
+        let of_the_log =
+            |reason: &str| ["LOG_", "NOT_A_LOG"].iter().any(|log| reason.starts_with(log));
         self.statuses().into_iter().find_map(|status| match status {
-            Status::Stopped { reason } => {
-                let log = ["LOG_", "NOT_A_LOG"].iter().any(|log| reason.starts_with(log));
-                Some((reason, log))
-            }
+            Status::Stopped { reason } if !of_the_log(&reason) => Some(reason),
             Status::Standby
             | Status::Starting { .. }
             | Status::Serving { .. }
-            | Status::ClockBehind { .. } => None,
+            | Status::ClockBehind { .. }
+            | Status::Stopped { .. } => None,
         })
     }
 

@@ -128,6 +128,8 @@ pub enum Status {
     },
     /// Its clock is behind the last commit: it refuses until the clock catches up.
     ClockBehind {
+        /// Its term.
+        term: u64,
         /// By how much, in nanoseconds.
         by_ns: i64,
     },
@@ -241,7 +243,7 @@ impl Writer {
             Status::Stopped { reason } => Some(Reply::NotRecorded { reason }),
             Status::Standby => Some(Reply::NotOwner),
             _ if !self.assigned => Some(Reply::NotOwner),
-            Status::ClockBehind { by_ns } => Some(clock_behind(by_ns)),
+            Status::ClockBehind { by_ns, .. } => Some(clock_behind(by_ns)),
             Status::Starting { .. } | Status::Serving { .. } => {
                 self.unwritable.as_deref().map(not_recorded)
             }
@@ -338,8 +340,8 @@ impl Writer {
             Phase::Resting { .. } | Phase::Taking(_) => {
                 Status::Starting { last_error: self.last_error.clone() }
             }
-            Phase::Serving(_) if self.clock_behind_ns > CLOCK_BEHIND_MAX_NS => {
-                Status::ClockBehind { by_ns: self.clock_behind_ns }
+            Phase::Serving(serving) if self.clock_behind_ns > CLOCK_BEHIND_MAX_NS => {
+                Status::ClockBehind { term: serving.term, by_ns: self.clock_behind_ns }
             }
             Phase::Serving(serving) => Status::Serving { term: serving.term },
         }
@@ -432,8 +434,11 @@ impl Writer {
     }
 }
 
+/// How it is said that a command is not recorded, and will not be.
+pub(crate) const NOT_RECORDED_PREFIX: &str = "not recorded, safe to retry: ";
+
 fn not_recorded(why: &str) -> Reply {
-    Reply::NotRecorded { reason: format!("not recorded, safe to retry: {why}") }
+    Reply::NotRecorded { reason: format!("{NOT_RECORDED_PREFIX}{why}") }
 }
 
 fn clock_behind(by_ns: i64) -> Reply {

@@ -21,6 +21,19 @@ pub struct Prepared {
     pub is_batch: bool,
 }
 
+impl Prepared {
+    /// Whether it is a batch without a well-formed transfer: it is answered without its partition.
+    #[must_use]
+    pub fn has_nothing_to_decide(&self) -> bool {
+        match &self.command.body {
+            CommandBody::PostTransfers { transfers } => transfers.is_empty(),
+            CommandBody::CreateLedger
+            | CommandBody::CreateAsset { .. }
+            | CommandBody::OpenAccount { .. } => false,
+        }
+    }
+}
+
 /// Checks everything that needs no state.
 ///
 /// # Errors
@@ -135,6 +148,7 @@ mod tests {
         let batch = prepare(&v1::Command { request: Some(request) }).unwrap();
         assert_eq!((batch.name.as_str(), batch.is_batch), ("ledgers/bank", true));
         assert_eq!(batch.malformed[0].0, 1);
+        assert!(!batch.has_nothing_to_decide());
         let empty = prepare(&v1::Command::default()).unwrap_err();
         assert!(empty.to_string().starts_with("MALFORMED: request"), "{empty}");
     }

@@ -38,8 +38,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What runs beside the services of a server among others.
 pub(super) struct Membership {
-    myself: Arc<Myself>,
-    known: Known,
+    /// Partitions of the last server on this folder.
+    inherited: Vec<u32>,
     seat: Arc<Mutex<Option<Group>>>,
     stop: Arc<Stop>,
     threads: Vec<JoinHandle<()>>,
@@ -70,8 +70,8 @@ impl Membership {
     /// Creates the topics beside the log, reads what others say, and begins to say how this one is.
     pub(super) fn begin(
         cluster: &Cluster,
-        myself: Arc<Myself>,
-        known: Known,
+        myself: &Arc<Myself>,
+        known: &Known,
         owners: Owners,
     ) -> anyhow::Result<Membership> {
         for topic in [Topic::Commands, Topic::Results, Topic::Topology] {
@@ -99,8 +99,9 @@ impl Membership {
             partition_count: myself.partition_count,
             stop: stop.clone(),
         };
-        // What the last server on this folder had is known before this one is heard of.
         listening.look();
+        // Before this server is heard of, which says that the last one on its folder has left.
+        let inherited = known.inherited(myself);
         let seat = Arc::default();
         let saying = Saying {
             myself: myself.clone(),
@@ -113,7 +114,7 @@ impl Membership {
             spawn::thread("topology", move || listening.run())?,
             spawn::thread("announcer", move || saying.run())?,
         ];
-        Ok(Membership { myself, known, seat, stop, threads })
+        Ok(Membership { inherited, seat, stop, threads })
     }
 
     /// Takes a seat in the group: from now on partitions are assigned to these writers.
@@ -134,7 +135,7 @@ impl Membership {
         }
         let options = cluster.options();
         let options = GroupOptions::new(options.command_group(), options.topic(Topic::Commands));
-        let inherited = self.known.inherited(&self.myself);
+        let inherited = self.inherited.clone();
         let ingress = Ingress::start(command.clone(), router, cluster, runtime.clone())?;
         let member = CommandMember::new(command.clone(), runtime.clone(), ingress, inherited);
         *lock(&self.seat) = Some(Group::join(cluster, options, Box::new(member))?);
@@ -222,7 +223,7 @@ impl Saying {
             let state = self.myself.state();
             self.say(&state.id, Some(&state.encode_to_vec()));
             self.leave_if_unfit();
-            for silent in self.known.silent_since(clock::now() - FORGET_AFTER_NS) {
+            for silent in self.known.silent_since(clock::now() - FORGET_AFTER_NS, &self.myself) {
                 self.say(&silent, None);
             }
             self.stop.wait(SAY_EVERY);
@@ -236,8 +237,8 @@ impl Saying {
     /// A server that cannot write a partition for a reason of its own has no business in the group: others
     /// take all of them.
     fn leave_if_unfit(&self) {
-        let stopped = self.myself.command.as_ref().and_then(Handle::stopped);
-        if let Some((reason, false)) = stopped
+        let unfit = self.myself.command.as_ref().and_then(Handle::unfit);
+        if let Some(reason) = unfit
             && lock(&self.seat).is_some()
         {
             tracing::error!(reason, "leaves the partitions to other servers");

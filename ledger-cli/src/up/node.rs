@@ -70,9 +70,9 @@ impl Node {
                 "" => address.to_string(),
                 advertised => advertised.to_owned(),
             },
-            folder_id: match log {
+            // Only one server has the folder's ids and snapshots; its views may be another's.
+            folder_id: match command {
                 Some(_) => folder::id(&config.data)?,
-                // The folder is another server's.
                 None => commands::fresh_id(),
             },
             roles: config.roles.names(),
@@ -260,7 +260,7 @@ async fn join(
     let router = Router::shared(command, count, &me, owners, commands::fresh_id);
     let routes = router.clone();
     let membership = tokio::task::spawn_blocking(move || {
-        let membership = Membership::begin(&cluster, myself, known, said)?;
+        let membership = Membership::begin(&cluster, &myself, &known, said)?;
         if let Some(handle) = &handle {
             membership.join(&cluster, handle, routes, &runtime)?;
         }

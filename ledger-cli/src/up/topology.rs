@@ -61,8 +61,8 @@ fn said(status: &WriterStatus) -> (bool, u64, String) {
         WriterStatus::Standby => (false, 0, String::new()),
         WriterStatus::Starting { last_error } => (false, 0, last_error.clone()),
         WriterStatus::Serving { term } => (true, *term, String::new()),
-        WriterStatus::ClockBehind { by_ns } => {
-            (false, 0, format!("the clock is {} ms behind", by_ns / 1_000_000))
+        WriterStatus::ClockBehind { term, by_ns } => {
+            (true, *term, format!("the clock is {} ms behind", by_ns / 1_000_000))
         }
         WriterStatus::Stopped { reason } => (false, 0, reason.clone()),
     }
@@ -84,12 +84,16 @@ impl Known {
         *self.servers() = servers;
     }
 
-    /// Those that have said nothing since this instant.
-    pub(super) fn silent_since(&self, instant: Timestamp) -> Vec<String> {
+    /// Those that have said nothing since this instant; none while this server's own word is as old, for
+    /// then it is the brokers that were away.
+    pub(super) fn silent_since(&self, instant: Timestamp, myself: &Myself) -> Vec<String> {
         let said_at = |server: &v1::ServerState| {
             server.said_at.as_ref().and_then(time::from_wire).unwrap_or(Timestamp::MIN)
         };
         let servers = self.servers();
+        if servers.get(&myself.id).is_none_or(|me| said_at(me) < instant) {
+            return Vec::new();
+        }
         let silent = servers.values().filter(|server| said_at(server) < instant);
         silent.map(|server| server.id.clone()).collect()
     }
@@ -237,6 +241,11 @@ mod tests {
         };
         assert_eq!(known.inherited(&on("here")), [0]);
         assert_eq!(known.before(&on("here")), ["dead"]);
+        assert_eq!(known.silent_since(10, &on("here")), [""; 0], "nobody has heard of this one");
+        let mut next = server("next", &[]);
+        next.said_at = Some(prost_types::Timestamp { seconds: 1, nanos: 0 });
+        known.servers().insert("next".into(), next);
+        assert_eq!(known.silent_since(10, &on("here")), ["alive", "dead"]);
         assert_eq!(known.inherited(&on("elsewhere")), [0u32; 0]);
     }
 

@@ -23,8 +23,7 @@ pub(super) struct Envelope {
 
 impl Envelope {
     pub(super) fn weight(&self) -> usize {
-        let bytes = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-        FLIGHT_BYTES + bytes(&self.record.value) + bytes(&self.record.key)
+        FLIGHT_BYTES + self.record.weight()
     }
 }
 

@@ -29,6 +29,11 @@ impl Tracker {
         }
     }
 
+    /// How many offsets cannot be committed yet: open ones, and done ones behind them.
+    pub(super) fn held(&self) -> usize {
+        self.open.len()
+    }
+
     /// Everything before it is done.
     pub(super) fn place(&self) -> Option<u64> {
         self.place
@@ -50,10 +55,14 @@ mod tests {
             tracker.done(done);
             assert_eq!(tracker.place(), Some(place), "{done} is done");
         }
+        assert_eq!(tracker.held(), 0);
         tracker.begin(20);
+        tracker.begin(21);
+        tracker.done(21);
+        assert_eq!(tracker.held(), 2, "what is done behind one that is open is held, too");
         assert_eq!(tracker.place(), Some(14));
         tracker.done(20);
-        assert_eq!(tracker.place(), Some(21));
+        assert_eq!((tracker.place(), tracker.held()), (Some(22), 0));
     }
 
     #[test]

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::{LogId, log};
 use ledger_proto::v1::command::Request;
+use ledger_proto::v1::ledger_command_service_server::{
+    LedgerCommandService, LedgerCommandServiceServer,
+};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -251,7 +254,10 @@ async fn what_was_sent_and_then_not_recorded_elsewhere_is_in_doubt() {
     cluster.tell(Some(&closed));
     let direct = cluster.servers[1].router.execute(create_ledger(), Arrival::default()).await;
     assert_eq!(reason(&direct), reason::NOT_RECORDED, "by itself: {direct:?}");
-    assert_eq!(reason(&asked.await.unwrap()), reason::OUTCOME_UNKNOWN);
+    let result = asked.await.unwrap();
+    assert_eq!(reason(&result), reason::OUTCOME_UNKNOWN);
+    let Some(Outcome::Failure(failure)) = &result.outcome else { panic!("{result:?}") };
+    assert!(!failure.message.contains("not recorded"), "it may be: {}", failure.message);
     cluster.stop().await;
 }
 
@@ -293,5 +299,74 @@ async fn a_planned_handover_fails_no_request() {
     let distinct: BTreeSet<&String> = all.iter().collect();
     assert!(all.len() > 40, "the load was real: {}", all.len());
     assert_eq!(distinct.len(), all.len(), "each is recorded once, at its own place");
+    cluster.stop().await;
+}
+
+/// A server that is losing its partition with the command in flight.
+struct Doubtful;
+
+type Served<T> = Result<tonic::Response<T>, tonic::Status>;
+
+#[tonic::async_trait]
+impl LedgerCommandService for Doubtful {
+    async fn execute(&self, _: tonic::Request<v1::Command>) -> Served<v1::CommandResult> {
+        let outcome = Some(result::failure(reason::OUTCOME_UNKNOWN, "it went to another server"));
+        Ok(tonic::Response::new(v1::CommandResult { outcome, ..Default::default() }))
+    }
+
+    async fn create_ledger(
+        &self,
+        _: tonic::Request<v1::CreateLedgerRequest>,
+    ) -> Served<v1::CreateLedgerResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn create_asset(
+        &self,
+        _: tonic::Request<v1::CreateAssetRequest>,
+    ) -> Served<v1::CreateAssetResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn open_account(
+        &self,
+        _: tonic::Request<v1::OpenAccountRequest>,
+    ) -> Served<v1::OpenAccountResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn post_transfer(
+        &self,
+        _: tonic::Request<v1::PostTransferRequest>,
+    ) -> Served<v1::PostTransferResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn post_transfers(
+        &self,
+        _: tonic::Request<v1::PostTransfersRequest>,
+    ) -> Served<v1::PostTransfersResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "a server and a client beside the test")]
+async fn what_is_in_doubt_at_one_owner_is_asked_of_the_next() {
+    let cluster = Cluster::of(&["one", "two"]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    let services =
+        tonic::transport::Server::builder().add_service(LedgerCommandServiceServer::new(Doubtful));
+    tokio::spawn(services.serve_with_incoming(incoming));
+    cluster.tell(Some(&Owner { server: "doubtful".into(), address, term: 0 }));
+    let router = cluster.servers[0].router.clone();
+    let asked =
+        tokio::spawn(async move { router.execute(create_ledger(), Arrival::default()).await });
+    tokio::time::sleep(Duration::from_millis(120)).await;
+    assert!(!asked.is_finished(), "that nobody knows is not the last word");
+    cluster.give_to(1).await;
+    position(&asked.await.unwrap());
     cluster.stop().await;
 }

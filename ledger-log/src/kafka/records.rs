@@ -42,7 +42,8 @@ impl KafkaRecord {
     }
 
     /// Bytes that it takes, roughly.
-    pub(super) fn weight(&self) -> usize {
+    #[must_use]
+    pub fn weight(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + 48);
         let bytes = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
         size_of::<KafkaRecord>() + bytes(&self.key) + bytes(&self.value) + headers.sum::<usize>()

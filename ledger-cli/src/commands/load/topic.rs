@@ -85,8 +85,11 @@ impl TopicLoad {
             progress.stop.store(true, Ordering::Release);
         }
         let read = reading.join().map_err(|_| anyhow::anyhow!("the reader of results panicked"))?;
-        sent?;
-        let (mut tally, repeated) = read?;
+        let (mut tally, repeated) = match (read, sent) {
+            // Whoever reads knows best why all has stopped.
+            (Ok((tally, repeated)), _) if tally.stopped_by.is_some() => (tally, repeated),
+            (read, sent) => sent.and(read)?,
+        };
         tally.elapsed = progress.began.elapsed();
         Ok((tally, repeated))
     }
@@ -202,8 +205,12 @@ struct Reader {
 impl Reader {
     fn run(mut self) -> anyhow::Result<(Tally, u64)> {
         let read = self.read();
-        // Whoever waits for its turn goes on, or ends.
-        self.progress.stop.store(read.is_err(), Ordering::Release);
+        if read.as_ref().map_or(true, |tally| tally.stopped_by.is_some()) {
+            // Under the lock of whoever waits for its turn: it sees this, or is woken by it.
+            let answered = self.progress.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            self.progress.stop.store(true, Ordering::Release);
+            drop(answered);
+        }
         self.progress.moved.notify_all();
         Ok((read?, self.repeated))
     }
@@ -229,7 +236,6 @@ impl Reader {
                 let seen = self.seen.len();
                 let message = format!("the load stopped early: {seen} of {requests} results came");
                 tally.stopped_by = Some(anyhow::anyhow!(message));
-                self.progress.stop.store(true, Ordering::Release);
                 return Ok(tally);
             }
         }
