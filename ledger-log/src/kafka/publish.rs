@@ -98,10 +98,26 @@ impl Publisher {
     /// [`LogError::TooLarge`], and [`LogError::Unavailable`] when the client has failed for good; then the
     /// sink hears nothing of this record.
     pub fn publish(&self, tag: u64, record: &Outgoing<'_>) -> Result<(), LogError> {
+        self.publish_while(tag, record, || true).map(drop)
+    }
+
+    /// As [`Publisher::publish`], but waits for room only as long as it is wanted: whether it was taken.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub fn publish_while(
+        &self,
+        tag: u64,
+        record: &Outgoing<'_>,
+        wanted: impl Fn() -> bool,
+    ) -> Result<bool, LogError> {
         while !self.try_publish(tag, record)? {
+            if !wanted() {
+                return Ok(false);
+            }
             pause();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Sends a record unless too much is on its way: whether it was taken.
