@@ -260,23 +260,41 @@ impl<'a> Compare<'a> {
         last: u64,
         mut visit: impl FnMut(&[u8], Option<Place>),
     ) -> Result<Option<Place>, AuditError> {
-        let (mut failure, mut newest) = (None, None);
-        let scanned = self.view.rows(table, &mut |key, value| {
-            match place_of(self.view, table, key, value) {
-                Ok(place) if place.is_none_or(|place| place.offset <= last) => {
-                    visit(key, place);
-                }
-                Ok(place) => newest = newest.max(place),
-                Err(error) => {
-                    failure = Some(error);
-                    return ControlFlow::Break(());
-                }
+        let mut newest = None;
+        let mut place = |key: &[u8], value: &[u8]| {
+            match place_of(self.view, table, key, value)? {
+                place if place.is_none_or(|place| place.offset <= last) => visit(key, place),
+                place => newest = newest.max(place),
             }
-            ControlFlow::Continue(())
+            Ok(())
+        };
+        if names_another(table) {
+            // While rows are visited no others can be read: of these tables they are kept until then.
+            let mut rows = Vec::new();
+            let scanned = self.view.rows(table, &mut |key, value| {
+                rows.push((key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            });
+            scanned.map_err(|error| views(&error))?;
+            rows.iter().try_for_each(|(key, value)| place(key, value))?;
+            return Ok(newest);
+        }
+        let mut failure = None;
+        let scanned = self.view.rows(table, &mut |key, value| match place(key, value) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
         });
         scanned.map_err(|error| views(&error))?;
         failure.map_or(Ok(newest), Err)
     }
+}
+
+/// Whether a row's place stands in the row of another table that it names.
+fn names_another(table: Table) -> bool {
+    matches!(table, Table::LedgerNames | Table::AssetCodes | Table::AccountNames)
 }
 
 fn views(error: &StoreError) -> AuditError {

@@ -247,8 +247,10 @@ impl Feed {
     fn wait(&self) {
         let next = self.next.map_or(u64::MAX, |next| next.offset);
         let applied = self.view.state().applied.map_or(0, |applied| applied.offset + 1);
-        // What is in the log, and not in the view yet, will be in a moment.
-        let from = if applied <= next { next } else { u64::MAX };
+        // What the view has yet to apply may come at any moment, or, where it stands, not for long: a look
+        // now and then. With all of it applied, the next record of the log is waited for.
+        let lags = self.view.state().fresh.known_end > applied;
+        let from = if applied <= next && !lags { next } else { u64::MAX };
         self.backend.wait(self.partition(), from, WAIT);
     }
 }

@@ -82,15 +82,6 @@ impl Membership {
         if !table.wait_complete(TABLE_TIMEOUT) {
             tracing::warn!(topic, "is not read to its end yet");
         }
-        let publisher = Publisher::new(
-            cluster,
-            PublishOptions::to(topic),
-            Box::new(|_, sent: Result<(), LogError>| {
-                if let Err(error) = sent {
-                    tracing::warn!(%error, "what this server says of itself was not taken");
-                }
-            }),
-        )?;
         let stop = Arc::new(Stop::default());
         let listening = Listening {
             table,
@@ -105,7 +96,8 @@ impl Membership {
         let seat = Arc::default();
         let saying = Saying {
             myself: myself.clone(),
-            publisher,
+            publisher: publisher(cluster)?,
+            cluster: cluster.clone(),
             known: known.clone(),
             seat: Arc::clone(&seat),
             stop: stop.clone(),
@@ -172,6 +164,16 @@ fn leave(seat: &Mutex<Option<Group>>) {
     }
 }
 
+fn publisher(cluster: &Cluster) -> Result<Publisher, LogError> {
+    let topic = cluster.options().topic(Topic::Topology);
+    let told = |_, sent: Result<(), LogError>| {
+        if let Err(error) = sent {
+            tracing::warn!(%error, "what this server says of itself was not taken");
+        }
+    };
+    Publisher::new(cluster, PublishOptions::to(topic), Box::new(told))
+}
+
 /// Follows what servers say.
 struct Listening {
     table: Table,
@@ -207,6 +209,7 @@ fn servers(table: &BTreeMap<Vec<u8>, Vec<u8>>) -> BTreeMap<String, v1::ServerSta
 
 /// Says how this server is, and forgets those that ended without a word.
 struct Saying {
+    cluster: Cluster,
     myself: Arc<Myself>,
     publisher: Publisher,
     known: Known,
@@ -215,7 +218,7 @@ struct Saying {
 }
 
 impl Saying {
-    fn run(self) {
+    fn run(mut self) {
         for before in self.known.before(&self.myself) {
             self.say(&before, None);
         }
@@ -228,7 +231,8 @@ impl Saying {
             }
             self.stop.wait(SAY_EVERY);
         }
-        self.say(&self.myself.id, None);
+        let me = self.myself.id.clone();
+        self.say(&me, None);
         if !self.publisher.flush(GOODBYE) {
             tracing::warn!("the brokers did not hear that this server has left");
         }
@@ -246,13 +250,20 @@ impl Saying {
         }
     }
 
-    fn say(&self, id: &str, value: Option<&[u8]>) {
+    fn say(&mut self, id: &str, value: Option<&[u8]>) {
         let key = Some(id.as_bytes());
         let record = Outgoing { partition: Some(0), key, value, ..Outgoing::default() };
         match self.publisher.try_publish(0, &record) {
             // With the brokers away it is said again in a second.
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "this server cannot say how it is"),
+            Err(error) => {
+                tracing::warn!(%error, "this server cannot say how it is, trying anew");
+                // A client that has failed once takes nothing more.
+                match publisher(&self.cluster) {
+                    Ok(publisher) => self.publisher = publisher,
+                    Err(error) => tracing::warn!(%error, "there is no other publisher"),
+                }
+            }
         }
     }
 }

@@ -158,7 +158,7 @@ impl Reading {
             .map_err(|error| self.clients.unavailable_at(&self.topic, &error))
     }
 
-    fn run(self) {
+    fn run(mut self) {
         while !self.shared.stop.load(Ordering::Acquire) {
             match self.consumer.poll(POLL) {
                 None => {}
@@ -189,14 +189,23 @@ impl Reading {
 
     /// Another topic of the name, or one whose records were deleted: what was read may be of no topic.
     #[expect(clippy::disallowed_methods, reason = "a pause of a thread that does nothing else")]
-    fn begin_anew(&self, error: &KafkaError) {
+    fn begin_anew(&mut self, error: &KafkaError) {
         tracing::warn!(topic = self.topic, %error, "the table is read anew");
-        std::thread::sleep(PAUSE);
         let version = self.shared.rows().version + 1;
         *self.shared.rows() = Rows { version, ..Rows::default() };
         self.tell();
-        if let Err(error) = self.begin() {
-            tracing::warn!(topic = self.topic, %error, "the table waits");
+        while !self.shared.stop.load(Ordering::Acquire) {
+            std::thread::sleep(PAUSE);
+            // By another consumer, as the tail: one that has lost its place may stop it twice, which ends
+            // the process.
+            let begun = self.clients.consumer(Quiet).and_then(|consumer| {
+                self.consumer = consumer;
+                self.begin()
+            });
+            match begun {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(topic = self.topic, %error, "the table waits"),
+            }
         }
     }
 }

@@ -73,41 +73,39 @@ impl Looking {
     fn run(self) {
         let mut seen = vec![Seen::default(); self.tail.partitions()];
         while !self.state.stop.load(Ordering::Acquire) {
-            let mut found = false;
             for (partition, seen) in (0..).zip(&mut seen) {
-                found |= self.look(partition, seen);
-            }
-            if found {
-                self.state.found.fetch_add(1, Ordering::AcqRel);
+                // Each may wait for brokers that are away.
+                if self.state.stop.load(Ordering::Acquire) {
+                    return;
+                }
+                self.look(partition, seen);
             }
             std::thread::park_timeout(EVERY);
         }
     }
 
-    /// Whether there is reason to compare.
-    fn look(&self, partition: u32, seen: &mut Seen) -> bool {
+    /// Followers hear that there is reason to compare before they hear how far the log reaches.
+    fn look(&self, partition: u32, seen: &mut Seen) {
         let was = *seen;
         let tailed = self.tail.end(partition);
         let at_ns = now_ns();
         match self.clients.watermarks(partition) {
             Ok((first, end)) => {
                 self.tail.trim(partition, first);
+                *seen = Seen { first, away: false };
+                if *seen != was || end < tailed {
+                    self.tail.distrust(partition);
+                    self.state.found.fetch_add(1, Ordering::AcqRel);
+                }
                 if end >= tailed {
                     self.tail.confirm(partition, ConfirmedEnd { end, at_ns });
                 }
-                *seen = Seen { first, away: false };
-                let reason = *seen != was || end < tailed;
-                if reason {
-                    self.tail.distrust(partition);
-                }
-                reason
             }
             Err(error) => {
                 if !was.away {
                     tracing::warn!(partition, %error, "the brokers do not answer");
                 }
                 seen.away = true;
-                false
             }
         }
     }
