@@ -97,8 +97,19 @@ brokers_up() { # how many, then flags of scripts/kafka up
     (($1 > 2)) || replication=(--allow-under-replicated)
 }
 
-# Starts a server on a folder of its own, again after its end on the same one and the same address.
+# Starts a server on a folder of its own, again after its end on the same one and the same address. That may be
+# another program's for a moment: a connection of it.
 start_server() { # name, then flags
+    local name=$1
+    for _ in {1..10}; do
+        try_start_server "$@" && return
+        grep -q LISTEN_FAILED "$scratch/$name.log" || return 1
+        sleep 1
+    done
+    return 1
+}
+
+try_start_server() { # name, then flags
     local name=$1 log=$scratch/$1.log listen=${server_address[$1]:-127.0.0.1:0} pid address=''
     shift
     (($# == 0)) || server_flags[$name]=$*
