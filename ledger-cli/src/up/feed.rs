@@ -41,7 +41,7 @@ impl Feeds {
         cluster.ensure(Topic::Feed, backend.partition_count())?;
         let topic = cluster.options().topic(Topic::Feed);
         let group = format!("{}.feed-publishers", cluster.options().prefix);
-        let options = GroupOptions::new(group, topic);
+        let options = GroupOptions { reads: false, ..GroupOptions::new(group, topic) };
         let cluster_of_member = cluster.clone();
         let member =
             Publishers { cluster: cluster_of_member, backend, views, running: BTreeMap::new() };

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   group ──► rebalance ──► assigned(), revoked() ─┐
-//!   topic ──► held, a bounded queue ──► records() ─┼─► Member, on this one thread
+//!   topic ──► held, a bounded queue ──► records() ─┼─► Member, one call at a time
 //!   group ◄── commits ◄── done() ──────────────────┘
 //! ```
 //!
@@ -22,11 +22,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 
 use super::Cluster;
-use super::client::Clients;
 use super::records::KafkaRecord;
 use crate::log::LogError;
 
@@ -47,8 +46,8 @@ const UNSETTLED: Duration = Duration::from_secs(3);
 /// A question to the brokers that nobody needs the answer to.
 const WAKE_WAIT: Duration = Duration::from_millis(100);
 
-/// Who works on the partitions. All is called on one thread, which polls the group in between: what takes
-/// long holds up the records of all partitions, but not the heartbeats.
+/// Who works on the partitions, one call at a time. What takes long holds up the records of all partitions,
+/// but not the heartbeats.
 pub trait Member: Send {
     /// These partitions are this member's now. Their records begin where the last owner was done.
     fn assigned(&mut self, partitions: &[u32]);
@@ -61,8 +60,8 @@ pub trait Member: Send {
     /// Records of own partitions, each partition's in order; no more than there was room for.
     fn records(&mut self, records: Vec<KafkaRecord>);
 
-    /// How many more records it can take now. With none, fetching pauses, and nobody leaves. It is asked
-    /// many times a second, also when no records wait.
+    /// How many more records it can take now. With none they wait, and fetching pauses once many do; nobody
+    /// leaves. It is asked many times a second, also when no records wait.
     fn room(&mut self) -> usize;
 
     /// For each partition whose place has changed, the offset before which all is done.
@@ -76,16 +75,18 @@ pub struct GroupOptions {
     pub group: String,
     /// The topic whose partitions are dealt out.
     pub topic: String,
+    /// Whether the records of the topic are read. Without, only its partitions are dealt out.
+    pub reads: bool,
     /// A member that is not heard of for this long is out. Brokers have a least one, 6 s by default.
     pub session_timeout: Duration,
 }
 
 impl GroupOptions {
-    /// A session of 6 s, the least that brokers take by default.
+    /// Reads, with a session of 6 s, the least that brokers take by default.
     #[must_use]
     pub fn new(group: impl Into<String>, topic: impl Into<String>) -> Self {
         let session_timeout = Duration::from_secs(6);
-        GroupOptions { group: group.into(), topic: topic.into(), session_timeout }
+        GroupOptions { group: group.into(), topic: topic.into(), reads: true, session_timeout }
     }
 }
 
@@ -107,14 +108,13 @@ impl Group {
         member: Box<dyn Member>,
     ) -> Result<Group, LogError> {
         let clients = cluster.clients().clone();
-        let consumer = clients.member(&options, Seat::new(options.topic.clone(), member))?;
+        let consumer = clients.member(&options, Seat::new(&options, member))?;
         consumer
             .subscribe(&[&options.topic])
             .map_err(|error| clients.unavailable_at(&options.topic, &error))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let sitting = Sitting { clients, options, consumer, stop: stop.clone() };
-        let thread = spawn(sitting)
-            .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })?;
+        let sitting = Sitting { options, consumer: Arc::new(consumer), stop: stop.clone() };
+        let thread = spawn("kafka-group", move || sitting.run())?;
         Ok(Group { stop, thread: Some(thread) })
     }
 
@@ -142,18 +142,33 @@ impl fmt::Debug for Group {
 
 /// The thread of a membership.
 struct Sitting {
-    clients: Clients,
     options: GroupOptions,
-    consumer: BaseConsumer<Seat>,
+    consumer: Arc<BaseConsumer<Seat>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Sitting {
-    /// The consumer is closed when this returns: it revokes, commits and leaves then.
-    #[expect(clippy::disallowed_methods, reason = "a door to the outside: paces the commits")]
+    /// What is in hand is given up before the consumer is closed: closed while partitions change hands it
+    /// leaves first, and then nothing is committed any more.
     fn run(self) {
-        let seat = self.consumer.context().clone();
-        let (mut committed_at, mut woken_at) = (Instant::now(), Instant::now());
+        let (consumer, stop) = (self.consumer.clone(), self.stop.clone());
+        match spawn("kafka-commits", move || commit_until(&stop, &consumer)) {
+            Ok(commits) => {
+                self.sit();
+                commits.thread().unpark();
+                if commits.join().is_err() {
+                    tracing::error!("the commits of a group panicked");
+                }
+            }
+            Err(error) => tracing::error!(%error, "leaves the group"),
+        }
+        self.consumer.context().give_all_up(&self.consumer);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a door to the outside: paces the questions")]
+    fn sit(&self) {
+        let seat = self.consumer.context();
+        let mut woken_at = Instant::now();
         let (mut changes, mut changed_at) = (0, Instant::now());
         let mut last_error = String::new();
         while !self.stop.load(Ordering::Acquire) {
@@ -162,10 +177,6 @@ impl Sitting {
             seat.hand_over();
             self.pace();
             let now = Instant::now();
-            if now - committed_at >= COMMIT_EVERY {
-                committed_at = now;
-                self.commit();
-            }
             if std::mem::replace(&mut changes, seat.changes()) != changes {
                 changed_at = now;
             }
@@ -223,19 +234,21 @@ impl Sitting {
             tracing::debug!(topic = self.options.topic, pause, %error, "fetching goes on as it was");
         }
     }
+}
 
-    /// Asks for a commit of what is done; [`Seat`] hears what came of it.
-    fn commit(&self) {
-        let Some(offsets) = self.consumer.context().uncommitted() else { return };
-        if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
-            let error = self.clients.unavailable_at(&self.options.topic, &error);
-            tracing::debug!(%error, "a commit waits");
-            self.consumer.context().not_committed(&offsets);
-        }
+/// Beside the thread that polls, for while the group's coordinator is away a commit waits for it, and records
+/// need not.
+fn commit_until(stop: &AtomicBool, consumer: &BaseConsumer<Seat>) {
+    while !stop.load(Ordering::Acquire) {
+        std::thread::park_timeout(COMMIT_EVERY);
+        consumer.context().commit(consumer);
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a door to the outside: the one thread of a member")]
-fn spawn(sitting: Sitting) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name("kafka-group".into()).spawn(move || sitting.run())
+#[expect(clippy::disallowed_methods, reason = "a door to the outside: the two threads of a member")]
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(run)
+        .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })
 }

@@ -46,12 +46,12 @@ fn record(partition: u32, offset: u64) -> KafkaRecord {
 /// A seat with partitions 0 and 1.
 fn seat() -> (Seat, Arc<Mutex<Told>>) {
     let told = Arc::new(Mutex::new(Told { room: usize::MAX, ..Told::default() }));
-    let seat = Seat::new("t".into(), Box::new(Recorder(told.clone())));
+    let seat = Seat::new(&GroupOptions::new("g", "t"), Box::new(Recorder(told.clone())));
     seat.inner().assigned(&[0, 1]);
     (seat, told)
 }
 
-fn asked(seat: &Seat) -> Vec<(u32, u64)> {
+fn uncommitted(seat: &Seat) -> Vec<(u32, u64)> {
     seat.inner().uncommitted()
 }
 
@@ -95,15 +95,27 @@ fn fetching_pauses_when_much_waits_and_goes_on_when_a_quarter_is_left() {
 }
 
 #[test]
-fn what_is_done_is_asked_for_once_and_again_when_it_was_refused() {
+fn a_member_that_reads_nothing_is_never_resumed() {
+    let told = Arc::new(Mutex::new(Told::default()));
+    let options = GroupOptions { reads: false, ..GroupOptions::new("g", "t") };
+    let seat = Seat::new(&options, Box::new(Recorder(told)));
+    seat.inner().assigned(&[0]);
+    assert!(seat.inner().paused, "each partition is paused as it comes");
+    assert_eq!(seat.pace(), None);
+}
+
+#[test]
+fn what_is_done_is_committed_until_it_was() {
     let (seat, told) = seat();
-    assert_eq!(asked(&seat), []);
+    assert_eq!(uncommitted(&seat), []);
     told.lock().unwrap().done = vec![(0, 7), (5, 9)];
-    assert_eq!(asked(&seat), [(0, 7)], "a partition of others is left out");
-    assert_eq!(asked(&seat), []);
-    let list = seat.list(&[(0, 7)]).unwrap();
-    seat.not_committed(&list);
-    assert_eq!(asked(&seat), [(0, 7)]);
+    assert_eq!(uncommitted(&seat), [(0, 7)], "a partition of others is left out");
+    assert_eq!(uncommitted(&seat), [(0, 7)], "it was refused");
+    told.lock().unwrap().done = vec![(0, 8)];
+    seat.inner().committed(&[(0, 7)]);
+    assert_eq!(uncommitted(&seat), [(0, 8)]);
+    seat.inner().committed(&[(0, 8)]);
+    assert_eq!(uncommitted(&seat), []);
 }
 
 #[test]
@@ -113,10 +125,11 @@ fn a_partition_given_back_is_committed_and_a_lost_one_is_not() {
         seat.hold(record(0, 1));
         seat.hold(record(1, 1));
         told.lock().unwrap().done = vec![(0, 3), (1, 4)];
-        assert_eq!(asked(&seat), [(0, 3), (1, 4)]);
+        seat.inner().committed(&[(0, 3)]);
         let committed = seat.inner().revoked(&[0], lost);
-        // Asked for before, but nobody knows whether it was refused since.
         assert_eq!(committed, if lost { vec![] } else { vec![(0, 3)] });
+        assert_eq!(told.lock().unwrap().revoked, [(0, lost)]);
+        assert_eq!(seat.inner().revoked(&[0], lost), [], "it is told once");
         assert_eq!(told.lock().unwrap().revoked, [(0, lost)]);
         seat.hand_over();
         assert_eq!(told.lock().unwrap().got, [(1, 1)], "what waited is the next owner's");
