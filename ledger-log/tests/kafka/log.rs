@@ -9,7 +9,7 @@ use ledger_log::{Backend, Cursor, Decision, LogError, LogId, Outcome, RawRecord,
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-use crate::{admin, bootstrap, fresh_prefix, open, options};
+use crate::{admin, bootstrap, cluster, fresh_prefix, open, options, until};
 
 struct OnBroker {
     options: KafkaOptions,
@@ -121,8 +121,9 @@ fn a_foreign_transaction_holds_nobody_up() {
     assert_eq!(reports[0].outcome, Outcome::Durable(Some(2)));
     assert_eq!(all(&*log, 0)[2].bytes, term);
 
-    // Aborted: the marker stands at offset 3.
+    // Aborted: the marker stands at offset 3, once the broker has written it.
     foreign.abort_transaction(patience).unwrap();
+    until("the marker stands", || cluster(&options).bounds(&topic, 0).unwrap().1 == 4);
     let reports = append(&*log, 0, std::slice::from_ref(&term));
     assert_eq!(reports[0].outcome, Outcome::Durable(Some(4)));
     for log in [log, open(&options)] {
