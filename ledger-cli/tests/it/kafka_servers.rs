@@ -1,4 +1,4 @@
-//! `ledger up --kafka` on a real broker: kills of the server under load, two that both insist, a log that
+//! `ledger up --kafka` on a real broker: kills of the server under load, an owner that pauses, a log that
 //! moves there and back.
 
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn acknowledged_transfers_survive_kills_of_the_server() {
 /// Each deposes the other whenever it has something to write; one of them is stopped for a while with
 /// commits in flight and goes on as if nothing had been.
 #[test]
-fn two_servers_that_both_insist_do_no_harm() {
+fn an_owner_that_pauses_within_its_session_does_no_harm() {
     let scratch = Scratch::new();
     let known = Known::default();
     with(Log::somewhere("both"), async |log| {
