@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::{ClientContext, DefaultClientContext};
@@ -188,9 +189,20 @@ impl Clients {
         topic: &str,
         partition: u32,
     ) -> Result<(u64, u64), LogError> {
-        let Inner { options, asking, .. } = &*self.inner;
-        let (first, end) = asking
-            .fetch_watermarks(topic, native(partition), options.request_timeout)
+        self.watermarks_within(topic, partition, self.options().request_timeout)
+    }
+
+    /// As [`Clients::watermarks_of`], for somebody who does not wait that long.
+    pub(super) fn watermarks_within(
+        &self,
+        topic: &str,
+        partition: u32,
+        at_most: Duration,
+    ) -> Result<(u64, u64), LogError> {
+        let at_most = at_most.min(self.options().request_timeout);
+        let (first, end) = self
+            .asking()
+            .fetch_watermarks(topic, native(partition), at_most)
             .map_err(|error| self.unavailable_at(topic, &error))?;
         Ok((u64::try_from(first).unwrap_or(0), u64::try_from(end).unwrap_or(0)))
     }
