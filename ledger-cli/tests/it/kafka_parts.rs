@@ -1,10 +1,13 @@
-//! Parts of the backend over brokers that stand still: what one leader must not hold up.
+//! Parts of the backend over brokers that stand still or are killed: what one leader must not hold up, and a
+//! table over a restart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use ledger_log::Backend;
-use ledger_log::kafka::{Kafka, KafkaOptions};
+use ledger_log::kafka::publish::{Outgoing, PublishOptions, Publisher};
+use ledger_log::kafka::table::Table;
+use ledger_log::kafka::{Cluster, Kafka, KafkaOptions, Topic};
 
 use crate::cluster::brokers;
 
@@ -54,4 +57,37 @@ fn a_partition_whose_leader_does_not_answer_holds_up_no_other() {
     assert_eq!(asked_at(2), away_since, "it does not answer");
     cluster.run(&format!("resume {leader}"));
     until("back", || asked_at(2) > away_since);
+}
+
+#[test]
+fn a_table_outlives_a_restart_of_the_broker() {
+    let Some((brokers, bootstrap)) = brokers(1, "") else { return };
+    let options = options(bootstrap, 1);
+    let (cluster, topic) = (Cluster::new(options.clone()).unwrap(), options.topic(Topic::Topology));
+    cluster.ensure(Topic::Topology, 1).unwrap();
+    let delivered = Box::new(|_, delivered: Result<(), _>| delivered.unwrap());
+    let publisher = Publisher::new(&cluster, PublishOptions::to(&topic), delivered).unwrap();
+    let put = |key: &[u8], value: &[u8]| {
+        let (partition, key, value) = (Some(0), Some(key), Some(value));
+        let record = Outgoing { partition, key, value, ..Outgoing::default() };
+        publisher.publish(0, &record).unwrap();
+    };
+    let rows = |rows: &[(&str, &str)]| -> BTreeMap<Vec<u8>, Vec<u8>> {
+        rows.iter().map(|(key, value)| (key.as_bytes().into(), value.as_bytes().into())).collect()
+    };
+    put(b"a", b"1");
+    put(b"b", b"1");
+    let table = Table::follow(&cluster, &topic, None).unwrap();
+    until("read", || table.all() == rows(&[("a", "1"), ("b", "1")]));
+    assert!(table.wait_complete(PATIENCE));
+    let version = table.version();
+
+    brokers.run("kill 1");
+    // Waits at the publisher until there is a broker.
+    put(b"b", b"2");
+    assert_eq!(table.all(), rows(&[("a", "1"), ("b", "1")]), "it keeps what it has");
+    brokers.run("start 1");
+    until("read on", || table.all() == rows(&[("a", "1"), ("b", "2")]));
+    assert_eq!(table.version(), version + 1, "nothing was read anew");
+    assert!(table.wait_complete(Duration::ZERO));
 }
