@@ -5,7 +5,7 @@
 //!
 //!   broker ──► tail thread: one consumer of all partitions ──► windows of the newest records ─┐
 //!      └─────► fetchers: a consumer each, for what is older ─────────────────────────────────┴► read()
-//!      └─────► watch thread: begins at 0, ends no earlier than before? ──► reconnects()
+//!      └─────► watch threads: begins at 0, ends no earlier than before? ─► reconnects()
 //!                            ends where, and when was that asked? ──► known_end()
 //! ```
 //!
@@ -226,7 +226,7 @@ impl Backend for Kafka {
         check_partition(partition, self.partition_count)?;
         match self.tail.read(partition, from, bytes_max) {
             Some(records) => Ok(records),
-            None => self.fetchers.read(partition, from, bytes_max),
+            None => self.fetchers.read(partition, from, bytes_max, self.reconnects()),
         }
     }
 

@@ -402,3 +402,33 @@ fn loads_over_the_topic_hear_of_every_command() {
         assert!(value["acknowledgement"]["position"].is_string(), "{value}");
     }
 }
+
+/// What a client took back with its transaction was never asked for; what it committed was.
+#[test]
+fn commands_of_an_aborted_transaction_are_not_decided() {
+    let Some(log) = Log::somewhere("commands-aborted") else { return };
+    let scratch = Scratch::new();
+    let server = log.serve(&scratch.data());
+    let commands = crate::topics::Topic::commands(log.bootstrap(), log.prefix());
+    let create = |ledger: &str| {
+        let create = json!({ "createLedger": { "ledgerId": ledger, "requestId": ledger } });
+        create.to_string().into_bytes()
+    };
+    let partition = bank() as i32;
+    for (ledger, commit) in [("taken-back", false), ("meant", true)] {
+        let id = format!("{}-{ledger}", log.prefix());
+        let stranger = commands.stranger(Some(&id));
+        stranger.write(partition, &[&create(ledger)]);
+        stranger.end(commit);
+    }
+    // Behind both of them.
+    let mut topics = Topics::of(&log);
+    topics.send_to(bank(), "last", Some(&create("last")), &[JSON]);
+    topics.json("last");
+    let known: Vec<String> = topics.came.iter().map(correlation).collect();
+    assert_eq!(known, ["meant", "last"], "in the order of the partition, and nothing else");
+    let status = runtime().block_on(async {
+        server.client().await.balance_with("taken-back", "a", None).await.unwrap_err()
+    });
+    assert_eq!(status.code(), tonic::Code::NotFound, "{status}");
+}

@@ -246,3 +246,24 @@ fn stores_of_another_log_are_refused() {
     let error = start(&environment(server.folder.path()), Config::default()).unwrap_err();
     assert!(error.to_string().starts_with("LOG_DIVERGED"), "{error}");
 }
+
+/// A log that is another is so for every server: only what is wrong here makes this one unfit.
+#[test]
+fn a_server_is_unfit_for_reasons_of_its_own() {
+    for (reason, is_unfit) in [
+        ("ID_STORE_DAMAGED: a file", true),
+        ("a defect: the writer's thread panicked", true),
+        ("LOG_DIVERGED partition 1: it is another", false),
+        ("NOT_A_LOG partition 1: it is empty", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Runtime::new().unwrap();
+        let handle = serve(&runtime, &environment(folder.path()));
+        assert_eq!(handle.unfit(), None);
+        handle.inner.doors[1].mailbox.stop(reason.into());
+        let stopped = |status: &Status| matches!(status, Status::Stopped { .. });
+        runtime.block_on(handle.watch()[1].wait_for(stopped)).unwrap();
+        assert_eq!(handle.unfit(), is_unfit.then(|| reason.to_owned()));
+        assert!(handle.stop().is_err());
+    }
+}
