@@ -159,7 +159,7 @@ impl Kafka {
     /// As [`Kafka::open`], but creates nothing.
     ///
     /// # Errors
-    /// As [`Kafka::open`]; [`LogError::Mismatch`] when there is no such topic.
+    /// As [`Kafka::open`]; [`LogError::NotALog`] when there is no such topic.
     pub fn open_existing(options: KafkaOptions) -> Result<Arc<Kafka>, LogError> {
         let clients = Clients::new(options)?;
         if topic::exists(&clients, clients.topic())? {
@@ -167,7 +167,7 @@ impl Kafka {
         }
         let KafkaOptions { bootstrap, .. } = clients.options();
         let what = format!("there is no topic {} at {bootstrap}", clients.topic());
-        Err(LogError::Mismatch { what })
+        Err(LogError::NotALog { partition: 0, what })
     }
 
     /// The cluster that the log is on, for what else is made there.

@@ -17,6 +17,7 @@ use super::config::Config;
 use super::feed::Feeds;
 use super::membership::Membership;
 use super::roles::Roles;
+use super::seen::{self, Seen};
 use super::topology::{Known, Myself, Topology};
 use super::views::Views;
 use crate::{auditor, commands, folder};
@@ -199,16 +200,41 @@ fn open_log(config: &Config) -> anyhow::Result<OpenedLog> {
         let options = config.kafka.options(None);
         return Ok((None, on_kafka.then(|| Cluster::new(options)).transpose()?));
     }
-    let (backend, cluster): (Arc<dyn Backend>, _) = if on_kafka {
-        let kafka = Kafka::open(config.kafka.options(Some(config.partitions)))?;
+    let seen = Seen::of(config)?;
+    let opened = open_there(config, seen.is_some());
+    let (log, cluster) = match (opened, seen) {
+        (Ok((log, cluster)), None) => {
+            seen::remember(log.1, &config.data)?;
+            (log, cluster)
+        }
+        (Ok((log, cluster)), Some(seen)) => {
+            seen.check(log.1, config)?;
+            (log, cluster)
+        }
+        (Err(error), None) => return Err(error.into()),
+        (Err(error), Some(seen)) => return Err(seen.told(error, config).into()),
+    };
+    tracing::info!(log = %log.1, data = %config.data.display(), "opened");
+    Ok((Some(log), cluster))
+}
+
+/// The log where the configuration says; made there, unless it must be there.
+fn open_there(config: &Config, must_be_there: bool) -> Result<(Log, Option<Cluster>), LogError> {
+    let (backend, cluster): (Arc<dyn Backend>, _) = if config.kafka.bootstrap.is_empty() {
+        (open_embedded(config)?, None)
+    } else {
+        let options = config.kafka.options(Some(config.partitions));
+        let kafka =
+            if must_be_there { Kafka::open_existing(options)? } else { Kafka::open(options)? };
         let cluster = kafka.cluster();
         (kafka, Some(cluster))
-    } else {
-        (open_embedded(config)?, None)
     };
-    let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
-    tracing::info!(%log, data = %config.data.display(), "opened");
-    Ok((Some((backend, log)), cluster))
+    let log = if must_be_there {
+        ledger_log::log::open_existing(&*backend)?
+    } else {
+        ledger_log::log::open(&*backend, LogId(random::bytes_16()))?
+    };
+    Ok(((backend, log), cluster))
 }
 
 /// The write path, once its followers have caught up.

@@ -22,7 +22,11 @@ pub(crate) struct Topic {
 impl Topic {
     /// The topic that holds the log with this prefix.
     pub(crate) fn of_log(bootstrap: &str, prefix: &str) -> Topic {
-        Topic { bootstrap: bootstrap.to_owned(), name: format!("{prefix}.events") }
+        Topic::named(bootstrap, &format!("{prefix}.events"))
+    }
+
+    pub(crate) fn named(bootstrap: &str, name: &str) -> Topic {
+        Topic { bootstrap: bootstrap.to_owned(), name: name.to_owned() }
     }
 
     /// The topic of its commands.

@@ -24,9 +24,7 @@ use super::measure::{Answer, Tally, count, offset};
 use super::plan::Plan;
 use crate::{commands, json};
 
-/// Nothing is heard for so long: the load has stopped.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// One look for results.
+/// One look for results, and for whether all has stopped.
 const LOOK: Duration = Duration::from_millis(50);
 /// Records wait so long for others to share a request with.
 const LINGER: Duration = Duration::from_millis(1);
@@ -41,6 +39,8 @@ pub(super) struct TopicLoad {
     pub(super) rate: Option<u64>,
     pub(super) window: u64,
     pub(super) as_json: bool,
+    /// Nothing is heard for so long: the load has stopped.
+    pub(super) patience: Duration,
     pub(super) bar: ProgressBar,
 }
 
@@ -73,8 +73,10 @@ impl TopicLoad {
         let reader = Reader {
             results,
             run: run.clone(),
+            commands: cluster.options().topic(Topic::Commands),
             plan: self.plan.clone(),
             progress: progress.clone(),
+            patience: self.patience,
             bar: self.bar.clone(),
             seen: HashSet::new(),
             repeated: 0,
@@ -127,7 +129,7 @@ impl TopicLoad {
             let record = Outgoing { partition: None, key, value: Some(&value), headers: &headers };
             publisher.publish(number, &record)?;
         }
-        ensure!(publisher.flush(PATIENCE), "the brokers did not take all commands");
+        ensure!(publisher.flush(self.patience), "the brokers did not take all commands");
         match lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => Ok(()),
             Some(error) => Err(error).context("a command was not taken by the brokers"),
@@ -139,9 +141,12 @@ impl TopicLoad {
         let start = match self.rate {
             Some(rate) => {
                 let due = offset(number, self.plan.batch(), rate);
-                let now = progress.began.elapsed();
-                if due > now {
-                    std::thread::sleep(due - now);
+                while !progress.stop.load(Ordering::Acquire) {
+                    let left = due.saturating_sub(progress.began.elapsed());
+                    if left.is_zero() {
+                        break;
+                    }
+                    std::thread::sleep(left.min(LOOK));
                 }
                 due
             }
@@ -195,8 +200,11 @@ pub(super) fn write_payload(plan: &Plan, file: &Path) -> anyhow::Result<()> {
 struct Reader {
     results: Records,
     run: String,
+    /// The topic that the commands went to.
+    commands: String,
     plan: Arc<Plan>,
     progress: Arc<Progress>,
+    patience: Duration,
     bar: ProgressBar,
     seen: HashSet<u64>,
     repeated: u64,
@@ -232,10 +240,13 @@ impl Reader {
                 heard_at = Instant::now();
                 *self.progress.answered.lock().unwrap_or_else(PoisonError::into_inner) += fresh;
                 self.progress.moved.notify_all();
-            } else if heard_at.elapsed() > PATIENCE {
-                let seen = self.seen.len();
-                let message = format!("the load stopped early: {seen} of {requests} results came");
-                tally.stopped_by = Some(anyhow::anyhow!(message));
+            } else if heard_at.elapsed() > self.patience {
+                let (seen, seconds) = (self.seen.len(), self.patience.as_secs());
+                tally.stopped_by = Some(anyhow::anyhow!(
+                    "{seen} of {requests} results came, and none for {seconds} s: does a server with \
+                     the role command take the commands of {}?",
+                    self.commands
+                ));
                 return Ok(tally);
             }
         }
