@@ -57,7 +57,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// One look while results are waited for.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Decides the records of this server's partitions. All is called on the group's thread.
+/// Decides the records of this server's partitions. It is the group's: one call at a time.
 pub struct Ingress {
     handle: Handle,
     router: Router,

@@ -64,40 +64,17 @@ impl Node {
             _ => None,
         };
         let views = open_views(config, log.as_ref()).await?;
-        let viewed = || u32::try_from(views.readers().len()).unwrap_or(u32::MAX);
-        let myself = Arc::new(Myself {
-            id: commands::fresh_id(),
-            address: match config.advertise.as_str() {
-                "" => address.to_string(),
-                advertised => advertised.to_owned(),
-            },
-            // Only one server has the folder's ids and snapshots; its views may be another's.
-            folder_id: match command {
-                Some(_) => folder::id(&config.data)?,
-                None => commands::fresh_id(),
-            },
-            roles: config.roles.names(),
-            partition_count: log.as_ref().map_or_else(viewed, |(_, log)| log.partition_count),
-            command: command.clone(),
-            views: views.readers(),
-        });
+        let myself = Arc::new(introduce(config, address, log.as_ref(), command.clone(), &views)?);
         let known = Known::default();
-        let feeding = cluster.clone().filter(|_| config.kafka.feed);
-        let (router, membership) = match (cluster, command) {
+        let (router, membership) = match (&cluster, command) {
             (None, None) => (None, None),
-            (None, Some(command)) => {
-                command.assign(0..myself.partition_count);
-                command.ready().await?;
-                (Some(Router::alone(command)), None)
-            }
+            (None, Some(command)) => (Some(own_all(command).await?), None),
             (Some(cluster), command) => {
-                let owners = Owners::new(myself.partition_count);
-                let (router, membership) =
-                    join(cluster, myself.clone(), known.clone(), owners, command).await?;
+                let (router, membership) = join(cluster, &myself, &known, command).await?;
                 (Some(router), Some(membership))
             }
         };
-        let feeds = match (feeding, &log) {
+        let feeds = match (cluster.filter(|_| config.kafka.feed), &log) {
             (Some(cluster), Some((backend, _))) => {
                 let (backend, readers) = (backend.clone(), views.readers());
                 let start = move || Feeds::start(&cluster, backend, readers);
@@ -271,22 +248,56 @@ fn open_embedded(config: &Config) -> Result<Arc<Embedded>, LogError> {
     Embedded::open(&config.data.join("log"), options)
 }
 
+/// What this server says of itself to others.
+fn introduce(
+    config: &Config,
+    address: SocketAddr,
+    log: Option<&Log>,
+    command: Option<Handle>,
+    views: &Views,
+) -> anyhow::Result<Myself> {
+    let views = views.readers();
+    let viewed = || u32::try_from(views.len()).unwrap_or(u32::MAX);
+    Ok(Myself {
+        id: commands::fresh_id(),
+        address: match config.advertise.as_str() {
+            "" => address.to_string(),
+            advertised => advertised.to_owned(),
+        },
+        // Only one server has the folder's ids and snapshots; its views may be another's.
+        folder_id: match command {
+            Some(_) => folder::id(&config.data)?,
+            None => commands::fresh_id(),
+        },
+        roles: config.roles.names(),
+        partition_count: log.map_or_else(viewed, |(_, log)| log.partition_count),
+        command,
+        views,
+    })
+}
+
+/// By itself: every partition is its own.
+async fn own_all(command: Handle) -> anyhow::Result<Router> {
+    command.assign(0..command.partition_count());
+    command.ready().await?;
+    Ok(Router::alone(command))
+}
+
 /// Among others: says how it is, and takes a seat in the group where it can write.
 async fn join(
-    cluster: Cluster,
-    myself: Arc<Myself>,
-    known: Known,
-    owners: Owners,
+    cluster: &Cluster,
+    myself: &Arc<Myself>,
+    known: &Known,
     command: Option<Handle>,
 ) -> anyhow::Result<(Router, Membership)> {
+    let (cluster, myself, known) = (cluster.clone(), myself.clone(), known.clone());
     let count = myself.partition_count;
-    let me = myself.id.clone();
     let runtime = tokio::runtime::Handle::current();
-    let (handle, said) = (command.clone(), owners.clone());
-    let router = Router::shared(command, count, &me, owners, commands::fresh_id);
+    let (handle, owners) = (command.clone(), Owners::new(count));
+    let router = Router::shared(command, count, &myself.id, owners.clone(), commands::fresh_id);
     let routes = router.clone();
     let membership = tokio::task::spawn_blocking(move || {
-        let membership = Membership::begin(&cluster, &myself, &known, said)?;
+        let membership = Membership::begin(&cluster, &myself, &known, owners)?;
         if let Some(handle) = &handle {
             membership.join(&cluster, handle, routes, &runtime)?;
         }

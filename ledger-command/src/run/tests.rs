@@ -249,7 +249,7 @@ fn a_server_is_unfit_for_reasons_of_its_own() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
-        let handle = serve(&runtime, &environment(folder.path()));
+        let handle = serve(&runtime, &environment(folder.path(), PARTITIONS));
         assert_eq!(handle.unfit(), None);
         handle.inner.doors[1].mailbox.stop(reason.into());
         let stopped = |status: &Status| matches!(status, Status::Stopped { .. });
