@@ -28,6 +28,9 @@ use crate::{commands, json};
 const LOOK: Duration = Duration::from_millis(50);
 /// Records wait so long for others to share a request with.
 const LINGER: Duration = Duration::from_millis(1);
+/// Librdkafka asks for its producer's id half a second after a client is made, and sends nothing before: not
+/// what is to be measured.
+const PRODUCER_READY: Duration = Duration::from_secs(1);
 const CORRELATION_ID: &str = "correlation-id";
 const CONTENT_TYPE: &str = "content-type";
 
@@ -55,6 +58,31 @@ struct Progress {
     stop: AtomicBool,
 }
 
+/// What publishes the commands.
+struct Sender {
+    publisher: Publisher,
+    /// Why the first command that the brokers did not take was lost.
+    lost: Arc<Mutex<Option<LogError>>>,
+}
+
+impl Sender {
+    fn new(cluster: &Cluster) -> anyhow::Result<Sender> {
+        let topic = cluster.options().topic(Topic::Commands);
+        let lost = Arc::new(Mutex::new(None::<LogError>));
+        let hears = lost.clone();
+        let publisher = Publisher::new(
+            cluster,
+            PublishOptions { linger: LINGER, ..PublishOptions::to(topic) },
+            Box::new(move |_, delivered| {
+                if let Err(error) = delivered {
+                    hears.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }),
+        )?;
+        Ok(Sender { publisher, lost })
+    }
+}
+
 impl TopicLoad {
     /// Runs to its end; blocks. Also how many results came more than once.
     pub(super) fn run(self, options: KafkaOptions) -> anyhow::Result<(Tally, u64)> {
@@ -63,6 +91,8 @@ impl TopicLoad {
         let results = cluster.options().topic(Topic::Results);
         let results = Records::open(&cluster, &results, &ReadFrom::End)?;
         let requests = self.plan.requests();
+        let sender = Sender::new(&cluster)?;
+        std::thread::sleep(PRODUCER_READY);
         let progress = Arc::new(Progress {
             began: Instant::now(),
             starts: (0..requests).map(|_| AtomicU64::new(0)).collect(),
@@ -82,7 +112,7 @@ impl TopicLoad {
             repeated: 0,
         };
         let reading = std::thread::spawn(move || reader.run());
-        let sent = self.send(&cluster, &run, &progress);
+        let sent = self.send(&sender, &run, &progress);
         if sent.is_err() {
             progress.stop.store(true, Ordering::Release);
         }
@@ -96,19 +126,8 @@ impl TopicLoad {
         Ok((tally, repeated))
     }
 
-    fn send(&self, cluster: &Cluster, run: &str, progress: &Progress) -> anyhow::Result<()> {
-        let topic = cluster.options().topic(Topic::Commands);
-        let lost = Arc::new(Mutex::new(None::<LogError>));
-        let hears = lost.clone();
-        let publisher = Publisher::new(
-            cluster,
-            PublishOptions { linger: LINGER, ..PublishOptions::to(topic) },
-            Box::new(move |_, delivered| {
-                if let Err(error) = delivered {
-                    hears.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                }
-            }),
-        )?;
+    fn send(&self, sender: &Sender, run: &str, progress: &Progress) -> anyhow::Result<()> {
+        let Sender { publisher, lost } = sender;
         let content_type: (&str, &[u8]) = match self.as_json {
             true => (CONTENT_TYPE, b"application/json"),
             false => (CONTENT_TYPE, b"application/x-protobuf"),
