@@ -7,7 +7,9 @@ use tokio::task::JoinSet;
 use crate::bank::{import, slice};
 use crate::client::{Scratch, ledger};
 use crate::cluster::brokers;
-use crate::load::{CLIENTS, Known, Load, a_while, accounts, check, post_until_it_fails};
+use crate::load::{
+    CLIENTS, Known, Load, a_while, accounts, acknowledged, check, more_than, post_until_it_fails,
+};
 use crate::on_kafka::{Log, state_hashes, with};
 use crate::server::Server;
 
@@ -23,11 +25,13 @@ fn acknowledged_transfers_survive_kills_of_the_server() {
             if round == 0 {
                 client.make_book("bank", "USD", 2, &accounts()).await;
             }
+            let before = acknowledged(&known);
             let mut clients = JoinSet::new();
             for number in 0..CLIENTS {
                 let seed = random.u64(..);
                 clients.spawn(post_until_it_fails(client.clone(), seed, number, known.clone()));
             }
+            more_than(before, &known).await;
             a_while(random.u64(1..300)).await;
             server.kill();
             while let Some(ended) = clients.join_next().await {

@@ -43,6 +43,21 @@ pub(crate) async fn post_until_it_fails(client: Client, seed: u64, number: u64, 
     while post_some(&client, &mut random, number, &known).await.is_ok() {}
 }
 
+/// How many transfers were acknowledged.
+pub(crate) fn acknowledged(known: &Known) -> usize {
+    known.lock().unwrap().values().filter(|fate| matches!(fate, Fate::At(_))).count()
+}
+
+/// Returns once there are more than so many: a server that has just started may wait until the partition is
+/// its own.
+pub(crate) async fn more_than(acknowledged_before: usize, known: &Known) {
+    let begun = Instant::now();
+    while acknowledged(known) <= acknowledged_before {
+        assert!(begun.elapsed() < PATIENCE, "nothing is acknowledged");
+        a_while(5).await;
+    }
+}
+
 /// What clients do that are not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unanswered {
