@@ -70,7 +70,7 @@ pub(crate) async fn measure(on: &On, transfers: u64, accounts: u64) -> anyhow::R
         crate::report(&format!("| {what}, on Kafka | {there} |"));
         crate::report(&format!("| {what}, embedded | {here}; Kafka is {share:.0} % of it |"));
     }
-    commands_topic(on, transfers / 5)?;
+    commands_topic(on, transfers)?;
     replay(on, transfers).await?;
     crash(on, accounts).await
 }
@@ -108,14 +108,20 @@ fn bare(on: &On) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Single transfers through the commands topic, from send to result.
+/// Single transfers through the commands topic, from send to result. A few before them: a server that has
+/// just started waits for the group to give it its partitions.
 fn commands_topic(on: &On, transfers: u64) -> anyhow::Result<()> {
     let server = on.serve("c", "commands", &[])?;
-    let (count, prefix) = (transfers.to_string(), on.prefix("c"));
-    let flags = ["--via", "kafka", "--kafka", &on.bootstrap, "--kafka-prefix", &prefix];
-    let flags = flags.into_iter().chain(["--batch", "1", "--transfers", &count]);
-    let flags: Vec<String> = flags.map(str::to_owned).collect();
-    let loaded = Loaded::by(&server, &on.ledger, &flags)?;
+    let prefix = on.prefix("c");
+    let load = |transfers: u64| {
+        let count = transfers.to_string();
+        let flags = ["--via", "kafka", "--kafka", &on.bootstrap, "--kafka-prefix", &prefix];
+        let flags = flags.into_iter().chain(["--batch", "1", "--transfers", &count]);
+        let flags: Vec<String> = flags.map(str::to_owned).collect();
+        Loaded::by(&server, &on.ledger, &flags)
+    };
+    load(1_000)?;
+    let loaded = load(transfers)?;
     crate::report(&format!("| single transfers through the commands topic | {loaded} |"));
     Ok(())
 }

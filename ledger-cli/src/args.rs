@@ -26,7 +26,7 @@ pub(crate) struct Cli {
     /// Print canonical protobuf JSON instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// How long one call may take; an audit may take as long as its log is
+    /// How long one call, or a command of a topic, may take; an audit may take as long as its log is
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) timeout_seconds: u32,
     #[command(subcommand)]

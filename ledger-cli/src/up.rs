@@ -15,6 +15,7 @@ mod node;
 mod roles;
 
 mod membership;
+mod seen;
 mod topology;
 mod views;
 

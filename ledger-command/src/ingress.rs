@@ -33,7 +33,7 @@ use ledger_runtime::spawn;
 use tokio::sync::Semaphore;
 
 use crate::result::{self, Answering, failure, reason};
-use crate::router::{Arrival, Router};
+use crate::router::{Arrival, Router, TRACEPARENT, traceparent};
 use crate::run::{Asked, Handle, ReplySink, Submission};
 use answerer::Answerer;
 use codec::{Codec, Unreadable};
@@ -56,10 +56,8 @@ const ROUTED_AT_MOST: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// One look while results are waited for.
 const LOOK: Duration = Duration::from_millis(1);
-const TRACEPARENT: &str = "traceparent";
-const TRACEPARENT_BYTES_MAX: usize = 128;
 
-/// Decides the records of this server's partitions. All is called on the group's thread.
+/// Decides the records of this server's partitions. It is the group's: one call at a time.
 pub struct Ingress {
     handle: Handle,
     router: Router,
@@ -279,10 +277,7 @@ impl Ingress {
             let answering = Answering::of(&mut prepared);
             return Step::Say(Box::new(answering.result(crate::Reply::Items(Vec::new()))));
         }
-        let traceparent = record.header(TRACEPARENT).unwrap_or_default();
-        let fits = traceparent.len() <= TRACEPARENT_BYTES_MAX;
-        let traceparent = std::str::from_utf8(traceparent).unwrap_or_default();
-        let traceparent = if fits { traceparent.to_owned() } else { String::new() };
+        let traceparent = record.header(TRACEPARENT).map(traceparent).unwrap_or_default();
         if self.router.partition_of(&prepared.command.ledger) != record.partition {
             let arrival = Arrival { traceparent, at_most: ROUTED_AT_MOST, ..Arrival::default() };
             return Step::Route(Box::new(command), arrival);

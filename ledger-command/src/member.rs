@@ -123,3 +123,68 @@ impl Member for CommandMember {
         self.ingress.done()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ledger_log::embedded::{Embedded, EmbeddedOptions};
+    use ledger_log::kafka::{Cluster, KafkaOptions};
+    use ledger_log::{LogId, log};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::run::{self, Environment};
+    use crate::{Router, Status};
+
+    /// A member of two partitions that has inherited one; there is no broker.
+    fn heir(folder: &Path, runtime: &Runtime) -> (Handle, CommandMember) {
+        let options = EmbeddedOptions { partition_count: 2, ..EmbeddedOptions::default() };
+        let backend = Embedded::open(&folder.join("log"), options).unwrap();
+        let environment = Environment {
+            log: log::open(&*backend, LogId([5; 16])).unwrap(),
+            backend,
+            folder: folder.to_owned(),
+            clock: ledger_runtime::clock::now,
+            entropy: ledger_runtime::random::bytes_16,
+        };
+        let handle = run::start(&environment, crate::Config::default()).unwrap();
+        let options = KafkaOptions { bootstrap: "127.0.0.1:9".into(), ..KafkaOptions::default() };
+        let cluster = Cluster::new(options).unwrap();
+        let router = Router::alone(handle.clone());
+        let on = runtime.handle().clone();
+        let ingress = Ingress::start(handle.clone(), router, &cluster, on.clone()).unwrap();
+        let member = CommandMember::new(handle.clone(), on, ingress, vec![1]);
+        let serves = |status: &Status| matches!(status, Status::Serving { .. });
+        runtime.block_on(handle.watch()[1].wait_for(serves)).unwrap();
+        (handle, member)
+    }
+
+    fn owned(handle: &Handle) -> [bool; 2] {
+        [0, 1].map(|partition| handle.owns(partition))
+    }
+
+    #[test]
+    fn who_leaves_before_the_first_word_gives_back_what_was_inherited() {
+        let (folder, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
+        let (handle, member) = heir(folder.path(), &runtime);
+        assert_eq!(owned(&handle), [false, true]);
+        drop(member);
+        assert_eq!(owned(&handle), [false, false]);
+        assert_eq!(handle.statuses(), [Status::Standby, Status::Standby], "drained");
+        handle.stop().unwrap();
+    }
+
+    #[test]
+    fn what_was_inherited_is_kept_or_given_back_by_the_first_word() {
+        for (word, then) in [([1], [false, true]), ([0], [true, false])] {
+            let (folder, runtime) = (tempfile::tempdir().unwrap(), Runtime::new().unwrap());
+            let (handle, mut member) = heir(folder.path(), &runtime);
+            member.assigned(&word);
+            assert_eq!(owned(&handle), then);
+            drop(member);
+            assert_eq!(owned(&handle), then, "what was assigned is the group's to take back");
+            handle.stop().unwrap();
+        }
+    }
+}

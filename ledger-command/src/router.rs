@@ -39,6 +39,11 @@ const FIND_OWNER_CLOSED: Duration = Duration::from_secs(2);
 /// How often it looks again, though nothing was heard.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// The header, or metadata, that a W3C traceparent comes in.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+/// A traceparent of version 00 has 55 characters; longer ones are of the future or of no use.
+const TRACEPARENT_BYTES_MAX: usize = 128;
+
 /// How a command came, and how long its answer is waited for.
 #[derive(Clone, Debug)]
 pub struct Arrival {
@@ -57,6 +62,12 @@ impl Default for Arrival {
         let (actor, traceparent) = Default::default();
         Arrival { actor, traceparent, forwarded: false, at_most: FIND_OWNER_DEFAULT }
     }
+}
+
+/// A traceparent as it came, for [`Arrival::traceparent`]: empty when it is no text, or too long.
+pub(crate) fn traceparent(bytes: &[u8]) -> String {
+    let text = std::str::from_utf8(bytes).ok();
+    text.filter(|text| text.len() <= TRACEPARENT_BYTES_MAX).unwrap_or_default().to_owned()
 }
 
 /// Finds the writer of each command. Cheap to clone.
@@ -183,28 +194,25 @@ impl Router {
         &self,
         shared: &Shared,
         command: v1::Command,
-        mut prepared: Prepared,
+        prepared: Prepared,
         arrival: &Arrival,
         until: Instant,
     ) -> v1::CommandResult {
         let partition = self.partition_of(&prepared.command.ledger);
+        let mut prepared = Some(prepared);
         let mut unknown = false;
         loop {
             // Before looking: a change that comes while it is looked at is not missed.
             let mut changes = shared.owners.watch();
             let left = until.saturating_duration_since(Instant::now());
-            let tried = self.attempt(shared, partition, &command, prepared, arrival, left).await;
-            let why = match tried {
+            let tried = self.attempt(shared, partition, &command, &mut prepared, arrival, left);
+            let why = match tried.await {
                 Attempt::Done(result) if unknown => return in_doubt(result),
                 Attempt::Done(result) => return result,
                 Attempt::Again { may_be_recorded, why } => {
                     unknown |= may_be_recorded;
                     why
                 }
-            };
-            prepared = match prepare(&command) {
-                Ok(prepared) => prepared,
-                Err(rejection) => return result::malformed(request_id(&command), &rejection),
             };
             let (now, until) = (Instant::now(), self.until(until));
             if arrival.forwarded || now >= until {
@@ -217,7 +225,7 @@ impl Router {
                 if reason == reason::NOT_RECORDED {
                     message.insert_str(0, NOT_RECORDED_PREFIX);
                 }
-                return Answering::of(&mut prepared).failed(reason, &message);
+                return undecided(&command, reason, &message);
             }
             let pause = (now + LOOK_AGAIN).min(until);
             let _ = tokio::time::timeout_at(pause, changes.changed()).await;
@@ -229,12 +237,19 @@ impl Router {
         shared: &Shared,
         partition: u32,
         command: &v1::Command,
-        prepared: Prepared,
+        prepared: &mut Option<Prepared>,
         arrival: &Arrival,
         left: Duration,
     ) -> Attempt {
         let mine = || self.inner.handle.as_ref().is_some_and(|handle| handle.owns(partition));
         if mine() {
+            // Once more where this server's writer had it before.
+            let prepared = match prepared.take().map_or_else(|| prepare(command), Ok) {
+                Ok(prepared) => prepared,
+                Err(rejection) => {
+                    return Attempt::Done(result::malformed(request_id(command), &rejection));
+                }
+            };
             let result = self.here(prepared, arrival).await;
             let again = |may_be_recorded| Attempt::Again {
                 may_be_recorded,
@@ -267,12 +282,18 @@ impl Router {
                 Attempt::Again { may_be_recorded, why: format!("{}: {why}", owner.address) }
             }
             Tried::TimedOut => {
-                let mut prepared = prepared;
                 let message = format!("{} did not answer in time", owner.address);
-                let answering = Answering::of(&mut prepared);
-                Attempt::Done(answering.failed(reason::OUTCOME_UNKNOWN, &message))
+                Attempt::Done(undecided(command, reason::OUTCOME_UNKNOWN, &message))
             }
         }
+    }
+}
+
+/// The result of a command that was prepared before and nobody has decided.
+fn undecided(command: &v1::Command, reason: &str, message: &str) -> v1::CommandResult {
+    match prepare(command) {
+        Ok(mut prepared) => Answering::of(&mut prepared).failed(reason, message),
+        Err(rejection) => result::malformed(request_id(command), &rejection),
     }
 }
 

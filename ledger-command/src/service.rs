@@ -10,12 +10,10 @@ use ledger_runtime::deadline;
 use tonic::{Request, Response, Status};
 
 use crate::result;
-use crate::router::{Arrival, FIND_OWNER_DEFAULT, Router};
+use crate::router::{Arrival, FIND_OWNER_DEFAULT, Router, TRACEPARENT, traceparent};
 
 /// A full batch with the longest names, ids and references fits twice.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
-/// A traceparent of version 00 has 55 characters; longer ones are of the future or of no use.
-const TRACEPARENT_BYTES_MAX: usize = 128;
 /// Metadata of a command that another server has sent on.
 pub(crate) const FORWARDED: &str = "ledger-forwarded";
 
@@ -130,11 +128,10 @@ impl CommandService {
 
 fn arrival<T>(call: &Request<T>) -> Arrival {
     let metadata = call.metadata();
-    let traceparent = metadata.get("traceparent").and_then(|value| value.to_str().ok());
-    let traceparent = traceparent.filter(|text| text.len() <= TRACEPARENT_BYTES_MAX);
+    let told = metadata.get(TRACEPARENT).map(|value| traceparent(value.as_bytes()));
     Arrival {
         actor: String::new(),
-        traceparent: traceparent.unwrap_or_default().to_owned(),
+        traceparent: told.unwrap_or_default(),
         forwarded: metadata.contains_key(FORWARDED),
         at_most: deadline::wait_at_most(metadata, FIND_OWNER_DEFAULT),
     }

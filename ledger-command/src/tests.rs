@@ -1,6 +1,7 @@
 //! Writer, follower, id store and snapshots together, on the simulated log.
 
 mod doubts;
+pub(crate) mod embedded;
 pub(crate) mod flaky;
 mod idempotency;
 mod ownership;

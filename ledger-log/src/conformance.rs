@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use crate::backend::{Backend, Outcome, Producer, RawRecord, Report, ReportSink};
-use crate::log::{LogError, open};
+use crate::log::{LogError, open, open_existing};
 use crate::record::{FORMAT, HASH, Incarnation, LogId, Record};
 
 /// A backend under test.
@@ -310,6 +310,9 @@ fn created(partition: u32, partition_count: u32) -> Vec<u8> {
 
 fn open_creates_and_completes(make: &mut Make<'_>) {
     let subject = make(3);
+    let none = open_existing(subject.backend());
+    assert!(matches!(none, Err(LogError::NotALog { partition: 0, .. })), "{none:?}");
+    assert_eq!(end_of(&*subject, 0), 0, "who only opens what is there makes nothing");
     let info = open(subject.backend(), LOG);
     assert!(info.as_ref().is_ok_and(|i| i.id == LOG && i.partition_count == 3), "{info:?}");
     for partition in 0..3 {
@@ -317,9 +320,12 @@ fn open_creates_and_completes(make: &mut Make<'_>) {
     }
     let again = open(subject.backend(), LogId([1; 16]));
     assert_eq!(again, info, "a log keeps its id");
+    assert_eq!(open_existing(subject.backend()), info);
 
     let subject = make(3);
     create(&*subject, 1, &created(1, 3));
+    let part = open_existing(subject.backend());
+    assert!(matches!(part, Err(LogError::NotALog { partition: 0, .. })), "{part:?}");
     let completed = open(subject.backend(), LogId([1; 16]));
     assert_eq!(completed, info, "a creation that was cut short is completed under its id");
     assert_eq!(all(&*subject, 2), [created(2, 3)]);

@@ -1,7 +1,7 @@
 //! What everything derived from the log keeps of it: enough to go on, and to see that it is the same
 //! log.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, RawRecord};
 use crate::log::LogError;
 use crate::record::{Chain, LogId, Record};
 
@@ -53,7 +53,8 @@ impl Cursor {
     ///
     /// # Errors
     /// [`LogError::Diverged`], naming both positions, when the log is another one, shorter, or holds
-    /// other bytes at the last counted record.
+    /// other bytes at the last counted record; [`LogError::Unavailable`] when the log does not give a record
+    /// below its end now, which says nothing about what it holds.
     pub fn verify(&self, backend: &dyn Backend, log_id: LogId) -> Result<(), LogError> {
         let Cursor { partition, next, counted, .. } = *self;
         let diverged = |what: String| Err(LogError::Diverged { partition, what });
@@ -67,28 +68,29 @@ impl Cursor {
         if next == 0 {
             return Ok(());
         }
-        match backend.read(partition, 0, 1) {
+        let first = match given(backend, partition, 0) {
             Err(LogError::Trimmed { first, .. }) => {
                 return diverged(format!(
                     "was read from offset 0 up to offset {next}, the log begins at {first} now"
                 ));
             }
-            other => match other?.first().map(|first| Record::decode(&first.bytes)) {
-                Some(Ok((of, _))) if of != self.log_id => {
-                    return diverged(format!(
-                        "was read from log {} up to offset {next}, log {of} stands in its place",
-                        self.log_id
-                    ));
-                }
-                _ => {}
-            },
+            other => other?,
+        };
+        match Record::decode(&first.bytes) {
+            Ok((of, _)) if of != self.log_id => {
+                return diverged(format!(
+                    "was read from log {} up to offset {next}, log {of} stands in its place",
+                    self.log_id
+                ));
+            }
+            _ => {}
         }
-        match backend.read(partition, counted, 1)?.first() {
-            Some(record) if self.recompute(&record.bytes) == self.chain => Ok(()),
-            _ => diverged(format!(
-                "offset {counted} holds another record than when it was read, with the log read up to offset {next}"
-            )),
+        if self.recompute(&given(backend, partition, counted)?.bytes) == self.chain {
+            return Ok(());
         }
+        diverged(format!(
+            "offset {counted} holds another record than when it was read, with the log read up to offset {next}"
+        ))
     }
 
     /// Fixed bytes: version, log id, then little-endian numbers and the two chains.
@@ -133,6 +135,15 @@ impl Cursor {
             chain_before,
         })
     }
+}
+
+/// The record at an offset below the end. A storage that is slow or away may give none.
+fn given(backend: &dyn Backend, partition: u32, offset: u64) -> Result<RawRecord, LogError> {
+    let record = backend.read(partition, offset, 1)?.into_iter().next();
+    let none = || LogError::Unavailable {
+        what: format!("partition {partition} offset {offset}: below the end, but not given yet"),
+    };
+    record.ok_or_else(none)
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

@@ -5,7 +5,7 @@
 //!
 //!   broker ──► tail thread: one consumer of all partitions ──► windows of the newest records ─┐
 //!      └─────► fetchers: a consumer each, for what is older ─────────────────────────────────┴► read()
-//!      └─────► watch thread: begins at 0, ends no earlier than before? ──► reconnects()
+//!      └─────► watch threads: begins at 0, ends no earlier than before? ─► reconnects()
 //!                            ends where, and when was that asked? ──► known_end()
 //! ```
 //!
@@ -159,7 +159,7 @@ impl Kafka {
     /// As [`Kafka::open`], but creates nothing.
     ///
     /// # Errors
-    /// As [`Kafka::open`]; [`LogError::Mismatch`] when there is no such topic.
+    /// As [`Kafka::open`]; [`LogError::NotALog`] when there is no such topic.
     pub fn open_existing(options: KafkaOptions) -> Result<Arc<Kafka>, LogError> {
         let clients = Clients::new(options)?;
         if topic::exists(&clients, clients.topic())? {
@@ -167,7 +167,7 @@ impl Kafka {
         }
         let KafkaOptions { bootstrap, .. } = clients.options();
         let what = format!("there is no topic {} at {bootstrap}", clients.topic());
-        Err(LogError::Mismatch { what })
+        Err(LogError::NotALog { partition: 0, what })
     }
 
     /// The cluster that the log is on, for what else is made there.
@@ -226,7 +226,7 @@ impl Backend for Kafka {
         check_partition(partition, self.partition_count)?;
         match self.tail.read(partition, from, bytes_max) {
             Some(records) => Ok(records),
-            None => self.fetchers.read(partition, from, bytes_max),
+            None => self.fetchers.read(partition, from, bytes_max, self.reconnects()),
         }
     }
 

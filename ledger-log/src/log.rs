@@ -120,8 +120,7 @@ pub struct LogInfo {
 /// [`LogError::Mismatch`] when it has another partition count or format.
 pub fn open(backend: &dyn Backend, fresh_id: LogId) -> Result<LogInfo, LogError> {
     let partition_count = backend.partition_count();
-    let found = (0..partition_count).map(|partition| created(backend, partition));
-    let found = found.collect::<Result<Vec<_>, _>>()?;
+    let found = all_created(backend)?;
     if let Some(empty) = (0..).zip(&found).find_map(|(p, id)| id.is_none().then_some(p)) {
         for partition in 0..partition_count {
             if is_served(backend, partition)? {
@@ -130,11 +129,33 @@ pub fn open(backend: &dyn Backend, fresh_id: LogId) -> Result<LogInfo, LogError>
             }
         }
     }
+    let id =
+        one_log(found, |partition, log_id| create(backend, partition, log_id.unwrap_or(fresh_id)))?;
+    Ok(LogInfo { id: id.unwrap_or(fresh_id), partition_count })
+}
+
+/// As [`open`], but creates nothing: for who has seen the log, so that no other takes its place.
+///
+/// # Errors
+/// As [`open`]; [`LogError::NotALog`] also when a partition is empty.
+pub fn open_existing(backend: &dyn Backend) -> Result<LogInfo, LogError> {
+    let empty = |partition| LogError::NotALog { partition, what: "is empty".into() };
+    let id = one_log(all_created(backend)?, |partition, _| Err(empty(partition)))?;
+    let partition_count = backend.partition_count();
+    Ok(LogInfo { id: id.ok_or_else(|| empty(0))?, partition_count })
+}
+
+/// The log that all partitions belong to. An empty one is of what `create` says, which is told the log of
+/// the others.
+fn one_log(
+    found: Vec<Option<LogId>>,
+    create: impl Fn(u32, Option<LogId>) -> Result<LogId, LogError>,
+) -> Result<Option<LogId>, LogError> {
     let mut log_id = found.iter().flatten().next().copied();
     for (partition, found) in (0..).zip(found) {
         let id = match found {
             Some(id) => id,
-            None => create(backend, partition, log_id.unwrap_or(fresh_id))?,
+            None => create(partition, log_id)?,
         };
         let known = *log_id.get_or_insert(id);
         if known != id {
@@ -142,7 +163,11 @@ pub fn open(backend: &dyn Backend, fresh_id: LogId) -> Result<LogInfo, LogError>
             return Err(LogError::NotALog { partition, what });
         }
     }
-    Ok(LogInfo { id: log_id.unwrap_or(fresh_id), partition_count })
+    Ok(log_id)
+}
+
+fn all_created(backend: &dyn Backend) -> Result<Vec<Option<LogId>>, LogError> {
+    (0..backend.partition_count()).map(|partition| created(backend, partition)).collect()
 }
 
 /// The log that a partition's record 0 belongs to; `None` while it is empty.

@@ -1,6 +1,9 @@
 //! Answers: outcomes onto the wire, and the one table from refusals to gRPC status codes.
 
-use ledger_domain::{AccountStatus, AccountType, Code, Position, Rejection, Timestamp};
+use ledger_domain::amount::format_minor;
+use ledger_domain::{
+    AccountStatus, AccountType, Code, Position, PostedTransfer, Rejection, Timestamp, Transfer,
+};
 use prost::Message;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
@@ -33,6 +36,50 @@ pub fn account_status(status: AccountStatus) -> v1::AccountStatus {
 pub fn acknowledgement(at: Position, recorded: Timestamp, replayed: bool) -> v1::Acknowledgement {
     let recorded_at = Some(timestamp(recorded));
     v1::Acknowledgement { position: at.to_string(), recorded_at, replayed }
+}
+
+/// Names of what a posted transfer has handles of, and how its asset is divided.
+#[derive(Clone, Copy, Debug)]
+pub struct TransferNames<'a> {
+    /// Name of the account that was debited.
+    pub debit_account: &'a str,
+    /// Name of the account that was credited.
+    pub credit_account: &'a str,
+    /// Code of the asset.
+    pub asset: &'a str,
+    /// Decimals of the asset.
+    pub scale: u8,
+}
+
+/// A posted transfer.
+#[must_use]
+pub fn posted(posted: &PostedTransfer, names: TransferNames<'_>) -> v1::Transfer {
+    let TransferNames { debit_account, credit_account, asset, scale } = names;
+    v1::Transfer {
+        transfer_id: posted.id.to_string(),
+        debit_account: debit_account.to_owned(),
+        credit_account: credit_account.to_owned(),
+        asset: asset.to_owned(),
+        amount: format_minor(posted.amount, scale),
+        reference: posted.reference.to_string(),
+        effective_time: posted.effective_at.map(timestamp),
+    }
+}
+
+/// A refused transfer as it was asked for: its asset need not exist, which has no `scale` then, nor its
+/// amount fit.
+#[must_use]
+pub fn asked(asked: &Transfer, scale: Option<u8>) -> v1::Transfer {
+    let minor = |scale| asked.amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
+    v1::Transfer {
+        transfer_id: asked.id.to_string(),
+        debit_account: asked.debit_account.to_string(),
+        credit_account: asked.credit_account.to_string(),
+        asset: asked.asset.to_string(),
+        amount: scale.and_then(minor).unwrap_or_else(|| asked.amount.to_string()),
+        reference: asked.reference.to_string(),
+        effective_time: asked.effective_at.map(timestamp),
+    }
 }
 
 /// A refusal, with the position of its record where there is one.

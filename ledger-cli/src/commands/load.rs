@@ -14,6 +14,7 @@ mod topic;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -129,7 +130,7 @@ pub(super) async fn run(context: &Context, args: LoadArgs) -> anyhow::Result<()>
             let load = Load::new(Arc::clone(&plan), args.rate, bar.clone());
             (load.run(clients).await?, 0)
         }
-        Via::Kafka => over_the_topic(&args, plan, bar.clone()).await?,
+        Via::Kafka => over_the_topic(&args, plan, context.timeout, bar.clone()).await?,
     };
     bar.finish_and_clear();
     report(context, &args, &name, &tally, repeated)?;
@@ -139,6 +140,7 @@ pub(super) async fn run(context: &Context, args: LoadArgs) -> anyhow::Result<()>
 async fn over_the_topic(
     args: &LoadArgs,
     plan: Arc<Plan>,
+    patience: Duration,
     bar: ProgressBar,
 ) -> anyhow::Result<(Tally, u64)> {
     let options = KafkaOptions {
@@ -147,7 +149,7 @@ async fn over_the_topic(
         ..KafkaOptions::default()
     };
     let (rate, window, as_json) = (args.rate, args.window, args.json_commands);
-    let load = TopicLoad { plan, rate, window, as_json, bar };
+    let load = TopicLoad { plan, rate, window, as_json, patience, bar };
     tokio::task::spawn_blocking(move || load.run(options)).await?
 }
 

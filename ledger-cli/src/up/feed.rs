@@ -23,6 +23,8 @@ use crate::json;
 
 /// How long the newest record of a partition is waited for.
 const NEWEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long its partition is asked where it ends: whoever takes the partition back waits no longer.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// One wait for it, and for a delivery; also how long a stop takes to be seen.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -144,30 +146,23 @@ impl Partition {
 
     /// The last record, unless there is none.
     fn last(&self) -> Result<Option<KafkaRecord>, PublishError> {
-        let count = self.cluster.partitions(&self.topic).map_err(unavailable)?.unwrap_or(0);
-        let mut from = Vec::new();
-        let mut last = None;
-        for partition in 0..count {
-            let (first, end) = self.cluster.bounds(&self.topic, partition).map_err(unavailable)?;
-            let is_mine = partition == self.partition && end > first;
-            if is_mine {
-                last = Some(end - 1);
-            }
-            from.push(if is_mine { end - 1 } else { end });
+        let (topic, partition) = (&self.topic, self.partition);
+        let bounds = self.cluster.bounds_within(topic, partition, END_TIMEOUT);
+        let (first, end) = bounds.map_err(unavailable)?;
+        if end <= first {
+            return Ok(None);
         }
-        let Some(last) = last else { return Ok(None) };
-        let from = ReadFrom::Offsets(from);
+        let last = end - 1;
+        let from = ReadFrom::Partition { partition, offset: last };
         let mut records = Records::open(&self.cluster, &self.topic, &from).map_err(unavailable)?;
         let until = Instant::now() + NEWEST_TIMEOUT;
         while Instant::now() < until && !self.stop.load(Ordering::Acquire) {
             let polled = records.poll(WAIT).map_err(unavailable)?;
-            let mine = |r: &KafkaRecord| r.partition == self.partition && r.offset >= last;
-            if let Some(record) = polled.into_iter().rfind(mine) {
+            if let Some(record) = polled.into_iter().next_back() {
                 return Ok(Some(record));
             }
         }
-        let what =
-            format!("{} partition {}: offset {last} did not come", self.topic, self.partition);
+        let what = format!("{topic} partition {partition}: offset {last} did not come");
         Err(PublishError { what })
     }
 

@@ -17,6 +17,7 @@ use super::config::Config;
 use super::feed::Feeds;
 use super::membership::Membership;
 use super::roles::Roles;
+use super::seen::{self, Seen};
 use super::topology::{Known, Myself, Topology};
 use super::views::Views;
 use crate::{auditor, commands, folder};
@@ -63,40 +64,17 @@ impl Node {
             _ => None,
         };
         let views = open_views(config, log.as_ref()).await?;
-        let viewed = || u32::try_from(views.readers().len()).unwrap_or(u32::MAX);
-        let myself = Arc::new(Myself {
-            id: commands::fresh_id(),
-            address: match config.advertise.as_str() {
-                "" => address.to_string(),
-                advertised => advertised.to_owned(),
-            },
-            // Only one server has the folder's ids and snapshots; its views may be another's.
-            folder_id: match command {
-                Some(_) => folder::id(&config.data)?,
-                None => commands::fresh_id(),
-            },
-            roles: config.roles.names(),
-            partition_count: log.as_ref().map_or_else(viewed, |(_, log)| log.partition_count),
-            command: command.clone(),
-            views: views.readers(),
-        });
+        let myself = Arc::new(introduce(config, address, log.as_ref(), command.clone(), &views)?);
         let known = Known::default();
-        let feeding = cluster.clone().filter(|_| config.kafka.feed);
-        let (router, membership) = match (cluster, command) {
+        let (router, membership) = match (&cluster, command) {
             (None, None) => (None, None),
-            (None, Some(command)) => {
-                command.assign(0..myself.partition_count);
-                command.ready().await?;
-                (Some(Router::alone(command)), None)
-            }
+            (None, Some(command)) => (Some(own_all(command).await?), None),
             (Some(cluster), command) => {
-                let owners = Owners::new(myself.partition_count);
-                let (router, membership) =
-                    join(cluster, myself.clone(), known.clone(), owners, command).await?;
+                let (router, membership) = join(cluster, &myself, &known, command).await?;
                 (Some(router), Some(membership))
             }
         };
-        let feeds = match (feeding, &log) {
+        let feeds = match (cluster.filter(|_| config.kafka.feed), &log) {
             (Some(cluster), Some((backend, _))) => {
                 let (backend, readers) = (backend.clone(), views.readers());
                 let start = move || Feeds::start(&cluster, backend, readers);
@@ -199,16 +177,41 @@ fn open_log(config: &Config) -> anyhow::Result<OpenedLog> {
         let options = config.kafka.options(None);
         return Ok((None, on_kafka.then(|| Cluster::new(options)).transpose()?));
     }
-    let (backend, cluster): (Arc<dyn Backend>, _) = if on_kafka {
-        let kafka = Kafka::open(config.kafka.options(Some(config.partitions)))?;
+    let seen = Seen::of(config)?;
+    let opened = open_there(config, seen.is_some());
+    let (log, cluster) = match (opened, seen) {
+        (Ok((log, cluster)), None) => {
+            seen::remember(log.1, &config.data)?;
+            (log, cluster)
+        }
+        (Ok((log, cluster)), Some(seen)) => {
+            seen.check(log.1, config)?;
+            (log, cluster)
+        }
+        (Err(error), None) => return Err(error.into()),
+        (Err(error), Some(seen)) => return Err(seen.told(error, config).into()),
+    };
+    tracing::info!(log = %log.1, data = %config.data.display(), "opened");
+    Ok((Some(log), cluster))
+}
+
+/// The log where the configuration says; made there, unless it must be there.
+fn open_there(config: &Config, must_be_there: bool) -> Result<(Log, Option<Cluster>), LogError> {
+    let (backend, cluster): (Arc<dyn Backend>, _) = if config.kafka.bootstrap.is_empty() {
+        (open_embedded(config)?, None)
+    } else {
+        let options = config.kafka.options(Some(config.partitions));
+        let kafka =
+            if must_be_there { Kafka::open_existing(options)? } else { Kafka::open(options)? };
         let cluster = kafka.cluster();
         (kafka, Some(cluster))
-    } else {
-        (open_embedded(config)?, None)
     };
-    let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
-    tracing::info!(%log, data = %config.data.display(), "opened");
-    Ok((Some((backend, log)), cluster))
+    let log = if must_be_there {
+        ledger_log::log::open_existing(&*backend)?
+    } else {
+        ledger_log::log::open(&*backend, LogId(random::bytes_16()))?
+    };
+    Ok(((backend, log), cluster))
 }
 
 /// The write path, once its followers have caught up.
@@ -245,22 +248,56 @@ fn open_embedded(config: &Config) -> Result<Arc<Embedded>, LogError> {
     Embedded::open(&config.data.join("log"), options)
 }
 
+/// What this server says of itself to others.
+fn introduce(
+    config: &Config,
+    address: SocketAddr,
+    log: Option<&Log>,
+    command: Option<Handle>,
+    views: &Views,
+) -> anyhow::Result<Myself> {
+    let views = views.readers();
+    let viewed = || u32::try_from(views.len()).unwrap_or(u32::MAX);
+    Ok(Myself {
+        id: commands::fresh_id(),
+        address: match config.advertise.as_str() {
+            "" => address.to_string(),
+            advertised => advertised.to_owned(),
+        },
+        // Only one server has the folder's ids and snapshots; its views may be another's.
+        folder_id: match command {
+            Some(_) => folder::id(&config.data)?,
+            None => commands::fresh_id(),
+        },
+        roles: config.roles.names(),
+        partition_count: log.map_or_else(viewed, |(_, log)| log.partition_count),
+        command,
+        views,
+    })
+}
+
+/// By itself: every partition is its own.
+async fn own_all(command: Handle) -> anyhow::Result<Router> {
+    command.assign(0..command.partition_count());
+    command.ready().await?;
+    Ok(Router::alone(command))
+}
+
 /// Among others: says how it is, and takes a seat in the group where it can write.
 async fn join(
-    cluster: Cluster,
-    myself: Arc<Myself>,
-    known: Known,
-    owners: Owners,
+    cluster: &Cluster,
+    myself: &Arc<Myself>,
+    known: &Known,
     command: Option<Handle>,
 ) -> anyhow::Result<(Router, Membership)> {
+    let (cluster, myself, known) = (cluster.clone(), myself.clone(), known.clone());
     let count = myself.partition_count;
-    let me = myself.id.clone();
     let runtime = tokio::runtime::Handle::current();
-    let (handle, said) = (command.clone(), owners.clone());
-    let router = Router::shared(command, count, &me, owners, commands::fresh_id);
+    let (handle, owners) = (command.clone(), Owners::new(count));
+    let router = Router::shared(command, count, &myself.id, owners.clone(), commands::fresh_id);
     let routes = router.clone();
     let membership = tokio::task::spawn_blocking(move || {
-        let membership = Membership::begin(&cluster, &myself, &known, said)?;
+        let membership = Membership::begin(&cluster, &myself, &known, owners)?;
         if let Some(handle) = &handle {
             membership.join(&cluster, handle, routes, &runtime)?;
         }

@@ -94,11 +94,11 @@ impl Views {
     }
 }
 
-fn shared(config: &Config) -> RocksShared {
+pub(super) fn shared(config: &Config) -> RocksShared {
     RocksShared::new(config.views.cache_bytes, config.views.write_buffer_bytes)
 }
 
-fn folder(config: &Config, partition: u32) -> PathBuf {
+pub(super) fn folder(config: &Config, partition: u32) -> PathBuf {
     config.data.join("views").join(partition.to_string())
 }
 

@@ -355,6 +355,52 @@ fn commands_go_on_while_servers_come_and_go() {
     check_books(&three, sent.len() + 1);
 }
 
+/// Nobody decides what is sent: the load says so after its patience, and does not hang.
+#[test]
+fn a_load_that_nobody_answers_ends_and_says_so() {
+    let Some(log) = Log::somewhere("commands-silent") else { return };
+    let scratch = Scratch::new();
+    let server = log.serve(&scratch.data());
+    // Topics that no server reads, of the same form.
+    let silent = format!("{}-silent", log.prefix());
+    let make = async |name: &str| {
+        crate::topics::Topic::named(log.bootstrap(), &format!("{silent}.{name}")).create(2).await;
+    };
+    runtime().block_on(async {
+        make("commands").await;
+        make("results").await;
+    });
+    let load = |server: &Server, flags: &[&str]| {
+        let words = ["load", "--accounts=10", "--transfers=3000", "--timeout-seconds=3", "--json"];
+        let via = ["--via=kafka", "--kafka", log.bootstrap(), "--kafka-prefix", &silent];
+        let began = std::time::Instant::now();
+        let ran = server.run(&[&words[..], &via, flags].concat());
+        assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+        ran
+    };
+    // All sent at once; a window that stays full; starts that are far apart.
+    for (flags, requests) in [
+        (&["--batch=1", "--window=10000"][..], 3_000),
+        (&["--batch=1", "--window=10"], 3_000),
+        (&["--batch=1000", "--rate=10"], 3),
+    ] {
+        let ran = load(&server, flags);
+        let said =
+            format!("the load stopped early: 0 of {requests} results came, and none for 3 s");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("{silent}.commands")), "{}", ran.stderr);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(report["acknowledged"], 0, "{report}");
+    }
+
+    // Without a server that decides anything, not even the accounts are opened.
+    server.stop();
+    let reads = log.serve_as("projector,query", &scratch.path("reads"));
+    let ran = load(&reads, &["--batch=1"]);
+    assert!(ran.stderr.contains("nobody writes partition"), "{}", ran.stderr);
+}
+
 /// `ledger load --via kafka`, in every form, and Kafka's own load tool with a file of commands.
 #[test]
 fn loads_over_the_topic_hear_of_every_command() {
@@ -401,4 +447,34 @@ fn loads_over_the_topic_hear_of_every_command() {
         let value: Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
         assert!(value["acknowledgement"]["position"].is_string(), "{value}");
     }
+}
+
+/// What a client took back with its transaction was never asked for; what it committed was.
+#[test]
+fn commands_of_an_aborted_transaction_are_not_decided() {
+    let Some(log) = Log::somewhere("commands-aborted") else { return };
+    let scratch = Scratch::new();
+    let server = log.serve(&scratch.data());
+    let commands = crate::topics::Topic::commands(log.bootstrap(), log.prefix());
+    let create = |ledger: &str| {
+        let create = json!({ "createLedger": { "ledgerId": ledger, "requestId": ledger } });
+        create.to_string().into_bytes()
+    };
+    let partition = bank() as i32;
+    for (ledger, commit) in [("taken-back", false), ("meant", true)] {
+        let id = format!("{}-{ledger}", log.prefix());
+        let stranger = commands.stranger(Some(&id));
+        stranger.write(partition, &[&create(ledger)]);
+        stranger.end(commit);
+    }
+    // Behind both of them.
+    let mut topics = Topics::of(&log);
+    topics.send_to(bank(), "last", Some(&create("last")), &[JSON]);
+    topics.json("last");
+    let known: Vec<String> = topics.came.iter().map(correlation).collect();
+    assert_eq!(known, ["meant", "last"], "in the order of the partition, and nothing else");
+    let status = runtime().block_on(async {
+        server.client().await.balance_with("taken-back", "a", None).await.unwrap_err()
+    });
+    assert_eq!(status.code(), tonic::Code::NotFound, "{status}");
 }

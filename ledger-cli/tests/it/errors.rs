@@ -91,3 +91,33 @@ fn a_server_may_be_named_by_host_and_port_alone() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.starts_with("created ledgers/bank: position "), "{}", ran.stdout);
 }
+
+/// Over the embedded log; [`crate::kafka_lost`] has those on brokers.
+#[test]
+fn a_folder_whose_log_is_gone_gets_no_other_until_a_person_says_so() {
+    let scratch = Scratch::new();
+    let data = scratch.data();
+    let server = Server::start(&data);
+    server.json(&["ledger", "create", "bank"]);
+    server.stop();
+    let remove = |name: &str| std::fs::remove_dir_all(data.join(name)).unwrap();
+    let refused = || Server::try_start(&data, &[]).expect_err("no other log takes its place");
+    remove("log");
+    for _ in 0..2 {
+        let said = refused();
+        assert!(said.contains("LOG_DIVERGED partition 0: was read from log "), "{said}");
+        assert!(said.contains("NOT_A_LOG partition 0: is empty"), "{said}");
+    }
+    // The stores say the same without the file.
+    std::fs::remove_file(data.join("SEEN")).unwrap();
+    let said = refused();
+    assert!(said.contains("LOG_DIVERGED partition 0: was read from log "), "{said}");
+    assert!(said.contains("up to offset "), "{said}");
+    for name in ["ids", "snapshots", "views"] {
+        remove(name);
+    }
+    let server = Server::start(&data);
+    server.json(&["ledger", "create", "bank"]);
+    server.stop();
+    Server::start(&data).stop();
+}

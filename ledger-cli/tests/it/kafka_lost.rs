@@ -44,8 +44,25 @@ async fn stands(server: Server, client: &Client) {
     assert!(!clean && said.contains("LOG_DIVERGED"), "{said}");
 }
 
+/// A start on the folder of the log that was lost is refused, each time and in the same words; the words of
+/// the log that is lost are in them.
 fn refused_start(log: &Log, data: &Path) -> String {
-    log.try_serve(data).expect_err("a start on another log is refused")
+    let start = || log.try_serve(data).expect_err("a start on another log is refused");
+    let said = start();
+    assert!(said.contains("LOG_DIVERGED partition ") && said.contains("was read "), "{said}");
+    assert_eq!(error_of(&start()), error_of(&said), "nothing was made anew meanwhile");
+    said
+}
+
+fn error_of(said: &str) -> Option<String> {
+    said.lines().find_map(|line| line.split_once("error: ")).map(|(_, error)| error.to_owned())
+}
+
+/// The words of a start on a folder that has seen nothing.
+fn fresh_start(log: &Log, data: &Path) -> String {
+    let said = log.try_serve(data).expect_err("what is there is no log");
+    assert!(!said.contains("LOG_DIVERGED"), "{said}");
+    said
 }
 
 /// A server under load, and its clients.
@@ -102,7 +119,40 @@ fn a_topic_deleted_and_made_anew_under_load_stops_a_running_server() {
         load.end().await;
         drop(known);
         stands(server, &client).await;
-        refused_start(&log, &scratch.data());
+        let said = refused_start(&log, &scratch.data());
+        assert!(said.contains("up to offset ") && said.contains("NOT_A_LOG partition"), "{said}");
+    });
+}
+
+/// Stopped first, as an operator should: an empty topic in its place, or none, is nobody's new log.
+#[test]
+fn a_folder_that_has_seen_a_log_makes_no_other_in_its_place() {
+    let scratch = Scratch::new();
+    with(Log::somewhere("emptied"), async |log| {
+        let (server, _, _, load) = loaded(&log, &scratch.data()).await;
+        load.end().await;
+        server.stop();
+        // One that was killed before its stores had anything on disk remembers it as well.
+        let brief = scratch.path("brief");
+        log.serve(&brief).kill();
+
+        log.topic().delete().await;
+        for data in [&scratch.data(), &brief] {
+            let said = refused_start(&log, data);
+            assert!(said.contains("NOT_A_LOG partition 0: there is no topic"), "{said}");
+        }
+        log.topic().create(2).await;
+        for data in [&scratch.data(), &brief] {
+            let said = refused_start(&log, data);
+            assert!(said.contains("NOT_A_LOG partition 0: is empty"), "{said}");
+        }
+        // A folder that has seen nothing may make one there; it is not the log of the others.
+        let other = log.serve(&scratch.path("other"));
+        for data in [&scratch.data(), &brief] {
+            let said = refused_start(&log, data);
+            assert!(said.contains("was read from log ") && said.contains("this is log"), "{said}");
+        }
+        other.stop();
     });
 }
 
@@ -120,6 +170,9 @@ fn deleted_records_stop_a_running_server() {
         client.post(&elsewhere(), vec![transfer("late")]).await.unwrap();
         stands(server, &client).await;
         let said = refused_start(&log, &scratch.data());
+        assert!(said.contains("LOG_DIVERGED partition 1: was read from log "), "{said}");
+        assert!(said.contains("LOG_TRIMMED partition 1: begins at offset 5"), "{said}");
+        let said = fresh_start(&log, &scratch.path("fresh"));
         assert!(said.contains("LOG_TRIMMED partition 1: begins at offset 5"), "{said}");
     });
 }

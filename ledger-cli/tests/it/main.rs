@@ -26,6 +26,7 @@ mod imports;
 mod kafka_brokers;
 mod kafka_lost;
 mod kafka_owners;
+mod kafka_parts;
 mod kafka_servers;
 mod kafka_strangers;
 mod kills;

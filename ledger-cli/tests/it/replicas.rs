@@ -8,7 +8,7 @@ use tonic::{Code, Request};
 
 use crate::client::Scratch;
 use crate::load::{Known, Load, a_while, accounts, check};
-use crate::on_kafka::{Log, with};
+use crate::on_kafka::{Log, reports, with};
 use crate::server::{Client, Server, as_of, at_least_of, runtime};
 
 /// Looks at what changes by itself, each after a pause of this long.
@@ -273,4 +273,47 @@ fn a_query_server_reads_beside_a_server_of_the_same_folder() {
         assert_eq!(read(&reading).await.1, "4.00");
         query.stop();
     });
+}
+
+/// What a replay compares with is a view that another process writes, while it writes: every audit is clean,
+/// and of a later position than the one before.
+#[test]
+fn an_audit_over_a_mirror_that_follows_is_clean() {
+    let (scratch, known) = (Scratch::new(), Known::default());
+    with(Log::somewhere("mirrored"), async |log| {
+        let projector = log.serve_as("projector", &scratch.data());
+        let server = log.serve_as("command,query", &scratch.data());
+        let client = server.client().await;
+        client.make_book("bank", "USD", 2, &all_accounts()).await;
+        let load = Load::start(std::slice::from_ref(&client), &known);
+        let mut compared = 0;
+        for _ in 0..5 {
+            load.goes_on().await;
+            let before = load.acknowledged();
+            let rows = clean_audit(&server);
+            assert!(rows > compared, "{rows} rows, {compared} before");
+            compared = rows;
+            // The mirror goes on, and so do reads of it.
+            load.goes_on().await;
+            assert!(load.acknowledged() > before);
+            let position = post_one(&client, &format!("t-{rows}")).await;
+            client.balance("bank", "users:1", &position).await;
+        }
+        load.end().await;
+        assert!(check(&server, &known).await > 8, "the load was real");
+        // Of a view that stands, as well.
+        projector.stop();
+        assert!(clean_audit(&server) > compared);
+        server.stop();
+    });
+}
+
+/// Rows that an audit compared with the replayed state, without a finding.
+fn clean_audit(server: &Server) -> u64 {
+    let mut rows = 0;
+    for report in reports(server) {
+        assert!(report["findings"].as_array().is_none_or(Vec::is_empty), "{report}");
+        rows += report["rowsCompared"].as_str().map_or(0, |rows| rows.parse().unwrap());
+    }
+    rows
 }

@@ -1,4 +1,4 @@
-//! What somebody else does to the log's topic: looks at it, deletes it or its records, writes into it.
+//! What somebody else does to a topic of the log: looks at it, deletes it or its records, writes into it.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 /// How long a cluster may take for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The topic of a log, of one partition or two.
+/// A topic, of few partitions.
 pub(crate) struct Topic {
     bootstrap: String,
     name: String,
@@ -22,7 +22,16 @@ pub(crate) struct Topic {
 impl Topic {
     /// The topic that holds the log with this prefix.
     pub(crate) fn of_log(bootstrap: &str, prefix: &str) -> Topic {
-        Topic { bootstrap: bootstrap.to_owned(), name: format!("{prefix}.events") }
+        Topic::named(bootstrap, &format!("{prefix}.events"))
+    }
+
+    pub(crate) fn named(bootstrap: &str, name: &str) -> Topic {
+        Topic { bootstrap: bootstrap.to_owned(), name: name.to_owned() }
+    }
+
+    /// The topic of its commands.
+    pub(crate) fn commands(bootstrap: &str, prefix: &str) -> Topic {
+        Topic { bootstrap: bootstrap.to_owned(), name: format!("{prefix}.commands") }
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -180,3 +180,61 @@ fn undecided(said: &Said) -> Option<String> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ledger_log::embedded::{Embedded, EmbeddedOptions};
+    use ledger_log::kafka::KafkaOptions;
+    use ledger_proto::command::prepare;
+
+    use super::*;
+    use crate::ingress::codec::Encoding;
+    use crate::ingress::flight::{Flight, Stage};
+
+    /// There is no broker.
+    fn answerer(folder: &Path) -> Answerer {
+        let backend = Embedded::open(folder, EmbeddedOptions::default()).unwrap();
+        let options = KafkaOptions { bootstrap: "127.0.0.1:9".into(), ..KafkaOptions::default() };
+        let cluster = Cluster::new(options).unwrap();
+        Answerer::new(&Arc::default(), backend, Codec::new().unwrap(), &cluster).unwrap()
+    }
+
+    fn envelope() -> Arc<Envelope> {
+        let (record, correlation) = Default::default();
+        Arc::new(Envelope { record, encoding: Encoding::Json, correlation })
+    }
+
+    /// What the writer was asked, and has not answered yet.
+    fn asked() -> Answering {
+        let (ledger_id, request_id) = ("bank".into(), "1".into());
+        let create = v1::CreateLedgerRequest { ledger_id, request_id, ..Default::default() };
+        let request = Some(v1::command::Request::CreateLedger(create));
+        Answering::of(&mut prepare(&v1::Command { request }).unwrap())
+    }
+
+    /// A client that has failed says nothing of what it had: all of that is asked again, and nothing else.
+    #[test]
+    fn what_a_publisher_had_that_has_failed_is_asked_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut answerer = answerer(folder.path());
+        let shared = answerer.shared.clone();
+        for (tag, answering) in [(1, None), (2, Some(asked())), (3, None)] {
+            let flight = Flight { envelope: envelope(), answering, stage: Stage::Open };
+            shared.flights().insert(tag, flight);
+        }
+        for tag in [1, 3] {
+            answerer.publish(tag, &envelope(), v1::CommandResult::default());
+        }
+        assert_eq!(answerer.publisher.in_flight(), 2);
+        let error = LogError::Unavailable { what: "fenced".into() };
+        answerer.begin_anew(&error);
+        assert_eq!(answerer.publisher.in_flight(), 0, "it is another");
+        let (delivered, mut again) = shared.take_settled();
+        again.sort();
+        again.dedup_by_key(|(tag, _)| *tag);
+        assert_eq!(again.iter().map(|(tag, _)| *tag).collect::<Vec<_>>(), [1, 3]);
+        assert!(delivered.is_empty());
+    }
+}

@@ -10,7 +10,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
-use super::Arrival;
+use super::{Arrival, TRACEPARENT};
 use crate::result::{failed_for, reason};
 use crate::service::{FORWARDED, MESSAGE_BYTES_MAX};
 
@@ -63,7 +63,7 @@ impl Peers {
         request.set_timeout(left);
         request.metadata_mut().insert(FORWARDED, MetadataValue::from_static("1"));
         if let Ok(traceparent) = arrival.traceparent.parse() {
-            request.metadata_mut().insert("traceparent", traceparent);
+            request.metadata_mut().insert(TRACEPARENT, traceparent);
         }
         match client.execute(request).await {
             Ok(result) => {

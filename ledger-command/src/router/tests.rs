@@ -4,8 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ledger_log::embedded::{Embedded, EmbeddedOptions};
-use ledger_log::{LogId, log};
 use ledger_proto::v1::command::Request;
 use ledger_proto::v1::ledger_command_service_server::{
     LedgerCommandService, LedgerCommandServiceServer,
@@ -17,6 +15,7 @@ use crate::config::Config;
 use crate::owners::Owner;
 use crate::run::{self, Environment};
 use crate::service;
+use crate::tests::embedded::{environment, serve};
 use crate::writer::Status;
 
 const PARTITIONS: u32 = 2;
@@ -41,7 +40,6 @@ struct Cluster {
     folder: tempfile::TempDir,
 }
 
-#[expect(clippy::disallowed_methods, reason = "servers of a test")]
 async fn server(name: &'static str, environment: &Environment) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let environment = Environment { folder: folder.path().to_owned(), ..environment.clone() };
@@ -49,26 +47,15 @@ async fn server(name: &'static str, environment: &Environment) -> Server {
     handle.caught_up().await.unwrap();
     let owners = Owners::new(PARTITIONS);
     let router = Router::shared(Some(handle.clone()), PARTITIONS, name, owners.clone(), fresh_id);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-    let services = tonic::transport::Server::builder().add_service(service::server(router.clone()));
-    tokio::spawn(services.serve_with_incoming(incoming));
+    let mut services = tonic::transport::Server::builder();
+    let address = serve(services.add_service(service::server(router.clone()))).await;
     Server { name, address, handle, router, owners, _folder: folder }
 }
 
 impl Cluster {
     async fn of(names: &[&'static str]) -> Cluster {
         let folder = tempfile::tempdir().unwrap();
-        let options = EmbeddedOptions { partition_count: PARTITIONS, ..EmbeddedOptions::default() };
-        let backend = Embedded::open(&folder.path().join("log"), options).unwrap();
-        let environment = Environment {
-            log: log::open(&*backend, LogId([5; 16])).unwrap(),
-            backend,
-            folder: folder.path().to_owned(),
-            clock: ledger_runtime::clock::now,
-            entropy: ledger_runtime::random::bytes_16,
-        };
+        let environment = environment(folder.path(), PARTITIONS);
         let mut servers = Vec::new();
         for name in names {
             servers.push(server(name, &environment).await);
@@ -171,6 +158,14 @@ fn reason(result: &v1::CommandResult) -> &str {
 
 async fn ask(server: &Server, command: v1::Command) -> v1::CommandResult {
     server.router.execute(command, Arrival::default()).await
+}
+
+#[test]
+fn a_traceparent_is_kept_where_it_is_text_of_a_length_that_is_known() {
+    let longest = "0".repeat(TRACEPARENT_BYTES_MAX);
+    assert_eq!(traceparent(longest.as_bytes()), longest);
+    assert_eq!(traceparent(format!("{longest}0").as_bytes()), "");
+    assert_eq!(traceparent(&[0xff, 0xfe]), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -372,15 +367,11 @@ impl LedgerCommandService for Doubtful {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::disallowed_methods, reason = "a server and a client beside the test")]
+#[expect(clippy::disallowed_methods, reason = "a client beside the test")]
 async fn what_is_in_doubt_at_one_owner_is_asked_of_the_next() {
     let cluster = Cluster::of(&["one", "two"]).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-    let services =
-        tonic::transport::Server::builder().add_service(LedgerCommandServiceServer::new(Doubtful));
-    tokio::spawn(services.serve_with_incoming(incoming));
+    let mut services = tonic::transport::Server::builder();
+    let address = serve(services.add_service(LedgerCommandServiceServer::new(Doubtful))).await;
     cluster.tell(Some(&Owner { server: "doubtful".into(), address, term: 0 }));
     let router = cluster.servers[0].router.clone();
     let asked =

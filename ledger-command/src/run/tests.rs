@@ -8,26 +8,16 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::reply::Answer;
 use crate::snapshot::SnapshotStore;
+use crate::tests::embedded::environment;
 use crate::tests::flaky::Flaky;
 use crate::tests::rig::{batch, command, create_asset, line, open_account, transfer};
+
+const PARTITIONS: u32 = 2;
 
 struct Server {
     folder: tempfile::TempDir,
     runtime: Runtime,
     handle: Option<Handle>,
-}
-
-fn environment(folder: &Path) -> Environment {
-    let options = EmbeddedOptions { partition_count: 2, ..EmbeddedOptions::default() };
-    let backend = Embedded::open(&folder.join("log"), options).unwrap();
-    let log = log::open(&*backend, LogId([5; 16])).unwrap();
-    Environment {
-        backend,
-        log,
-        folder: folder.to_owned(),
-        clock: ledger_runtime::clock::now,
-        entropy: ledger_runtime::random::bytes_16,
-    }
 }
 
 impl Server {
@@ -48,7 +38,7 @@ impl Server {
     }
 
     fn start(&mut self) {
-        self.handle = Some(serve(&self.runtime, &environment(self.folder.path())));
+        self.handle = Some(serve(&self.runtime, &environment(self.folder.path(), PARTITIONS)));
     }
 
     fn stop(&mut self) {
@@ -162,7 +152,7 @@ fn serve(runtime: &Runtime, environment: &Environment) -> Handle {
 fn a_writer_that_was_deposed_and_did_not_notice_stops_cleanly() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let runtime = Runtime::new().unwrap();
-    let environment = environment(here.path());
+    let environment = environment(here.path(), PARTITIONS);
     let old = serve(&runtime, &environment);
     let elsewhere = Environment { folder: there.path().to_owned(), ..environment };
     let new = serve(&runtime, &elsewhere);
@@ -177,7 +167,7 @@ fn a_writer_that_was_deposed_and_did_not_notice_stops_cleanly() {
 fn a_log_that_cannot_be_read_for_a_while_is_followed_again() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = Runtime::new().unwrap();
-    let environment = environment(folder.path());
+    let environment = environment(folder.path(), PARTITIONS);
     let flaky = Flaky::new(environment.backend.clone());
     let handle = serve(&runtime, &Environment { backend: flaky.clone(), ..environment });
     flaky.fail_after(0);
@@ -212,7 +202,7 @@ impl SnapshotStore for Panics {
 fn a_follower_that_panics_at_the_end_is_no_clean_stop() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = Runtime::new().unwrap();
-    let environment = environment(folder.path());
+    let environment = environment(folder.path(), PARTITIONS);
     let ids: Arc<dyn IdStore> = Arc::new(crate::ids::MemoryIds::default());
     let opened = open(&environment, Config::default(), 0, ids.clone()).unwrap();
     let follower = Follower::open(FollowerParts {
@@ -239,10 +229,32 @@ fn stores_of_another_log_are_refused() {
     let mut server = Server::new();
     server.stop();
     std::fs::remove_dir_all(server.folder.path().join("log")).unwrap();
-    let options = EmbeddedOptions { partition_count: 2, ..EmbeddedOptions::default() };
+    let options = EmbeddedOptions { partition_count: PARTITIONS, ..EmbeddedOptions::default() };
     let backend = Embedded::open(&server.folder.path().join("log"), options).unwrap();
     log::open(&*backend, LogId([6; 16])).unwrap();
     drop(backend);
-    let error = start(&environment(server.folder.path()), Config::default()).unwrap_err();
+    let error =
+        start(&environment(server.folder.path(), PARTITIONS), Config::default()).unwrap_err();
     assert!(error.to_string().starts_with("LOG_DIVERGED"), "{error}");
+}
+
+/// A log that is another is so for every server: only what is wrong here makes this one unfit.
+#[test]
+fn a_server_is_unfit_for_reasons_of_its_own() {
+    for (reason, is_unfit) in [
+        ("ID_STORE_DAMAGED: a file", true),
+        ("a defect: the writer's thread panicked", true),
+        ("LOG_DIVERGED partition 1: it is another", false),
+        ("NOT_A_LOG partition 1: it is empty", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Runtime::new().unwrap();
+        let handle = serve(&runtime, &environment(folder.path(), PARTITIONS));
+        assert_eq!(handle.unfit(), None);
+        handle.inner.doors[1].mailbox.stop(reason.into());
+        let stopped = |status: &Status| matches!(status, Status::Stopped { .. });
+        runtime.block_on(handle.watch()[1].wait_for(stopped)).unwrap();
+        assert_eq!(handle.unfit(), is_unfit.then(|| reason.to_owned()));
+        assert!(handle.stop().is_err());
+    }
 }

@@ -1,7 +1,5 @@
 //! Over a real socket: what a client of the service sees.
 
-use ledger_log::embedded::{Embedded, EmbeddedOptions};
-use ledger_log::{LogId, log};
 use std::time::Duration;
 
 use ledger_proto::answer;
@@ -12,7 +10,8 @@ use tonic_types::StatusExt as _;
 
 use super::*;
 use crate::config::Config;
-use crate::run::{self, Environment, Handle};
+use crate::run::{self, Handle};
+use crate::tests::embedded::{environment, serve};
 
 struct Server {
     _folder: tempfile::TempDir,
@@ -20,28 +19,17 @@ struct Server {
     client: Client<Channel>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a server and a stop on threads of their own")]
+#[expect(clippy::disallowed_methods, reason = "a stop on a thread of its own")]
 impl Server {
     async fn start(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = EmbeddedOptions { partition_count: 1, ..EmbeddedOptions::default() };
-        let backend = Embedded::open(&folder.path().join("log"), options).unwrap();
-        let environment = Environment {
-            log: log::open(&*backend, LogId([5; 16])).unwrap(),
-            backend,
-            folder: folder.path().to_owned(),
-            clock: ledger_runtime::clock::now,
-            entropy: ledger_runtime::random::bytes_16,
-        };
+        let environment = environment(folder.path(), 1);
         let handle = run::start(&environment, config).unwrap();
         handle.assign(0..1);
         handle.ready().await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-        let router =
-            tonic::transport::Server::builder().add_service(server(Router::alone(handle.clone())));
-        tokio::spawn(router.serve_with_incoming(incoming));
+        let mut services = tonic::transport::Server::builder();
+        let router = Router::alone(handle.clone());
+        let address = serve(services.add_service(server(router))).await;
         let channel =
             Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         let client = Client::new(channel)

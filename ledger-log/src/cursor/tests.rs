@@ -1,7 +1,7 @@
 //! What a cursor keeps, and each way in which a log can differ from it.
 
 use super::*;
-use crate::backend::Backend;
+use crate::backend::{Backend, Producer, RawRecord, ReportSink};
 use crate::fence::Reader;
 use crate::record::{Commit, FORMAT, HASH, Incarnation, Record};
 use crate::simulated::Simulated;
@@ -161,4 +161,53 @@ fn a_term_that_started_elsewhere_has_diverged() {
     diverged(last, &log, LOG);
     let moved = Cursor { counted: 6, next: 7, ..last.clone() };
     diverged(&moved, &log, LOG);
+}
+
+/// A log that does not give one of its records, for it is slow, or away.
+#[derive(Debug)]
+struct Withholds(Simulated, u64);
+
+impl Backend for Withholds {
+    fn partition_count(&self) -> u32 {
+        self.0.partition_count()
+    }
+
+    fn record_bytes_max(&self) -> usize {
+        self.0.record_bytes_max()
+    }
+
+    fn create(&self, partition: u32, record: Vec<u8>) -> Result<(), LogError> {
+        self.0.create(partition, record)
+    }
+
+    fn producer(&self, partition: u32, reports: ReportSink) -> Result<Box<dyn Producer>, LogError> {
+        self.0.producer(partition, reports)
+    }
+
+    fn read(&self, partition: u32, from: u64, max: usize) -> Result<Vec<RawRecord>, LogError> {
+        if from == self.1 { Ok(Vec::new()) } else { self.0.read(partition, from, max) }
+    }
+
+    fn end(&self, partition: u32) -> Result<u64, LogError> {
+        self.0.end(partition)
+    }
+
+    fn wait(&self, partition: u32, from: u64, at_most: std::time::Duration) {
+        self.0.wait(partition, from, at_most);
+    }
+}
+
+#[test]
+fn a_record_that_is_not_given_has_not_diverged() {
+    let last = log().1.pop().unwrap();
+    for withheld in [0, last.counted] {
+        let log = Withholds(log().0, withheld);
+        let said = last.verify(&log, LOG).unwrap_err();
+        let named = format!("offset {withheld}: below the end");
+        assert!(!said.is_final() && said.to_string().contains(&named), "{said}");
+    }
+    // An end that is really below is another thing.
+    let log = Withholds(log().0, 5);
+    log.0.truncate(0, 5);
+    assert!(matches!(last.verify(&log, LOG), Err(LogError::Diverged { .. })));
 }

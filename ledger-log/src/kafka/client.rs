@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::{ClientContext, DefaultClientContext};
@@ -40,9 +41,16 @@ const GROUP_PINNED: [(&str, &str); 7] = [
     ("group.protocol", "classic"),
     ("partition.assignment.strategy", "cooperative-sticky"),
 ];
+/// Without it a reader that has come to the end does not hear so.
+const TELLS_ENDS: (&str, &str) = ("enable.partition.eof", "true");
 /// Settings that make no sense for a log with one fence of its own, or that have a place of their own.
-const REFUSED: [&str; 11] = [
+const REFUSED: [&str; 15] = [
     "bootstrap.servers",
+    // Other names of librdkafka's for what is set here: of two names that are both set, either may count.
+    "metadata.broker.list",
+    "request.required.acks",
+    "auto.commit.enable",
+    "delivery.timeout.ms",
     "transactional.id",
     "group.id",
     "group.instance.id",
@@ -188,9 +196,20 @@ impl Clients {
         topic: &str,
         partition: u32,
     ) -> Result<(u64, u64), LogError> {
-        let Inner { options, asking, .. } = &*self.inner;
-        let (first, end) = asking
-            .fetch_watermarks(topic, native(partition), options.request_timeout)
+        self.watermarks_within(topic, partition, self.options().request_timeout)
+    }
+
+    /// As [`Clients::watermarks_of`], for somebody who does not wait that long.
+    pub(super) fn watermarks_within(
+        &self,
+        topic: &str,
+        partition: u32,
+        at_most: Duration,
+    ) -> Result<(u64, u64), LogError> {
+        let at_most = at_most.min(self.options().request_timeout);
+        let (first, end) = self
+            .asking()
+            .fetch_watermarks(topic, native(partition), at_most)
             .map_err(|error| self.unavailable_at(topic, &error))?;
         Ok((u64::try_from(first).unwrap_or(0), u64::try_from(end).unwrap_or(0)))
     }
@@ -245,11 +264,10 @@ fn common_config(options: &KafkaOptions) -> ClientConfig {
 
 fn consumer_config(options: &KafkaOptions) -> ClientConfig {
     let mut config = common_config(options);
-    config
-        .set("group.id", format!("{}.log-readers", options.prefix))
-        .set("enable.partition.eof", "true");
+    config.set("group.id", format!("{}.log-readers", options.prefix));
     fetch_briskly(&mut config);
     pin(&mut config, &PINNED[..4]);
+    pin(&mut config, &[TELLS_ENDS]);
     config
 }
 
@@ -267,9 +285,14 @@ fn pin(config: &mut ClientConfig, settings: &[(&str, &str)]) {
     }
 }
 
+/// Settings that are nobody else's.
+fn own_keys() -> impl Iterator<Item = &'static str> {
+    let pinned = PINNED.iter().chain(&GROUP_PINNED).chain([&TELLS_ENDS]);
+    pinned.map(|(key, _)| *key).chain(REFUSED)
+}
+
 fn refuse_pinned(client: &BTreeMap<String, String>) -> Result<(), LogError> {
-    let pinned = PINNED.iter().map(|(key, _)| *key).chain(REFUSED);
-    match pinned.into_iter().find(|key| client.contains_key(*key)) {
+    match own_keys().find(|key| client.contains_key(*key)) {
         None => Ok(()),
         Some(key) => Err(LogError::Mismatch {
             what: format!(
@@ -304,3 +327,44 @@ impl ClientContext for Quiet {
 }
 
 impl ConsumerContext for Quiet {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(key: &str, value: &str) -> KafkaOptions {
+        KafkaOptions { client: [(key.into(), value.into())].into(), ..KafkaOptions::default() }
+    }
+
+    #[test]
+    fn what_is_set_here_nobody_sets_otherwise() {
+        for key in PINNED
+            .iter()
+            .chain(&GROUP_PINNED)
+            .map(|(key, _)| *key)
+            .chain(REFUSED)
+            .chain(["enable.partition.eof", "enable.auto.offset.store"])
+        {
+            let Err(refused) = Clients::new(with(key, "hunter2")) else { panic!("{key} is taken") };
+            let needle = format!("LOG_MISMATCH: the Kafka setting {key} is the log's own");
+            assert!(refused.to_string().starts_with(&needle), "{refused}");
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+
+    /// Each of the names that are refused is one of librdkafka's, spelled as it spells it.
+    #[test]
+    fn what_is_refused_is_there() {
+        for key in own_keys() {
+            let config: Result<BaseConsumer, _> = ClientConfig::new().set(key, "?!").create();
+            let said = config.err().map(|error| invalid(&error).to_string());
+            let unknown = format!("LOG_MISMATCH: there is no Kafka setting {key}");
+            assert_ne!(said, Some(unknown));
+        }
+    }
+
+    #[test]
+    fn what_is_nobodys_is_taken() {
+        assert!(Clients::new(with("security.protocol", "plaintext")).is_ok());
+    }
+}

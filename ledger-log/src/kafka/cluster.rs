@@ -1,6 +1,7 @@
 //! The cluster that the log is on, and the topics beside the log.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::KafkaOptions;
 use super::client::Clients;
@@ -116,6 +117,19 @@ impl Cluster {
     /// [`LogError::Unavailable`] when no broker answers.
     pub fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
         self.clients.watermarks_of(topic, partition)
+    }
+
+    /// As [`Cluster::bounds`], for somebody who does not wait that long.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when no broker answers within this long.
+    pub fn bounds_within(
+        &self,
+        topic: &str,
+        partition: u32,
+        at_most: Duration,
+    ) -> Result<(u64, u64), LogError> {
+        self.clients.watermarks_within(topic, partition, at_most)
     }
 }
 

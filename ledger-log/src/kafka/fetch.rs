@@ -34,6 +34,10 @@ struct Fetcher {
     next: u64,
     /// That record, when it came but did not fit.
     ahead: Option<Vec<u8>>,
+    /// How often the log was found other than it was when its consumer was made.
+    reconnects: u64,
+    /// Its consumer gave what it was asked for, and said nothing else.
+    sound: bool,
 }
 
 impl Fetchers {
@@ -41,12 +45,14 @@ impl Fetchers {
         Fetchers { clients, idle: Mutex::default() }
     }
 
-    /// Records from this offset on. A reader that goes on where it was gets what was fetched ahead.
+    /// Records from this offset on. A reader that goes on where it was gets what was fetched ahead, unless
+    /// the log was found other than it was meanwhile: `reconnects` is how often that was.
     pub(super) fn read(
         &self,
         partition: u32,
         from: u64,
         bytes_max: usize,
+        reconnects: u64,
     ) -> Result<Vec<RawRecord>, LogError> {
         let (first, end) = self.clients.watermarks(partition)?;
         if from < first {
@@ -55,10 +61,20 @@ impl Fetchers {
         if from >= end {
             return Ok(Vec::new());
         }
-        let mut fetcher = self.take(partition, from)?;
+        let mut fetcher = self.take(partition, from, reconnects)?;
         let records = fetcher.fetch(&self.clients, end, bytes_max)?;
         if fetcher.next >= end {
             fetcher.rest(&self.clients)?;
+        }
+        self.give_back(fetcher);
+        Ok(records)
+    }
+
+    /// Keeps it for its next use. A consumer that lost its place is never assigned again: librdkafka 2.12
+    /// may stop a partition twice then, which ends the process (confluentinc/librdkafka#5573).
+    fn give_back(&self, fetcher: Fetcher) {
+        if !fetcher.sound {
+            return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(fetcher);
@@ -66,12 +82,14 @@ impl Fetchers {
         let surplus: Vec<Fetcher> = idle.drain(..surplus).collect();
         drop(idle);
         drop(surplus);
-        Ok(records)
     }
 
-    /// One that is there already, else the one that is idle longest, else a new one.
-    fn take(&self, partition: u32, from: u64) -> Result<Fetcher, LogError> {
+    /// One that is there already, else the one that is idle longest, else a new one. Those from before the
+    /// log was found other than it was may have lost their places, and go.
+    fn take(&self, partition: u32, from: u64, reconnects: u64) -> Result<Fetcher, LogError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let before: Vec<Fetcher> =
+            idle.extract_if(.., |fetcher| fetcher.reconnects < reconnects).collect();
         if let Some(there) = idle.iter().position(|f| (f.partition, f.next) == (partition, from)) {
             return Ok(idle.remove(there));
         }
@@ -81,6 +99,7 @@ impl Fetchers {
             None => (idle.len() >= IDLE_MAX).then(|| idle.remove(0).consumer),
         };
         drop(idle);
+        drop(before);
         let consumer = match reused {
             Some(consumer) => consumer,
             None => self.clients.fetcher(Quiet)?,
@@ -88,7 +107,7 @@ impl Fetchers {
         let mut assignment = TopicPartitionList::new();
         add(&mut assignment, &self.clients, partition, from)?;
         consumer.assign(&assignment).map_err(|error| self.clients.unavailable(&error))?;
-        Ok(Fetcher { consumer, partition, next: from, ahead: None })
+        Ok(Fetcher { consumer, partition, next: from, ahead: None, reconnects, sound: true })
     }
 }
 
@@ -116,6 +135,7 @@ impl Fetcher {
                     Polled::Record(record) => record,
                     Polled::Nothing if Instant::now() < deadline => continue,
                     Polled::Nothing => {
+                        self.sound = false;
                         let within = clients.options().request_timeout;
                         let what = format!(
                             "topic {} partition {} offset {}: no broker gave it within {within:?}",
@@ -125,7 +145,10 @@ impl Fetcher {
                         );
                         return some(records, LogError::Unavailable { what });
                     }
-                    Polled::Failed(error) => return some(records, clients.unavailable(&error)),
+                    Polled::Failed(error) => {
+                        self.sound = false;
+                        return some(records, clients.unavailable(&error));
+                    }
                 };
             let size = record.len().max(1);
             if !records.is_empty() && bytes.saturating_add(size) > bytes_max {
@@ -171,4 +194,66 @@ enum Polled {
 /// What there is; the error where there is nothing.
 fn some(records: Vec<RawRecord>, error: LogError) -> Result<Vec<RawRecord>, LogError> {
     if records.is_empty() { Err(error) } else { Ok(records) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::KafkaOptions;
+
+    /// There is no broker.
+    fn fetchers() -> Fetchers {
+        let options = KafkaOptions { bootstrap: "127.0.0.1:9".into(), ..KafkaOptions::default() };
+        Fetchers::new(Clients::new(options).unwrap())
+    }
+
+    fn idle(fetchers: &Fetchers) -> usize {
+        fetchers.idle.lock().unwrap().len()
+    }
+
+    #[test]
+    fn a_consumer_is_used_again() {
+        let fetchers = fetchers();
+        let mut fetcher = fetchers.take(0, 5, 1).unwrap();
+        let native = fetcher.consumer.client().native_ptr();
+        fetcher.rest(&fetchers.clients).unwrap();
+        fetchers.give_back(fetcher);
+        let fetcher = fetchers.take(1, 9, 1).unwrap();
+        assert_eq!(fetcher.consumer.client().native_ptr(), native);
+        assert_eq!((fetcher.partition, fetcher.next, idle(&fetchers)), (1, 9, 0));
+    }
+
+    #[test]
+    fn a_consumer_that_may_have_lost_its_place_is_not_used_again() {
+        let fetchers = fetchers();
+        let mut fetcher = fetchers.take(0, 5, 1).unwrap();
+        fetcher.sound = false;
+        fetchers.give_back(fetcher);
+        assert_eq!(idle(&fetchers), 0, "it said so itself");
+
+        let mut resting = fetchers.take(0, 5, 1).unwrap();
+        resting.rest(&fetchers.clients).unwrap();
+        let there = fetchers.take(0, 7, 1).unwrap();
+        fetchers.give_back(resting);
+        fetchers.give_back(there);
+        let fetcher = fetchers.take(0, 7, 2).unwrap();
+        assert_eq!((fetcher.reconnects, idle(&fetchers)), (2, 0), "the log was found another");
+    }
+
+    /// What a consumer gives in time is given, but it is not asked again.
+    #[test]
+    fn a_consumer_that_nobody_answers_is_not_sound() {
+        let options = KafkaOptions {
+            bootstrap: "127.0.0.1:9".into(),
+            request_timeout: Duration::from_millis(1),
+            ..KafkaOptions::default()
+        };
+        let fetchers = Fetchers::new(Clients::new(options).unwrap());
+        let mut fetcher = fetchers.take(0, 5, 0).unwrap();
+        fetcher.ahead = Some(b"ahead".to_vec());
+        let records = fetcher.fetch(&fetchers.clients, 9, 1_000).unwrap();
+        assert_eq!(records, [RawRecord { offset: 5, bytes: b"ahead".to_vec() }]);
+        fetchers.give_back(fetcher);
+        assert_eq!(idle(&fetchers), 0);
+    }
 }

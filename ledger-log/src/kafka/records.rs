@@ -83,9 +83,16 @@ pub enum ReadFrom {
     End,
     /// From these offsets on, one for each partition.
     Offsets(Vec<u64>),
+    /// One partition only, from this offset on. The brokers of the others are asked nothing.
+    Partition {
+        /// Which.
+        partition: u32,
+        /// The first offset that is read.
+        offset: u64,
+    },
 }
 
-/// Reads all partitions of a topic, in no group. Records come in the order of their partition.
+/// Reads a topic, in no group. Records come in the order of their partition.
 pub struct Records {
     clients: Clients,
     topic: String,
@@ -99,6 +106,9 @@ impl Records {
     /// [`LogError::Unavailable`] when no broker answers; [`LogError::Mismatch`] when there is no such topic,
     /// or as many offsets were not given as it has partitions.
     pub fn open(cluster: &Cluster, topic: &str, from: &ReadFrom) -> Result<Records, LogError> {
+        if let ReadFrom::Partition { partition, offset } = *from {
+            return Records::assigned(cluster, topic, [(partition, at(offset))]);
+        }
         let clients = cluster.clients();
         let bootstrap = &clients.options().bootstrap;
         let mismatch = |what: String| Err(LogError::Mismatch { what });
@@ -111,19 +121,28 @@ impl Records {
             let given = offsets.len();
             return mismatch(format!("{topic} has {count} partitions, {given} offsets were given"));
         }
-        let mut assignment = TopicPartitionList::new();
+        let mut offsets = Vec::new();
         for partition in 0..count {
             let offset = match from {
-                ReadFrom::Beginning => Offset::Beginning,
-                ReadFrom::End => {
-                    let (_, end) = clients.watermarks_of(topic, partition)?;
-                    Offset::Offset(i64::try_from(end).unwrap_or(i64::MAX))
-                }
+                ReadFrom::Beginning | ReadFrom::Partition { .. } => Offset::Beginning,
+                ReadFrom::End => at(clients.watermarks_of(topic, partition)?.1),
                 ReadFrom::Offsets(offsets) => {
-                    let offset = offsets.get(partition as usize).copied().unwrap_or(0);
-                    Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX))
+                    at(offsets.get(partition as usize).copied().unwrap_or(0))
                 }
             };
+            offsets.push((partition, offset));
+        }
+        Records::assigned(cluster, topic, offsets)
+    }
+
+    fn assigned(
+        cluster: &Cluster,
+        topic: &str,
+        offsets: impl IntoIterator<Item = (u32, Offset)>,
+    ) -> Result<Records, LogError> {
+        let clients = cluster.clients();
+        let mut assignment = TopicPartitionList::new();
+        for (partition, offset) in offsets {
             assignment
                 .add_partition_offset(topic, native(partition), offset)
                 .map_err(|error| clients.unavailable_at(topic, &error))?;
@@ -165,6 +184,10 @@ impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Records").field("topic", &self.topic).finish_non_exhaustive()
     }
+}
+
+fn at(offset: u64) -> Offset {
+    Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The newest records of every partition, in memory: what followers and projectors that keep up read.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,8 +17,8 @@ use crate::log::LogError;
 
 /// How long the thread waits for a record before it looks whether it shall end.
 const POLL: Duration = Duration::from_millis(100);
-/// Pause after the log was not where it was, for the watch to find out.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Pause after the log was not what it was, until the watch may have been told more.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The tail and its thread.
 pub(super) struct Tail {
@@ -40,6 +40,17 @@ struct Partition {
     /// What the brokers said last of its end, and when they were asked.
     confirmed: Mutex<Option<ConfirmedEnd>>,
     came: Condvar,
+    /// What the watch was answered last.
+    bounds: Mutex<Option<Bounds>>,
+}
+
+/// Where a partition begins and ends, as a broker said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) first: u64,
+    pub(super) end: u64,
+    /// How many alarms there were when it was asked.
+    pub(super) alarms: u64,
 }
 
 /// Records `[first, first + records.len())`.
@@ -99,7 +110,7 @@ impl Tail {
             shared: shared.clone(),
             kept: VecDeque::new(),
             bytes: 0,
-            lost: false,
+            away: BTreeSet::new(),
         };
         let thread = spawn(filling)
             .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })?;
@@ -189,6 +200,22 @@ impl Shared {
         window.given_from = window.end();
     }
 
+    /// The watch was answered: a tail that was told of a loss goes on by it.
+    pub(super) fn saw(&self, partition: u32, bounds: Bounds) {
+        *self.bounds(partition) = Some(bounds);
+    }
+
+    fn bounds(&self, partition: u32) -> MutexGuard<'_, Option<Bounds>> {
+        let bounds = &self.partitions[partition as usize].bounds;
+        bounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a broker said of a partition that was asked after the last alarm.
+    fn bounds_now(&self, partition: u32) -> Option<Bounds> {
+        let alarms = self.alarms();
+        self.bounds(partition).filter(|bounds| bounds.alarms == alarms)
+    }
+
     pub(super) fn partitions(&self) -> usize {
         self.partitions.len()
     }
@@ -208,15 +235,15 @@ struct Filling {
     kept: VecDeque<(u32, usize)>,
     bytes: usize,
     bytes_max: usize,
-    /// Told of a loss, and not assigned again yet.
-    lost: bool,
+    /// Partitions that are not tailed since the consumer was told of a loss, for no broker has said yet
+    /// where they end.
+    away: BTreeSet<u32>,
 }
 
 impl Filling {
     fn run(mut self) {
         while !self.shared.stop.load(Ordering::Acquire) {
-            if self.lost {
-                self.begin_again();
+            if !self.go_on() {
                 continue;
             }
             let event = match self.consumer.poll(POLL) {
@@ -274,34 +301,52 @@ impl Filling {
     /// The log is not what it was. Whoever follows it compares; what is there now is tailed from its end.
     fn alarm(&mut self, error: &KafkaError) {
         tracing::error!(topic = self.clients.topic(), %error, "the log is not what it was");
-        (0..).take(self.shared.partitions.len()).for_each(|p| self.shared.distrust(p));
+        let all = (0..).take(self.shared.partitions.len());
+        all.clone().for_each(|partition| self.shared.distrust(partition));
         // Before anything of the other log is given to anybody.
         self.shared.alarms.fetch_add(1, Ordering::AcqRel);
-        self.lost = true;
+        self.away = all.collect();
     }
 
-    /// Again and again, for it is told of a loss once, and the brokers may be away.
+    /// Whether there is something to tail. A partition that is away comes back by itself once the watch was
+    /// told where it ends: one that has no leader keeps no other from its readers.
     #[expect(clippy::disallowed_methods, reason = "a pause of a thread that does nothing else")]
-    fn begin_again(&mut self) {
-        std::thread::sleep(PAUSE);
-        match self.assigned_again() {
-            Ok(consumer) => {
-                self.consumer = consumer;
-                self.lost = false;
-            }
-            Err(error) => tracing::warn!(%error, "the tail of the log waits"),
+    fn go_on(&mut self) -> bool {
+        if self.away.is_empty() {
+            return true;
         }
+        let answered = |partition: &u32| self.shared.bounds_now(*partition).is_some();
+        let away: BTreeSet<u32> = self.away.iter().copied().filter(|p| !answered(p)).collect();
+        if away != self.away {
+            match self.tailing_all_but(&away) {
+                Ok(consumer) => {
+                    self.consumer = consumer;
+                    self.away = away;
+                    return true;
+                }
+                Err(error) => tracing::warn!(%error, "the tail of the log waits"),
+            }
+        } else if away.len() < self.shared.partitions() {
+            return true;
+        }
+        std::thread::sleep(PAUSE);
+        false
     }
 
     /// Every partition from where the tail is, or from its end where that is before it. By another consumer:
     /// librdkafka 2.12 may stop a partition twice that is assigned again, which ends the process
     /// (confluentinc/librdkafka#5573).
-    fn assigned_again(&mut self) -> Result<BaseConsumer<Quiet>, LogError> {
+    fn tailing_all_but(&mut self, away: &BTreeSet<u32>) -> Result<BaseConsumer<Quiet>, LogError> {
         let consumer = self.clients.consumer(Quiet)?;
         let mut assignment = TopicPartitionList::new();
-        for partition in (0..).take(self.shared.partitions.len()) {
-            let (first, end) = self.clients.watermarks(partition)?;
-            if !(first..=end).contains(&self.shared.end(partition)) {
+        for partition in (0..).take(self.shared.partitions()) {
+            if away.contains(&partition) {
+                continue;
+            }
+            if self.away.contains(&partition)
+                && let Some(Bounds { first, end, .. }) = self.shared.bounds_now(partition)
+                && !(first..=end).contains(&self.shared.end(partition))
+            {
                 self.restart(partition, end);
             }
             add(&mut assignment, &self.clients, partition, self.shared.end(partition))?;
@@ -346,7 +391,10 @@ fn spawn(filling: Filling) -> std::io::Result<JoinHandle<()>> {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
     use super::*;
+    use crate::kafka::KafkaOptions;
 
     #[test]
     fn a_window_gives_what_it_has() {
@@ -365,6 +413,58 @@ mod tests {
         let trimmed = Window { given_from: 12, ..window };
         assert_eq!(trimmed.read(11, 1000), None, "no longer kept by the brokers");
         assert!(trimmed.read(12, 1000).is_some());
+    }
+
+    /// Two partitions, each tailed from record 3 on; there is no broker.
+    fn filling() -> Filling {
+        let options = KafkaOptions { bootstrap: "127.0.0.1:9".into(), ..KafkaOptions::default() };
+        let clients = Clients::new(options).unwrap();
+        let partition = || {
+            let window = Mutex::new(Window { first: 3, ..Window::default() });
+            Partition { window, ..Partition::default() }
+        };
+        let shared = Shared {
+            partitions: vec![partition(), partition()],
+            stop: AtomicBool::new(false),
+            alarms: AtomicU64::new(0),
+        };
+        Filling {
+            consumer: clients.consumer(Quiet).unwrap(),
+            clients,
+            shared: Arc::new(shared),
+            kept: VecDeque::new(),
+            bytes: 0,
+            bytes_max: 1000,
+            away: BTreeSet::new(),
+        }
+    }
+
+    fn assigned(filling: &Filling) -> Vec<(i32, Offset)> {
+        let assignment = filling.consumer.assignment().unwrap();
+        let of = assignment.elements().into_iter().map(|e| (e.partition(), e.offset()));
+        let mut of: Vec<_> = of.collect();
+        of.sort_by_key(|(partition, _)| *partition);
+        of
+    }
+
+    /// A partition without a leader is asked about in vain; the other is tailed meanwhile.
+    #[test]
+    fn after_an_alarm_each_partition_comes_back_by_itself() {
+        let mut filling = filling();
+        assert!(filling.go_on(), "nothing has happened");
+        let shared = filling.shared.clone();
+        let said = |first, end, alarms| Bounds { first, end, alarms };
+        shared.saw(0, said(0, 3, 0));
+        filling.alarm(&KafkaError::MessageConsumption(RDKafkaErrorCode::OffsetOutOfRange));
+        assert!(!filling.go_on(), "what was said before the alarm says nothing");
+        shared.saw(0, said(0, 2, 1));
+        assert!(filling.go_on());
+        assert_eq!(assigned(&filling), [(0, Offset::Offset(2))], "from its end, which is before");
+        assert!(filling.go_on(), "while the other is away");
+        shared.saw(1, said(0, 7, 1));
+        assert!(filling.go_on());
+        assert_eq!(assigned(&filling), [(0, Offset::Offset(2)), (1, Offset::Offset(3))]);
+        assert!(filling.away.is_empty());
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Looks whether the log is still what it was, and how far it reaches: a log that lost records at either
 //! end, and brokers that were away, make everybody who follows it compare.
+//!
+//! A thread for each partition: a question about one that has no leader is answered only when it has one, or
+//! not in time, and must not hold up what is known of the others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,19 +10,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::client::Clients;
-use super::tail::{Shared, Tail};
+use super::tail::{Bounds, Shared, Tail};
 use crate::backend::ConfirmedEnd;
 use crate::log::LogError;
 
-/// Pause between two looks at every partition: what is answered from an idle log is no staler than about
+/// Pause between two looks at a partition: what is answered from an idle log is no staler than about
 /// this.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// The watch and its thread.
+/// The watch and its threads.
 pub(super) struct Watch {
     state: Arc<State>,
     tail: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -37,12 +40,15 @@ struct Seen {
 
 impl Watch {
     pub(super) fn start(clients: &Clients, tail: &Tail) -> Result<Watch, LogError> {
-        let state = Arc::new(State::default());
-        let looking =
-            Looking { clients: clients.clone(), tail: tail.shared(), state: state.clone() };
-        let thread = spawn(looking)
-            .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })?;
-        Ok(Watch { state, tail: tail.shared(), thread: Some(thread) })
+        let mut watch = Watch { state: Arc::default(), tail: tail.shared(), threads: Vec::new() };
+        for partition in (0..).take(watch.tail.partitions()) {
+            let (tail, state) = (watch.tail.clone(), watch.state.clone());
+            let looking = Looking { clients: clients.clone(), partition, tail, state };
+            let thread = spawn(looking)
+                .map_err(|error| LogError::Unavailable { what: format!("a thread: {error}") })?;
+            watch.threads.push(thread);
+        }
+        Ok(watch)
     }
 
     /// How often followers had reason to compare.
@@ -54,8 +60,8 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.state.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
+        self.threads.iter().for_each(|thread| thread.thread().unpark());
+        for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("the watch over the log panicked");
             }
@@ -65,29 +71,25 @@ impl Drop for Watch {
 
 struct Looking {
     clients: Clients,
+    partition: u32,
     tail: Arc<Shared>,
     state: Arc<State>,
 }
 
 impl Looking {
     fn run(self) {
-        let mut seen = vec![Seen::default(); self.tail.partitions()];
+        let mut seen = Seen::default();
         while !self.state.stop.load(Ordering::Acquire) {
-            for (partition, seen) in (0..).zip(&mut seen) {
-                // Each may wait for brokers that are away.
-                if self.state.stop.load(Ordering::Acquire) {
-                    return;
-                }
-                self.look(partition, seen);
-            }
+            self.look(&mut seen);
             std::thread::park_timeout(EVERY);
         }
     }
 
     /// Followers hear that there is reason to compare before they hear how far the log reaches.
-    fn look(&self, partition: u32, seen: &mut Seen) {
+    fn look(&self, seen: &mut Seen) {
+        let partition = self.partition;
         let was = *seen;
-        let tailed = self.tail.end(partition);
+        let (tailed, alarms) = (self.tail.end(partition), self.tail.alarms());
         let at_ns = now_ns();
         match self.clients.watermarks(partition) {
             Ok((first, end)) => {
@@ -100,6 +102,7 @@ impl Looking {
                 if end >= tailed {
                     self.tail.confirm(partition, ConfirmedEnd { end, at_ns });
                 }
+                self.tail.saw(partition, Bounds { first, end, alarms });
             }
             Err(error) => {
                 if !was.away {
@@ -118,7 +121,10 @@ fn now_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a door to the outside: the one thread that watches")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a door to the outside: a thread that watches a partition"
+)]
 fn spawn(looking: Looking) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("kafka-watch".into()).spawn(move || looking.run())
 }

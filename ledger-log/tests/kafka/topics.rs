@@ -117,6 +117,9 @@ fn records_arrive_where_they_were_sent_and_as_they_were() {
         assert!(record.timestamp_ms.is_some());
     }
     assert_eq!(read(&cluster, &topic, &ReadFrom::Offsets(vec![1, 0, 1]), 1)[0].value, None);
+    let one = ReadFrom::Partition { partition: 2, offset: 1 };
+    let found = read(&cluster, &topic, &one, 1).pop().unwrap();
+    assert_eq!((found.partition, found.offset, found.value), (2, 1, None));
     publisher.publish(3, &sent[2]).unwrap();
     let mut came = Vec::new();
     until("read", || {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ledger_domain::amount::format_minor;
 use ledger_domain::event::Row;
 use ledger_domain::{
     AccountHandle, AssetHandle, Event, LedgerHandle, Position, PostedTransfer, Timestamp, Transfer,
@@ -118,18 +117,17 @@ impl Names {
         posted: &PostedTransfer,
     ) -> Result<v1::Transfer, StoreError> {
         let (asset, scale) = self.asset(ledger, posted.asset)?;
-        Ok(v1::Transfer {
-            transfer_id: posted.id.to_string(),
-            debit_account: self.account(posted.debit_account)?.to_string(),
-            credit_account: self.account(posted.credit_account)?.to_string(),
-            asset: asset.to_string(),
-            amount: format_minor(posted.amount, scale),
-            reference: posted.reference.to_string(),
-            effective_time: posted.effective_at.map(answer::timestamp),
-        })
+        let debit = self.account(posted.debit_account)?;
+        let credit = self.account(posted.credit_account)?;
+        let names = answer::TransferNames {
+            debit_account: &debit,
+            credit_account: &credit,
+            asset: &asset,
+            scale,
+        };
+        Ok(answer::posted(posted, names))
     }
 
-    /// A refused transfer as it was asked for: its asset need not exist, nor its amount fit.
     fn asked(
         &self,
         at: Place,
@@ -137,18 +135,7 @@ impl Names {
         asked: &Transfer,
     ) -> Result<v1::Transfer, StoreError> {
         let asset = self.view.asset(at, ledger, asked.asset.as_str())?;
-        let minor =
-            |scale| asked.amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
-        let amount = asset.and_then(|asset| minor(asset.scale));
-        Ok(v1::Transfer {
-            transfer_id: asked.id.to_string(),
-            debit_account: asked.debit_account.to_string(),
-            credit_account: asked.credit_account.to_string(),
-            asset: asked.asset.to_string(),
-            amount: amount.unwrap_or_else(|| asked.amount.to_string()),
-            reference: asked.reference.to_string(),
-            effective_time: asked.effective_at.map(answer::timestamp),
-        })
+        Ok(answer::asked(asked, asset.map(|asset| asset.scale)))
     }
 
     fn ledger(&mut self, ledger: LedgerHandle) -> Result<Arc<str>, StoreError> {

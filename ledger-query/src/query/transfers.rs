@@ -1,6 +1,5 @@
 //! Transfers by their id, posted or refused.
 
-use ledger_domain::amount::format_minor;
 use ledger_domain::{LedgerHandle, Position, PostedTransfer, Transfer};
 use ledger_proto::{answer, resource, v1};
 use ledger_views::TransferOutcome;
@@ -50,31 +49,19 @@ impl Fixed<'_> {
         posted: &PostedTransfer,
     ) -> Result<v1::Transfer, QueryError> {
         let asset = self.asset_code(ledger, posted.asset)?;
-        Ok(v1::Transfer {
-            transfer_id: posted.id.to_string(),
-            debit_account: self.account_name(posted.debit_account)?.to_string(),
-            credit_account: self.account_name(posted.credit_account)?.to_string(),
-            asset: asset.code.to_string(),
-            amount: format_minor(posted.amount, asset.scale),
-            reference: posted.reference.to_string(),
-            effective_time: posted.effective_at.map(answer::timestamp),
-        })
+        let debit = self.account_name(posted.debit_account)?;
+        let credit = self.account_name(posted.credit_account)?;
+        let names = answer::TransferNames {
+            debit_account: debit.as_str(),
+            credit_account: credit.as_str(),
+            asset: asset.code.as_str(),
+            scale: asset.scale,
+        };
+        Ok(answer::posted(posted, names))
     }
 
-    /// A refused transfer as it was asked for: its asset need not exist, nor its amount fit.
     fn asked(&self, ledger: LedgerHandle, asked: &Transfer) -> Result<v1::Transfer, QueryError> {
         let asset = self.view.asset(self.place, ledger, asked.asset.as_str())?;
-        let minor =
-            |scale| asked.amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
-        let amount = asset.and_then(|asset| minor(asset.scale));
-        Ok(v1::Transfer {
-            transfer_id: asked.id.to_string(),
-            debit_account: asked.debit_account.to_string(),
-            credit_account: asked.credit_account.to_string(),
-            asset: asked.asset.to_string(),
-            amount: amount.unwrap_or_else(|| asked.amount.to_string()),
-            reference: asked.reference.to_string(),
-            effective_time: asked.effective_at.map(answer::timestamp),
-        })
+        Ok(answer::asked(asked, asset.map(|asset| asset.scale)))
     }
 }

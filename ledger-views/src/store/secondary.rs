@@ -45,10 +45,15 @@ pub(crate) type Accept<'a> = dyn Fn(&dyn ViewStore) -> Result<(), StoreError> + 
 
 /// Openings until one counts.
 const OPENINGS_MAX: u32 = 100;
+/// Beside the folder, where a secondary writes its own lines, and nothing else. The one that is read and the
+/// one that is opened anew beside it have each their own.
+const OWN: [&str; 2] = ["reader", "reader-2"];
 
 /// The database of a folder at a time.
 pub(crate) struct Opened {
     db: DB,
+    /// Which of [`OWN`] is its own.
+    own: usize,
     /// Which files it follows.
     files: Files,
 }
@@ -77,39 +82,51 @@ impl SecondaryStore {
     /// [`StoreError::Unavailable`] when there is none, or it is about to be made; [`StoreError::Damaged`]
     /// when its files are.
     pub fn open(folder: &Path, shared: &RocksShared) -> Result<Self, StoreError> {
-        let opened = Opened::open(folder, shared)?;
+        let opened = Opened::open(folder, shared, 0, OPENINGS_MAX)?;
         let read = RwLock::new(Read { opened, incomplete: None });
         Ok(SecondaryStore { folder: folder.to_owned(), shared: shared.clone(), read })
     }
 
     /// Takes over what the primary wrote since: in place, for which reads wait, or by opening the database
-    /// anew, which `accept` may refuse: then what was there is read on.
+    /// anew, which `accept` may refuse. Until that is done what was there is read on, unless a look in place
+    /// did not count: then reads wait for one opening, and are refused while more are needed.
     ///
     /// # Errors
     /// [`StoreError`] when its files cannot be followed, and what `accept` says.
     pub(crate) fn catch_up(&self, accept: &Accept<'_>) -> Result<(), StoreError> {
-        let same = {
+        let (same, other) = {
             let read = self.read();
-            read.incomplete.is_none() && Files::of(&self.folder)? == read.opened.files
+            let same = read.incomplete.is_none() && Files::of(&self.folder)? == read.opened.files;
+            (same, 1 - read.opened.own)
         };
         if !same {
-            let opened = self.open_again(accept)?;
-            *self.write() = Read { opened, incomplete: None };
+            let opened = self.open_again(other, OPENINGS_MAX, accept)?;
+            let before = std::mem::replace(&mut *self.write(), Read { opened, incomplete: None });
+            // It takes a moment to close, for which nobody waits.
+            drop(before);
             return Ok(());
         }
         let mut read = self.write();
         let Err(error) = read.opened.catch_up(&self.folder) else { return Ok(()) };
-        // What is there may not be all of it any more: reads wait for what is.
-        match self.open_again(accept) {
-            Ok(opened) => *read = Read { opened, incomplete: None },
-            Err(_) => read.incomplete = Some(error.clone()),
+        // What is there may not be all of it any more, and must not be read. Mostly the first opening counts.
+        if let Ok(opened) = self.open_again(other, 1, accept) {
+            *read = Read { opened, incomplete: None };
+            return Ok(());
         }
-        read.incomplete.clone().map_or(Ok(()), Err)
+        read.incomplete = Some(error);
+        drop(read);
+        // There is nothing in place any more: it is opened anew, and nobody is held up for it.
+        self.catch_up(accept)
     }
 
     /// The database as it is in the folder now, beside the one that is read.
-    fn open_again(&self, accept: &Accept<'_>) -> Result<Opened, StoreError> {
-        let opened = Opened::open(&self.folder, &self.shared)?;
+    fn open_again(
+        &self,
+        own: usize,
+        openings_max: u32,
+        accept: &Accept<'_>,
+    ) -> Result<Opened, StoreError> {
+        let opened = Opened::open(&self.folder, &self.shared, own, openings_max)?;
         accept(&opened)?;
         Ok(opened)
     }
@@ -136,30 +153,34 @@ impl SecondaryStore {
 }
 
 impl Opened {
-    /// Opens until nothing changed meanwhile.
-    fn open(folder: &Path, shared: &RocksShared) -> Result<Self, StoreError> {
+    /// Opens until nothing changed meanwhile, or so often.
+    fn open(
+        folder: &Path,
+        shared: &RocksShared,
+        own: usize,
+        openings_max: u32,
+    ) -> Result<Self, StoreError> {
         let mut openings = 1;
         loop {
-            let opened = Opened::open_once(folder, shared);
+            let opened = Opened::open_once(folder, shared, own);
             match opened.and_then(|opened| opened.catch_up(folder).map(|()| opened)) {
-                Err(error) if error.is_transient() && openings < OPENINGS_MAX => openings += 1,
+                Err(error) if error.is_transient() && openings < openings_max => openings += 1,
                 opened => return opened,
             }
         }
     }
 
-    fn open_once(folder: &Path, shared: &RocksShared) -> Result<Self, StoreError> {
+    fn open_once(folder: &Path, shared: &RocksShared, own: usize) -> Result<Self, StoreError> {
         let files = Files::of(folder)?;
         let mut options = Options::default();
         // All files are kept open, for the primary may delete them.
         options.set_max_open_files(-1);
         options.set_keep_log_file_num(2);
         options.set_log_level(LogLevel::Warn);
-        // Where it writes its own lines, and nothing else.
-        let own = folder.with_file_name("reader");
+        let lines = folder.with_file_name(OWN[own]);
         let families = rocks::families(shared);
-        let db = DB::open_cf_descriptors_as_secondary(&options, folder, &own, families);
-        Ok(Opened { db: db.map_err(failed)?, files })
+        let db = DB::open_cf_descriptors_as_secondary(&options, folder, &lines, families);
+        Ok(Opened { db: db.map_err(failed)?, own, files })
     }
 
     /// Takes over what is in the log. An error when the manifest changed meanwhile, so that more than the log

@@ -9,7 +9,9 @@ use fastrand::Rng;
 
 use super::check::{all_rows, check_at, check_everywhere};
 use super::{LOG, World, cursor, open, random_world};
+use crate::row::AppliedRow;
 use crate::store::{StoreError, ViewStore};
+use crate::writer::{APPLIED, read_meta};
 use crate::*;
 
 fn shared() -> RocksShared {
@@ -126,6 +128,46 @@ fn what_was_read_at_a_place_stays_while_the_store_is_followed() {
         while mirror.follow().is_err() {}
         assert_eq!(offset(&mirror), Some(159));
         check_everywhere(&reader, &world);
+    }
+}
+
+/// The one before is read on while the database is opened anew, each with a folder of its own.
+#[test]
+fn nobody_waits_while_the_store_is_opened_anew() {
+    let world = random_world(&mut Rng::with_seed(44), 40);
+    let folder = tempfile::tempdir().unwrap();
+    let store = public(folder.path());
+    let mut writer = open(&store);
+    apply(&mut writer, &world, 5);
+    let read = SecondaryStore::open(&folder.path().join(VIEW_VERSION), &shared()).unwrap();
+    let applied = |store: &dyn ViewStore| {
+        let row = read_meta::<AppliedRow>(store, APPLIED).unwrap();
+        row.map(|row| row.offset)
+    };
+    for (count, lines) in [(10, "reader-2"), (15, "reader"), (20, "reader-2")] {
+        let before = applied(&read);
+        apply(&mut writer, &world, 5);
+        writer.flush().unwrap();
+        let lines = folder.path().join(lines).join("LOG");
+        let written = || fs::metadata(&lines).and_then(|lines| lines.modified()).ok();
+        let written_before = written();
+        let mut opened = 0;
+        while opened == 0 {
+            let seen = std::cell::Cell::new(0);
+            let accept = |anew: &dyn ViewStore| {
+                assert_eq!((applied(&read), applied(anew)), (before, Some(count - 1)));
+                assert_ne!(written(), written_before, "it has a folder of its own");
+                seen.set(seen.get() + 1);
+                Ok(())
+            };
+            // Its manifest may be written at any moment.
+            match read.catch_up(&accept) {
+                Ok(()) | Err(StoreError::Unavailable { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            opened = seen.get();
+        }
+        assert_eq!(applied(&read), Some(count - 1));
     }
 }
 

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{anyhow, ensure};
-use ledger_log::{Backend, LogId, LogInfo};
+use ledger_log::{Backend, LogInfo};
 use ledger_proto::v1::audit_service_server::AuditService as _;
 use ledger_proto::v1::{ReplayReport, ReplayRequest, replay_request, replay_response};
-use ledger_runtime::random;
 use ledger_views::{Readers, RocksShared, ViewLog, ViewReader, ViewWriter, open_view};
 use tokio_stream::StreamExt as _;
 
@@ -24,7 +23,7 @@ pub(super) async fn offline(
     bars: &mut Bars,
 ) -> anyhow::Result<Vec<ReplayReport>> {
     let backend: Arc<dyn Backend> = folder::open_log(data)?;
-    let log = ledger_log::log::open(&*backend, LogId(random::bytes_16()))?;
+    let log = ledger_log::log::open_existing(&*backend)?;
     let views = (0..log.partition_count).map(|partition| open(data, log, partition));
     let views = views.collect::<anyhow::Result<Vec<_>>>()?;
 

@@ -24,12 +24,13 @@ use super::measure::{Answer, Tally, count, offset};
 use super::plan::Plan;
 use crate::{commands, json};
 
-/// Nothing is heard for so long: the load has stopped.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// One look for results.
+/// One look for results, and for whether all has stopped.
 const LOOK: Duration = Duration::from_millis(50);
 /// Records wait so long for others to share a request with.
 const LINGER: Duration = Duration::from_millis(1);
+/// Librdkafka asks for its producer's id half a second after a client is made, and sends nothing before: not
+/// what is to be measured.
+const PRODUCER_READY: Duration = Duration::from_secs(1);
 const CORRELATION_ID: &str = "correlation-id";
 const CONTENT_TYPE: &str = "content-type";
 
@@ -41,6 +42,8 @@ pub(super) struct TopicLoad {
     pub(super) rate: Option<u64>,
     pub(super) window: u64,
     pub(super) as_json: bool,
+    /// Nothing is heard for so long: the load has stopped.
+    pub(super) patience: Duration,
     pub(super) bar: ProgressBar,
 }
 
@@ -55,6 +58,31 @@ struct Progress {
     stop: AtomicBool,
 }
 
+/// What publishes the commands.
+struct Sender {
+    publisher: Publisher,
+    /// Why the first command that the brokers did not take was lost.
+    lost: Arc<Mutex<Option<LogError>>>,
+}
+
+impl Sender {
+    fn new(cluster: &Cluster) -> anyhow::Result<Sender> {
+        let topic = cluster.options().topic(Topic::Commands);
+        let lost = Arc::new(Mutex::new(None::<LogError>));
+        let hears = lost.clone();
+        let publisher = Publisher::new(
+            cluster,
+            PublishOptions { linger: LINGER, ..PublishOptions::to(topic) },
+            Box::new(move |_, delivered| {
+                if let Err(error) = delivered {
+                    hears.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }),
+        )?;
+        Ok(Sender { publisher, lost })
+    }
+}
+
 impl TopicLoad {
     /// Runs to its end; blocks. Also how many results came more than once.
     pub(super) fn run(self, options: KafkaOptions) -> anyhow::Result<(Tally, u64)> {
@@ -63,6 +91,8 @@ impl TopicLoad {
         let results = cluster.options().topic(Topic::Results);
         let results = Records::open(&cluster, &results, &ReadFrom::End)?;
         let requests = self.plan.requests();
+        let sender = Sender::new(&cluster)?;
+        std::thread::sleep(PRODUCER_READY);
         let progress = Arc::new(Progress {
             began: Instant::now(),
             starts: (0..requests).map(|_| AtomicU64::new(0)).collect(),
@@ -73,14 +103,16 @@ impl TopicLoad {
         let reader = Reader {
             results,
             run: run.clone(),
+            commands: cluster.options().topic(Topic::Commands),
             plan: self.plan.clone(),
             progress: progress.clone(),
+            patience: self.patience,
             bar: self.bar.clone(),
             seen: HashSet::new(),
             repeated: 0,
         };
         let reading = std::thread::spawn(move || reader.run());
-        let sent = self.send(&cluster, &run, &progress);
+        let sent = self.send(&sender, &run, &progress);
         if sent.is_err() {
             progress.stop.store(true, Ordering::Release);
         }
@@ -94,19 +126,8 @@ impl TopicLoad {
         Ok((tally, repeated))
     }
 
-    fn send(&self, cluster: &Cluster, run: &str, progress: &Progress) -> anyhow::Result<()> {
-        let topic = cluster.options().topic(Topic::Commands);
-        let lost = Arc::new(Mutex::new(None::<LogError>));
-        let hears = lost.clone();
-        let publisher = Publisher::new(
-            cluster,
-            PublishOptions { linger: LINGER, ..PublishOptions::to(topic) },
-            Box::new(move |_, delivered| {
-                if let Err(error) = delivered {
-                    hears.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                }
-            }),
-        )?;
+    fn send(&self, sender: &Sender, run: &str, progress: &Progress) -> anyhow::Result<()> {
+        let Sender { publisher, lost } = sender;
         let content_type: (&str, &[u8]) = match self.as_json {
             true => (CONTENT_TYPE, b"application/json"),
             false => (CONTENT_TYPE, b"application/x-protobuf"),
@@ -127,7 +148,7 @@ impl TopicLoad {
             let record = Outgoing { partition: None, key, value: Some(&value), headers: &headers };
             publisher.publish(number, &record)?;
         }
-        ensure!(publisher.flush(PATIENCE), "the brokers did not take all commands");
+        ensure!(publisher.flush(self.patience), "the brokers did not take all commands");
         match lost.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => Ok(()),
             Some(error) => Err(error).context("a command was not taken by the brokers"),
@@ -139,9 +160,12 @@ impl TopicLoad {
         let start = match self.rate {
             Some(rate) => {
                 let due = offset(number, self.plan.batch(), rate);
-                let now = progress.began.elapsed();
-                if due > now {
-                    std::thread::sleep(due - now);
+                while !progress.stop.load(Ordering::Acquire) {
+                    let left = due.saturating_sub(progress.began.elapsed());
+                    if left.is_zero() {
+                        break;
+                    }
+                    std::thread::sleep(left.min(LOOK));
                 }
                 due
             }
@@ -195,8 +219,11 @@ pub(super) fn write_payload(plan: &Plan, file: &Path) -> anyhow::Result<()> {
 struct Reader {
     results: Records,
     run: String,
+    /// The topic that the commands went to.
+    commands: String,
     plan: Arc<Plan>,
     progress: Arc<Progress>,
+    patience: Duration,
     bar: ProgressBar,
     seen: HashSet<u64>,
     repeated: u64,
@@ -232,10 +259,13 @@ impl Reader {
                 heard_at = Instant::now();
                 *self.progress.answered.lock().unwrap_or_else(PoisonError::into_inner) += fresh;
                 self.progress.moved.notify_all();
-            } else if heard_at.elapsed() > PATIENCE {
-                let seen = self.seen.len();
-                let message = format!("the load stopped early: {seen} of {requests} results came");
-                tally.stopped_by = Some(anyhow::anyhow!(message));
+            } else if heard_at.elapsed() > self.patience {
+                let (seen, seconds) = (self.seen.len(), self.patience.as_secs());
+                tally.stopped_by = Some(anyhow::anyhow!(
+                    "{seen} of {requests} results came, and none for {seconds} s: does a server with \
+                     the role command take the commands of {}?",
+                    self.commands
+                ));
                 return Ok(tally);
             }
         }
