@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use ledger_domain::event::{PostedTransfer, TransferBatch};
 use ledger_domain::{
-    AccountHandle, AssetHandle, Balance, Event, LedgerHandle, LedgerName, State, apply,
+    Account, AccountHandle, AccountStatus, AssetHandle, Balance, Event, LedgerHandle, LedgerName,
+    State, apply,
 };
 
 /// Why an event does not fit.
@@ -33,6 +34,7 @@ pub(crate) fn check_and_apply(state: &mut State, event: &Event) -> Result<(), (V
         Event::LedgerCreated { .. }
         | Event::AssetCreated { .. }
         | Event::AccountOpened { .. }
+        | Event::AccountStatusChanged { .. }
         | Event::CommandRefused { .. } => {
             check_plain(state, event).map_err(|what| stop(0, what))?;
             apply(state, event);
@@ -74,6 +76,7 @@ fn posted_rows(event: &Event) -> impl Iterator<Item = u32> {
         Event::LedgerCreated { .. }
         | Event::AssetCreated { .. }
         | Event::AccountOpened { .. }
+        | Event::AccountStatusChanged { .. }
         | Event::CommandRefused { .. } => Vec::new(),
     };
     let mut refused = refused.into_iter().peekable();
@@ -101,12 +104,29 @@ fn check_plain(state: &State, event: &Event) -> Result<(), String> {
             let exists = book(state, *ledger)?.account_by_name(name).is_some();
             unless(!exists, format!("account {name} exists"))
         }
+        Event::AccountStatusChanged { ledger, account: handle, status } => {
+            let account = account(state, *ledger, *handle)?;
+            let closed = account.status == AccountStatus::Closed;
+            unless(!closed, format!("account {} was closed for ever", account.name))?;
+            let empty = *status != AccountStatus::Closed || account.is_empty();
+            unless(empty, format!("account {} is closed and not empty", account.name))
+        }
         Event::CommandRefused { .. } | Event::TransferBatch(_) => Ok(()),
     }
 }
 
 fn book(state: &State, ledger: LedgerHandle) -> Result<&ledger_domain::Ledger, String> {
     state.ledger(ledger).ok_or_else(|| format!("ledger {} was never created", ledger.0))
+}
+
+fn account(state: &State, ledger: LedgerHandle, handle: AccountHandle) -> Result<&Account, String> {
+    let account = state.account(handle);
+    let account = account.ok_or_else(|| format!("account {} was never opened", handle.0))?;
+    if account.ledger != ledger {
+        let (of, is) = (ledger.0, account.ledger.0);
+        return Err(format!("is of ledger {of}, and account {} of ledger {is}", handle.0));
+    }
+    Ok(account)
 }
 
 /// One transfer upon the balances that those before it left.
@@ -128,15 +148,9 @@ fn step(
     }
     let sides = [(*debit_account, true), (*credit_account, false)];
     for (handle, debit) in sides {
-        let account = state
-            .account(handle)
-            .ok_or_else(|| format!("account {} was never opened", handle.0))?;
-        if account.ledger != ledger {
-            let (of, is) = (ledger.0, account.ledger.0);
-            return Err(format!(
-                "moves ledger {of}'s money to account {} of ledger {is}",
-                handle.0
-            ));
+        let account = account(state, ledger, handle)?;
+        if account.status != AccountStatus::Open {
+            return Err(format!("account {} is {:?}", account.name, account.status));
         }
         let slot = touched.entry((handle, *asset)).or_insert_with(|| account.balance(*asset));
         let after = if debit { slot.debited(*amount) } else { slot.credited(*amount) };
@@ -205,7 +219,9 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         Event::CommandRefused { ledger, .. } | Event::LedgerCreated { name: ledger, .. } => {
             Some(ledger)
         }
-        Event::AssetCreated { ledger, .. } | Event::AccountOpened { ledger, .. } => {
+        Event::AssetCreated { ledger, .. }
+        | Event::AccountOpened { ledger, .. }
+        | Event::AccountStatusChanged { ledger, .. } => {
             state.ledger(*ledger).map(|book| &book.name)
         }
         Event::TransferBatch(batch) => state.ledger(batch.ledger).map(|book| &book.name),

@@ -334,7 +334,9 @@ impl<'a> Replay<'a> {
     fn count(&mut self, event: &Event) {
         let report = &mut self.report;
         match event {
-            Event::LedgerCreated { .. } | Event::AssetCreated { .. } => {}
+            Event::LedgerCreated { .. }
+            | Event::AssetCreated { .. }
+            | Event::AccountStatusChanged { .. } => {}
             Event::AccountOpened { .. } => report.accounts += 1,
             Event::CommandRefused { .. } => report.refusals += 1,
             Event::TransferBatch(batch) => {

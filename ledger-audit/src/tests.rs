@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use ledger_domain::{
-    AccountHandle, AccountName, AccountRules, AccountType, AssetCode, AssetHandle, Command,
-    CommandBody, Decimal, Event, Id, LedgerHandle, LedgerName, PostedTransfer, State, Transfer,
-    TransferBatch, apply, decide,
+    AccountHandle, AccountName, AccountRules, AccountStatus, AccountType, AssetCode, AssetHandle,
+    Command, CommandBody, Decimal, Event, Id, LedgerHandle, LedgerName, PostedTransfer, State,
+    Transfer, TransferBatch, apply, decide,
 };
 use ledger_log::record::{Commit, FORMAT, HASH, Record};
 use ledger_log::{
@@ -180,6 +180,11 @@ fn logged(request_id: Option<Id>, events: Vec<Event>) -> Vec<u8> {
         content_hash: [0; 16],
         events,
     })
+}
+
+fn status(account: u64, status: AccountStatus) -> Event {
+    let account = AccountHandle(account);
+    Event::AccountStatusChanged { ledger: LedgerHandle(0), account, status }
 }
 
 fn moved(id: &str, debit: u64, credit: u64, amount: u128) -> Event {
@@ -429,6 +434,10 @@ fn an_event_that_no_state_could_have_led_to_stops_the_replay() {
         (vec![unknown_asset], "0@11.0"),
         (vec![moved("t-8", 0, 1, 1), moved("t-9", 0, 1, u128::MAX)], "0@11.1"),
         (vec![again], "0@11.0"),
+        (vec![status(0, AccountStatus::Frozen), moved("t-9", 0, 1, 1)], "0@11.1"),
+        (vec![status(1, AccountStatus::Frozen), moved("t-9", 0, 1, 1)], "0@11.1"),
+        (vec![moved("t-9", 0, 1, 1), status(0, AccountStatus::Closed)], "0@11.1"),
+        (vec![status(17, AccountStatus::Frozen)], "0@11.0"),
     ];
     for (events, position) in cases {
         let mut author = Author::bank();

@@ -220,6 +220,27 @@ impl LedgerCommandService for Server {
         Ok(Response::new(v1::OpenAccountResponse { name, acknowledgement }))
     }
 
+    async fn freeze_account(
+        &self,
+        _: Request<v1::FreezeAccountRequest>,
+    ) -> Result<Response<v1::FreezeAccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn unfreeze_account(
+        &self,
+        _: Request<v1::UnfreezeAccountRequest>,
+    ) -> Result<Response<v1::UnfreezeAccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn close_account(
+        &self,
+        _: Request<v1::CloseAccountRequest>,
+    ) -> Result<Response<v1::CloseAccountResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn post_transfer(
         &self,
         request: Request<v1::PostTransferRequest>,
@@ -333,7 +354,8 @@ impl LedgerQueryService for Server {
             name,
             r#type: answer::account_type(account.account_type).into(),
             may_go_negative: account.rules.may_go_negative,
-            position: String::new(),
+            status: answer::account_status(account.status).into(),
+            ..Default::default()
         };
         Ok(Response::new(v1::GetAccountResponse { account: Some(account), read_at: None }))
     }

@@ -147,6 +147,12 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             ("type", account_type == now_type),
             ("may_go_negative", rules == now_rules),
         ]),
+        // The event names its account by handle: what is not the change is the name.
+        (Event::AccountStatusChanged { status, .. }, CommandBody::ChangeAccount { change, .. })
+            if change.leads_to() == *status =>
+        {
+            Some("name")
+        }
         (Event::TransferBatch(_), CommandBody::PostTransfers { transfers }) => {
             Some(if transfers.len() == 1 { "transfer" } else { "transfers" })
         }

@@ -27,7 +27,8 @@ impl Request {
             ledger_domain::CommandBody::PostTransfers { transfers } => transfers.len().max(1),
             ledger_domain::CommandBody::CreateLedger
             | ledger_domain::CommandBody::CreateAsset { .. }
-            | ledger_domain::CommandBody::OpenAccount { .. } => 1,
+            | ledger_domain::CommandBody::OpenAccount { .. }
+            | ledger_domain::CommandBody::ChangeAccount { .. } => 1,
         }
     }
 }

@@ -59,6 +59,30 @@ impl LedgerCommandService for CommandService {
         Ok(Response::new(v1::OpenAccountResponse { name, acknowledgement }))
     }
 
+    async fn freeze_account(
+        &self,
+        call: Request<v1::FreezeAccountRequest>,
+    ) -> Served<v1::FreezeAccountResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::FreezeAccount).await?;
+        Ok(Response::new(v1::FreezeAccountResponse { name, acknowledgement }))
+    }
+
+    async fn unfreeze_account(
+        &self,
+        call: Request<v1::UnfreezeAccountRequest>,
+    ) -> Served<v1::UnfreezeAccountResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::UnfreezeAccount).await?;
+        Ok(Response::new(v1::UnfreezeAccountResponse { name, acknowledgement }))
+    }
+
+    async fn close_account(
+        &self,
+        call: Request<v1::CloseAccountRequest>,
+    ) -> Served<v1::CloseAccountResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::CloseAccount).await?;
+        Ok(Response::new(v1::CloseAccountResponse { name, acknowledgement }))
+    }
+
     async fn post_transfer(
         &self,
         call: Request<v1::PostTransferRequest>,

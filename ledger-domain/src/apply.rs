@@ -1,5 +1,6 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
+use crate::command::AccountStatus;
 use crate::event::{Event, PostedTransfer};
 use crate::index::Index;
 use crate::name::LedgerName;
@@ -41,8 +42,12 @@ pub fn apply(state: &mut State, event: &Event) {
                 name: name.clone(),
                 account_type: *account_type,
                 rules: *rules,
+                status: AccountStatus::Open,
                 balances: Vec::new(),
             });
+        }
+        Event::AccountStatusChanged { ledger, account, status } => {
+            account_mut(state, *ledger, *account).status = *status;
         }
         Event::TransferBatch(batch) => {
             for transfer in &batch.posted {
@@ -68,11 +73,17 @@ fn change(
     asset: AssetHandle,
     step: impl FnOnce(Balance) -> Option<Balance>,
 ) {
-    let index = usize::try_from(account.0).expect("handles are indices");
-    let account = state.accounts.get_mut(index).expect("the account was opened");
-    assert_eq!(account.ledger, ledger, "a transfer stays in its ledger");
+    let account = account_mut(state, ledger, account);
     let after = step(account.balance(asset)).expect("the counter stays below 2^128");
     account.set_balance(asset, after);
+}
+
+#[expect(clippy::expect_used, reason = "the event was decided upon this state; see `apply`")]
+fn account_mut(state: &mut State, ledger: LedgerHandle, account: AccountHandle) -> &mut Account {
+    let index = usize::try_from(account.0).expect("handles are indices");
+    let account = state.accounts.get_mut(index).expect("the account was opened");
+    assert_eq!(account.ledger, ledger, "an event stays in its ledger");
+    account
 }
 
 #[expect(clippy::expect_used, reason = "the event was decided upon this state; see `apply`")]

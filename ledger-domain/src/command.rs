@@ -40,6 +40,13 @@ pub enum CommandBody {
         /// Its rules.
         rules: AccountRules,
     },
+    /// Changes what may be done with an account of it.
+    ChangeAccount {
+        /// Its name.
+        name: AccountName,
+        /// What is to change.
+        change: AccountChange,
+    },
     /// Posts transfers in order, each by itself.
     PostTransfers {
         /// At most [`crate::limits::BATCH_TRANSFERS_MAX`].
@@ -103,6 +110,64 @@ impl AccountType {
 pub struct AccountRules {
     /// Whether its balance may pass zero on its normal side.
     pub may_go_negative: bool,
+}
+
+/// What may be done with an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountStatus {
+    /// Everything.
+    #[default]
+    Open,
+    /// Nothing moves, for now.
+    Frozen,
+    /// Nothing moves ever again. All of its balances are zero.
+    Closed,
+}
+
+impl AccountStatus {
+    /// Its stable number: in the API, the log, the rows of the views and canonical bytes.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            AccountStatus::Open => 1,
+            AccountStatus::Frozen => 2,
+            AccountStatus::Closed => 3,
+        }
+    }
+
+    /// The status with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<AccountStatus> {
+        match number {
+            1 => Some(AccountStatus::Open),
+            2 => Some(AccountStatus::Frozen),
+            3 => Some(AccountStatus::Closed),
+            _ => None,
+        }
+    }
+}
+
+/// How an account's status is asked to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountChange {
+    /// Of an open account.
+    Freeze,
+    /// Of a frozen account.
+    Unfreeze,
+    /// Of an open account without a balance, for ever.
+    Close,
+}
+
+impl AccountChange {
+    /// The status that it leads to.
+    #[must_use]
+    pub fn leads_to(self) -> AccountStatus {
+        match self {
+            AccountChange::Freeze => AccountStatus::Frozen,
+            AccountChange::Unfreeze => AccountStatus::Open,
+            AccountChange::Close => AccountStatus::Closed,
+        }
+    }
 }
 
 /// A transfer as it was asked for.
@@ -198,6 +263,11 @@ impl Command {
                 write_field(3, name.as_str().as_bytes(), out);
                 write_field(4, &[account_type.number()], out);
                 write_field(5, &[u8::from(may_go_negative)], out);
+            }
+            CommandBody::ChangeAccount { name, change } => {
+                write_field(2, &[5], out);
+                write_field(3, name.as_str().as_bytes(), out);
+                write_field(4, &[change.leads_to().number()], out);
             }
             CommandBody::PostTransfers { transfers } => {
                 write_field(2, &[4], out);

@@ -1,5 +1,6 @@
 //! What a command comes to, given the state. Pure: the caller records the events and applies them.
 
+mod change_account;
 mod create_asset;
 mod create_ledger;
 mod open_account;
@@ -112,6 +113,9 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
         }
         CommandBody::OpenAccount { name, account_type, rules } => {
             open_account::decide(state, &command.ledger, name, *account_type, *rules)
+        }
+        CommandBody::ChangeAccount { name, change } => {
+            change_account::decide(state, &command.ledger, name, *change)
         }
         CommandBody::PostTransfers { transfers } => {
             match post_transfers::decide(state, &command.ledger, transfers, known) {

@@ -1,6 +1,6 @@
 //! What happened: facts that `apply` cannot refuse.
 
-use crate::command::{AccountRules, AccountType, Timestamp, Transfer};
+use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp, Transfer};
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rejection::Rejection;
 use crate::state::{AccountHandle, AssetHandle, LedgerHandle};
@@ -39,6 +39,15 @@ pub enum Event {
         /// Its rules.
         rules: AccountRules,
     },
+    /// What may be done with an account has changed.
+    AccountStatusChanged {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// The account.
+        account: AccountHandle,
+        /// Its status from now on.
+        status: AccountStatus,
+    },
     /// A batch of transfers was decided.
     TransferBatch(TransferBatch),
     /// A command was refused as a whole, for a reason that depends on state.
@@ -59,6 +68,7 @@ impl Event {
             Event::LedgerCreated { .. }
             | Event::AssetCreated { .. }
             | Event::AccountOpened { .. }
+            | Event::AccountStatusChanged { .. }
             | Event::CommandRefused { .. } => 1,
         }
     }

@@ -34,7 +34,10 @@ pub mod invariants;
 
 pub use amount::{AmountError, Decimal};
 pub use apply::apply;
-pub use command::{AccountRules, AccountType, Command, CommandBody, Timestamp, Transfer};
+pub use command::{
+    AccountChange, AccountRules, AccountStatus, AccountType, Command, CommandBody, Timestamp,
+    Transfer,
+};
 pub use decide::{Decision, ItemOutcome, Known, Outcome, Prior, Seen, decide};
 pub use event::{Event, PostedTransfer, RefusedTransfer, TransferBatch};
 pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};

@@ -73,6 +73,16 @@ codes! {
     UnknownDebitAccount = 206, "UNKNOWN_DEBIT_ACCOUNT";
     /// No such account to credit.
     UnknownCreditAccount = 207, "UNKNOWN_CREDIT_ACCOUNT";
+    /// No such account.
+    UnknownAccount = 212, "UNKNOWN_ACCOUNT";
+    /// The account is closed, for ever.
+    AccountClosed = 213, "ACCOUNT_CLOSED";
+    /// The account is frozen: nothing moves until it is unfrozen.
+    AccountFrozen = 214, "ACCOUNT_FROZEN";
+    /// The account is not frozen.
+    AccountNotFrozen = 215, "ACCOUNT_NOT_FROZEN";
+    /// The account has a balance, or something is held in it.
+    AccountNotEmpty = 216, "ACCOUNT_NOT_EMPTY";
     /// No such asset.
     UnknownAsset = 208, "UNKNOWN_ASSET";
     /// More digits behind the point than the asset's scale.

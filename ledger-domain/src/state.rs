@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{AccountRules, AccountType, Timestamp};
+use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp};
 use crate::index::Index;
 use crate::name::{AccountName, AssetCode, LedgerName};
 
@@ -89,6 +89,8 @@ pub struct Account {
     pub account_type: AccountType,
     /// Its rules.
     pub rules: AccountRules,
+    /// What may be done with it.
+    pub status: AccountStatus,
     /// One for each asset that it ever moved, ascending by handle.
     pub(crate) balances: Vec<(AssetHandle, Balance)>,
 }
@@ -146,6 +148,17 @@ impl Account {
             Ok(at) => self.balances.get(at).map_or_else(Balance::default, |(_, balance)| *balance),
             Err(_) => Balance::default(),
         }
+    }
+
+    /// Whether nothing is in it: what was debited is what was credited, of every asset, and nothing is
+    /// pending.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.balances.iter().all(|(_, balance)| {
+            let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
+                balance;
+            debits_posted == credits_posted && *debits_pending == 0 && *credits_pending == 0
+        })
     }
 
     /// Its balances, ascending by asset handle.
@@ -253,11 +266,11 @@ impl State {
 
 impl Account {
     fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Account { ledger, name, account_type, rules, balances } = self;
+        let Account { ledger, name, account_type, rules, status, balances } = self;
         let AccountRules { may_go_negative } = rules;
         sink(&ledger.0.to_le_bytes());
         feed_text(name.as_str(), sink);
-        sink(&[account_type.number(), u8::from(*may_go_negative)]);
+        sink(&[account_type.number(), u8::from(*may_go_negative), status.number()]);
         feed_length(balances.len(), sink);
         for (asset, balance) in balances {
             let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =

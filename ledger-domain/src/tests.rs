@@ -1,6 +1,6 @@
 //! The rules as tables, in a small language: a line is a command and what it comes to.
 
-use crate::command::{AccountRules, AccountType, Command, CommandBody, Transfer};
+use crate::command::{AccountChange, AccountRules, AccountType, Command, CommandBody, Transfer};
 use crate::decide::{ItemOutcome, Outcome, decide};
 use crate::limits::ASSETS_MAX;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
@@ -8,7 +8,7 @@ use crate::state::{AssetHandle, Balance, State};
 use crate::{Decimal, apply, invariants};
 
 /// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE [negative]`,
-/// `post L DEBIT CREDIT CODE AMOUNT` each end with `=> ok` or the refusal; `balance L NAME CODE`
+/// `freeze L NAME`, `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT` each end with `=> ok` or the refusal; `balance L NAME CODE`
 /// ends with debits and credits in minor units.
 fn check(script: &str) {
     let mut state = State::default();
@@ -36,6 +36,9 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             account_type: account_type(kind),
             rules: AccountRules { may_go_negative: rules == ["negative"] },
         },
+        ["freeze", _, name] => change(name, AccountChange::Freeze),
+        ["unfreeze", _, name] => change(name, AccountChange::Unfreeze),
+        ["close", _, name] => change(name, AccountChange::Close),
         ["post", _, debit, credit, asset, amount] => {
             let transfer = transfer(number, debit, credit, asset, amount);
             CommandBody::PostTransfers { transfers: vec![transfer] }
@@ -58,6 +61,10 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             other => format!("{other:?}"),
         },
     }
+}
+
+fn change(name: &str, change: AccountChange) -> CommandBody {
+    CommandBody::ChangeAccount { name: AccountName::parse(name).unwrap(), change }
 }
 
 fn transfer(number: usize, debit: &str, credit: &str, asset: &str, amount: &str) -> Transfer {
@@ -177,6 +184,65 @@ fn an_account_passes_zero_only_where_it_may() {
         post bank fees rent USD 3         => ok
         balance bank rich USD             => 14 5
         balance bank loan USD             => 0 9
+        ",
+    );
+}
+
+#[test]
+fn nothing_moves_in_a_frozen_account_until_it_is_unfrozen() {
+    check(
+        "
+        freeze bank a                     => UNKNOWN_LEDGER: bank
+        create bank                       => ok
+        freeze bank a                     => UNKNOWN_ACCOUNT: a
+        asset bank USD 0                  => ok
+        open bank a liability             => ok
+        open bank b liability             => ok
+        open bank world liability negative => ok
+        post bank world a USD 5           => ok
+        unfreeze bank a                   => ACCOUNT_NOT_FROZEN: a
+        freeze bank a                     => ok
+        freeze bank a                     => ACCOUNT_FROZEN: a
+        close bank a                      => ACCOUNT_FROZEN: a
+        post bank a b USD 1               => ACCOUNT_FROZEN: a
+        post bank world a USD 1           => ACCOUNT_FROZEN: a
+        post bank a b EUR 1               => ACCOUNT_FROZEN: a
+        post bank a nobody USD 1          => UNKNOWN_CREDIT_ACCOUNT: nobody
+        balance bank a USD                => 0 5
+        unfreeze bank a                   => ok
+        post bank a b USD 5               => ok
+        balance bank a USD                => 5 5
+        ",
+    );
+}
+
+#[test]
+fn an_account_closes_empty_and_for_ever() {
+    check(
+        "
+        create bank                       => ok
+        close bank a                      => UNKNOWN_ACCOUNT: a
+        asset bank USD 0                  => ok
+        asset bank EUR 0                  => ok
+        open bank a liability             => ok
+        open bank b liability             => ok
+        open bank world liability negative => ok
+        post bank world a USD 5           => ok
+        post bank world a EUR 1           => ok
+        close bank a                      => ACCOUNT_NOT_EMPTY: a
+        post bank a b USD 5               => ok
+        close bank a                      => ACCOUNT_NOT_EMPTY: a
+        post bank a b EUR 1               => ok
+        close bank a                      => ok
+        close bank a                      => ACCOUNT_CLOSED: a
+        freeze bank a                     => ACCOUNT_CLOSED: a
+        unfreeze bank a                   => ACCOUNT_CLOSED: a
+        post bank world a USD 1           => ACCOUNT_CLOSED: a
+        freeze bank b                     => ok
+        post bank b a USD 1               => ACCOUNT_CLOSED: a
+        open bank a liability             => ACCOUNT_EXISTS: a
+        close bank world                  => ACCOUNT_NOT_EMPTY: world
+        balance bank a USD                => 5 5
         ",
     );
 }

@@ -9,7 +9,7 @@ mod shape;
 
 use std::collections::BTreeMap;
 
-use crate::request::{Ask, Request, Transfer};
+use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use shape::shape;
 
@@ -79,6 +79,16 @@ pub(crate) struct Account {
     pub(crate) opened: Place,
     pub(crate) kind: i32,
     pub(crate) may_go_negative: bool,
+    /// Ascending; open before the first.
+    pub(crate) statuses: Vec<(Place, Status)>,
+}
+
+/// What may be done with an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Open,
+    Frozen,
+    Closed,
 }
 
 /// A transfer that was decided.
@@ -137,6 +147,7 @@ impl Model {
             (Ask::OpenAccount { name, .. }, Some(book)) => {
                 whole(book.accounts.contains_key(name).then_some(204))
             }
+            (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed)),
         }
     }
@@ -168,8 +179,19 @@ impl Model {
             }
             (Ask::OpenAccount { name, kind, may_go_negative }, _) => {
                 let (kind, may_go_negative) = (*kind, *may_go_negative);
-                let account = Account { opened: place, kind, may_go_negative };
+                let account =
+                    Account { opened: place, kind, may_go_negative, statuses: Vec::new() };
                 book.accounts.insert(name.clone(), account);
+            }
+            (Ask::Change { name, change }, _) => {
+                let status = match change {
+                    Change::Freeze => Status::Frozen,
+                    Change::Unfreeze => Status::Open,
+                    Change::Close => Status::Closed,
+                };
+                if let Some(account) = book.accounts.get_mut(name) {
+                    account.statuses.push((place, status));
+                }
             }
             (Ask::Post { .. }, Verdicts::Items(items)) => book.record(well_formed, items, place),
             (Ask::Post { .. }, Verdicts::Whole(_)) => {}
@@ -177,7 +199,33 @@ impl Model {
     }
 }
 
+impl Account {
+    /// Its status as of a place.
+    pub(crate) fn status(&self, at: Place) -> Option<(Place, Status)> {
+        self.statuses.iter().rfind(|(place, _)| *place <= at).copied()
+    }
+
+    fn status_now(&self) -> Status {
+        self.statuses.last().map_or(Status::Open, |(_, status)| *status)
+    }
+}
+
 impl Book {
+    fn change(&self, name: &str, change: Change) -> Result<(), u32> {
+        let account = self.accounts.get(name).ok_or(212u32)?;
+        let mut balances = self.balances.iter().filter(|((of, _), _)| of == name);
+        let is_empty = balances.all(|(_, versions)| {
+            versions.last().is_none_or(|it| it.counters.debits == it.counters.credits)
+        });
+        match (account.status_now(), change) {
+            (Status::Closed, _) => Err(213),
+            (Status::Frozen, Change::Freeze | Change::Close) => Err(214),
+            (Status::Open, Change::Unfreeze) => Err(215),
+            (Status::Open, Change::Close) if !is_empty => Err(216),
+            _ => Ok(()),
+        }
+    }
+
     fn decide(&self, transfers: &[Transfer]) -> Vec<Verdict> {
         let mut after: BTreeMap<(String, String), Counters> = BTreeMap::new();
         let mut verdicts = Vec::new();
@@ -208,6 +256,11 @@ impl Book {
     ) -> Result<(), u32> {
         let debit = self.accounts.get(&transfer.debit).ok_or(206u32)?;
         let credit = self.accounts.get(&transfer.credit).ok_or(207u32)?;
+        for (status, code) in [(Status::Closed, 213), (Status::Frozen, 214)] {
+            if [debit, credit].iter().any(|account| account.status_now() == status) {
+                return Err(code);
+            }
+        }
         let (scale, _) = self.assets.get(&transfer.asset).ok_or(208u32)?;
         let amount = minor_units(&transfer.amount, *scale)?;
         let key = |account: &String| (account.clone(), transfer.asset.clone());

@@ -5,7 +5,7 @@ use ledger_domain::Position;
 use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
-use crate::model::{Account, Book, Counters, Place, Version};
+use crate::model::{Account, Book, Counters, Place, Status, Version};
 use crate::oracle::{Commit, Oracle};
 use crate::summary::Summary;
 use crate::world::Ends;
@@ -295,7 +295,9 @@ impl Reads<'_> {
                 Err(error) => return self.nothing(level, &error, book.created),
             };
             let bound = self.read_at(level, response.read_at.as_ref())?;
-            read.extend(response.accounts.into_iter().map(|a| (a.name, a.r#type, a.position)));
+            read.extend(response.accounts.into_iter().map(|a| {
+                (a.name.clone(), a.r#type, a.position.clone(), a.status(), a.status_position)
+            }));
             if response.next_page_token.is_empty() {
                 break bound;
             }
@@ -304,10 +306,18 @@ impl Reads<'_> {
         let seen = book.accounts.iter().filter(|(_, account)| account.opened <= bound);
         let due: Vec<_> = seen
             .map(|(name, account)| {
-                let (offset, index) = account.opened;
-                let position = Position::event(self.oracle.partition(), offset, index);
+                let position = |(offset, index)| {
+                    Position::event(self.oracle.partition(), offset, index).to_string()
+                };
                 let name = format!("ledgers/{ledger}/accounts/{name}");
-                (name, account.kind, position.to_string())
+                let changed = account.status(bound);
+                let status = match changed {
+                    None | Some((_, Status::Open)) => v1::AccountStatus::Open,
+                    Some((_, Status::Frozen)) => v1::AccountStatus::Frozen,
+                    Some((_, Status::Closed)) => v1::AccountStatus::Closed,
+                };
+                let since = changed.map(|(place, _)| position(place)).unwrap_or_default();
+                (name, account.kind, position(account.opened), status, since)
             })
             .collect();
         if read != due {

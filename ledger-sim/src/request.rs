@@ -18,7 +18,16 @@ pub(crate) enum Ask {
     CreateLedger,
     CreateAsset { code: String, scale: u32 },
     OpenAccount { name: String, kind: i32, may_go_negative: bool },
+    Change { name: String, change: Change },
     Post { transfers: Vec<Transfer> },
+}
+
+/// Of what may be done with an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Freeze,
+    Unfreeze,
+    Close,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +74,27 @@ impl Request {
                     validate_only,
                 };
                 request::open_account(&wire).map(whole)
+            }
+            Ask::Change { name, change } => {
+                let name = format!("{parent}/accounts/{name}");
+                match change {
+                    Change::Freeze => request::freeze_account(&v1::FreezeAccountRequest {
+                        name,
+                        request_id,
+                        validate_only,
+                    }),
+                    Change::Unfreeze => request::unfreeze_account(&v1::UnfreezeAccountRequest {
+                        name,
+                        request_id,
+                        validate_only,
+                    }),
+                    Change::Close => request::close_account(&v1::CloseAccountRequest {
+                        name,
+                        request_id,
+                        validate_only,
+                    }),
+                }
+                .map(whole)
             }
             Ask::Post { transfers } => {
                 let transfers = transfers.iter().map(Transfer::to_wire).collect();

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::request::{Ask, Request, Transfer};
+use crate::request::{Ask, Change, Request, Transfer};
 
 pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
 const ACCOUNTS: [&str; 7] = ["cash", "alice", "bob", "fees", "till", "world", "users:carol:wallet"];
@@ -68,7 +68,11 @@ impl Workload {
             let (request_id, ledger) = (String::new(), ledger.to_owned());
             return Request { request_id, ledger, ask, validate_only: false };
         }
-        let ask = if rng.u32(0..100) < 8 { set_up_ask(rng) } else { self.post(rng) };
+        let ask = match rng.u32(0..100) {
+            0..8 => set_up_ask(rng),
+            8..14 => change(rng),
+            _ => self.post(rng),
+        };
         let mut request_id = String::new();
         if rng.bool() {
             request_id = format!("r-{}", self.made);
@@ -126,7 +130,10 @@ impl Workload {
             .iter()
             .filter_map(|request| match &request.ask {
                 Ask::Post { transfers } => transfers.first(),
-                Ask::CreateLedger | Ask::CreateAsset { .. } | Ask::OpenAccount { .. } => None,
+                Ask::CreateLedger
+                | Ask::CreateAsset { .. }
+                | Ask::OpenAccount { .. }
+                | Ask::Change { .. } => None,
             })
             .collect();
         if posts.is_empty() {
@@ -193,6 +200,21 @@ fn set_up_ask(rng: &mut Rng) -> Ask {
         }
         _ => open_account(ACCOUNTS[rng.usize(0..ACCOUNTS.len())], rng),
     }
+}
+
+/// Frozen accounts are mostly unfrozen again, or nothing would move in the end.
+fn change(rng: &mut Rng) -> Ask {
+    let name = match rng.u32(0..40) {
+        0 => "nobody",
+        1 => "no body",
+        _ => ACCOUNTS[rng.usize(0..ACCOUNTS.len())],
+    };
+    let change = match rng.u32(0..10) {
+        0..3 => Change::Freeze,
+        3..9 => Change::Unfreeze,
+        _ => Change::Close,
+    };
+    Ask::Change { name: name.into(), change }
 }
 
 fn open_account(name: &str, rng: &mut Rng) -> Ask {

@@ -59,6 +59,16 @@ pub fn history(account: AccountHandle, asset: AssetHandle, place: Place) -> [u8;
     key
 }
 
+/// Key of [`crate::Table::AccountStatuses`]; its first 8 bytes are the prefix of the account's rows.
+#[must_use]
+pub fn account_status(account: AccountHandle, place: Place) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..8].copy_from_slice(&account.0.to_be_bytes());
+    key[8..16].copy_from_slice(&(!place.offset).to_be_bytes());
+    key[16..].copy_from_slice(&(!place.index).to_be_bytes());
+    key
+}
+
 /// Key of [`crate::Table::Transfers`].
 #[must_use]
 pub fn transfer(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
@@ -108,4 +118,14 @@ pub fn read_history(key: &[u8]) -> Option<(AccountHandle, AssetHandle, Place)> {
     let offset = !u64::from_be_bytes(source.fixed()?);
     let index = !u32::from_be_bytes(source.fixed()?);
     source.end((account, asset, Place { offset, index }))
+}
+
+/// Reads [`account_status`].
+#[must_use]
+pub fn read_account_status(key: &[u8]) -> Option<(AccountHandle, Place)> {
+    let mut source = Source(key);
+    let account = AccountHandle(u64::from_be_bytes(source.fixed()?));
+    let offset = !u64::from_be_bytes(source.fixed()?);
+    let index = !u32::from_be_bytes(source.fixed()?);
+    source.end((account, Place { offset, index }))
 }

@@ -8,8 +8,8 @@ use ledger_domain::{
 
 use crate::key::{self, Place};
 use crate::row::{
-    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryRow, Heads, LedgerNameRow,
-    LedgerRow, RecordKind, Row, Side, TimeRow, TransferOutcome, TransferRow,
+    AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryRow,
+    Heads, LedgerNameRow, LedgerRow, RecordKind, Row, Side, TimeRow, TransferOutcome, TransferRow,
 };
 use crate::rows::Rows;
 use crate::store::StoreError;
@@ -159,6 +159,12 @@ pub fn project(
             let name = AccountNameRow { ledger: *ledger, name: name.clone() };
             rows.put(Table::AccountNames, &account.0.to_be_bytes(), |out| name.encode(out));
         }
+        Event::AccountStatusChanged { ledger, account, status } => {
+            known_ledger(projection.heads, *ledger, place)?;
+            known_account(projection.heads, *account, place)?;
+            let key = key::account_status(*account, place);
+            rows.put(Table::AccountStatuses, &key, |out| AccountStatusRow(*status).encode(out));
+        }
         Event::TransferBatch(batch) => project_batch(projection, place, batch, rows)?,
         // Nothing that a view shows changed; the log and the id store hold it.
         Event::CommandRefused { .. } => {}
@@ -213,9 +219,7 @@ fn entry(
         Side::Debit => (posted.debit_account, posted.credit_account),
         Side::Credit => (posted.credit_account, posted.debit_account),
     };
-    if account.0 >= projection.heads.accounts {
-        return Err(poison(place, format!("account {} was never opened", account.0)));
-    }
+    known_account(projection.heads, account, place)?;
     if account == counterparty {
         return Err(poison(place, format!("account {} is on both sides", account.0)));
     }
@@ -257,4 +261,11 @@ fn known_ledger(heads: Heads, ledger: LedgerHandle, place: Place) -> Result<(), 
         return Ok(());
     }
     Err(poison(place, format!("ledger {} was never created", ledger.0)))
+}
+
+fn known_account(heads: Heads, account: AccountHandle, place: Place) -> Result<(), ProjectError> {
+    if account.0 < heads.accounts {
+        return Ok(());
+    }
+    Err(poison(place, format!("account {} was never opened", account.0)))
 }

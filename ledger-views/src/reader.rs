@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use crate::key::{self, Place};
 use crate::mirror::Nudge;
 use crate::row::{
-    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryRow, LatestRow,
-    LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
+    AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryRow,
+    LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
 };
 use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
@@ -194,6 +194,26 @@ impl ViewReader {
         account: AccountHandle,
     ) -> Result<Option<AccountNameRow>, StoreError> {
         self.typed(Table::AccountNames, &account.0.to_be_bytes())
+    }
+
+    /// The status of an account, with the place that it has it from; none where it never changed since the
+    /// account was opened.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn account_status(
+        &self,
+        at: Place,
+        account: AccountHandle,
+    ) -> Result<Option<(Place, AccountStatusRow)>, StoreError> {
+        let mut found = None;
+        let (prefix, from) = (account.0.to_be_bytes(), key::account_status(account, at));
+        self.each(Table::AccountStatuses, &prefix, &from, |key, row: AccountStatusRow| {
+            let (_, place) = key::read_account_status(key)?;
+            found = Some((place, row));
+            Some(ControlFlow::Break(()))
+        })?;
+        Ok(found)
     }
 
     /// At most `limit` accounts of a ledger by name, after this one.

@@ -2,8 +2,8 @@
 //! form is another view version.
 
 use ledger_domain::{
-    AccountHandle, AccountRules, AccountType, AssetHandle, Balance, Code, Decimal, Id,
-    LedgerHandle, PostedTransfer, Rejection, Timestamp, Transfer,
+    AccountHandle, AccountRules, AccountStatus, AccountType, AssetHandle, Balance, Code, Decimal,
+    Id, LedgerHandle, PostedTransfer, Rejection, Timestamp, Transfer,
 };
 use ledger_domain::{AccountName, AssetCode, LedgerName};
 
@@ -132,6 +132,10 @@ pub struct AccountNameRow {
     /// Its name.
     pub name: AccountName,
 }
+
+/// Of [`crate::Table::AccountStatuses`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountStatusRow(pub AccountStatus);
 
 impl Place {
     fn encode(self, out: &mut Vec<u8>) {
@@ -384,6 +388,18 @@ impl Row for AccountNameRow {
         let ledger = LedgerHandle(source.u32()?);
         let row = AccountNameRow { ledger, name: AccountName::from_log(source.text()?) };
         source.end(row)
+    }
+}
+
+impl Row for AccountStatusRow {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.0.number());
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut source = Source(bytes);
+        let status = AccountStatus::from_number(source.byte()?)?;
+        source.end(AccountStatusRow(status))
     }
 }
 

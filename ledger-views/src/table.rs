@@ -23,6 +23,8 @@ pub enum Table {
     Accounts,
     /// Handle -> ledger and name of an account.
     AccountNames,
+    /// account ++ !offset ++ !index -> the status of an account from there on, newest first.
+    AccountStatuses,
     /// offset -> what the record there is.
     Commits,
     /// !`recorded_at` -> offset of the commit, newest first.
@@ -46,7 +48,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 13] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -57,6 +59,7 @@ impl Table {
         Table::AssetCodes,
         Table::Accounts,
         Table::AccountNames,
+        Table::AccountStatuses,
         Table::Commits,
         Table::Times,
     ];
@@ -72,6 +75,7 @@ impl Table {
             Table::AssetCodes => (Family::Directory, Some(4)),
             Table::Accounts => (Family::Directory, Some(5)),
             Table::AccountNames => (Family::Directory, Some(6)),
+            Table::AccountStatuses => (Family::Directory, Some(7)),
             Table::Latest => (Family::Latest, None),
             Table::History => (Family::History, None),
             Table::Transfers => (Family::Transfers, None),
@@ -94,6 +98,7 @@ impl Table {
             Table::AssetCodes => "asset_codes",
             Table::Accounts => "accounts",
             Table::AccountNames => "account_names",
+            Table::AccountStatuses => "account_statuses",
             Table::Commits => "commits",
             Table::Times => "times",
         }

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use fastrand::Rng;
 use ledger_domain::event::Row as BatchRow;
 use ledger_domain::{
-    AccountHandle, AccountName, AccountRules, AccountType, AssetCode, AssetHandle, Balance,
-    Command, CommandBody, Decimal, Event, Id, LedgerName, PostedTransfer, State, Transfer, apply,
-    decide,
+    AccountChange, AccountHandle, AccountName, AccountRules, AccountStatus, AccountType, AssetCode,
+    AssetHandle, Balance, Command, CommandBody, Decimal, Event, Id, LedgerName, PostedTransfer,
+    State, Transfer, apply, decide,
 };
 
 use self::check::{all_rows, check_everywhere};
@@ -36,6 +36,7 @@ struct Truth {
     entries: BTreeMap<(AccountHandle, AssetHandle), Vec<Place>>,
     accounts: BTreeMap<(u32, String), AccountHandle>,
     transfers: BTreeMap<(u32, Id), (Place, bool)>,
+    statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
     ledgers: Vec<String>,
     assets: usize,
 }
@@ -55,13 +56,19 @@ fn random_command(rng: &mut Rng, ids: &mut u64) -> Command {
     let account =
         |rng: &mut Rng| AccountName::parse(pick(rng, &["a", "a:b", "b", "world", "till"])).unwrap();
     let asset = |rng: &mut Rng| AssetCode::parse(pick(rng, &["EUR", "USD", "XAU"])).unwrap();
-    let body = match rng.u32(..10) {
+    let body = match rng.u32(..11) {
         0 => CommandBody::CreateLedger,
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
             name: account(rng),
             account_type: [AccountType::Asset, AccountType::Liability][rng.usize(..2)],
             rules: AccountRules { may_go_negative: rng.bool() },
+        },
+        4 => CommandBody::ChangeAccount {
+            name: account(rng),
+            change: *[AccountChange::Freeze, AccountChange::Unfreeze, AccountChange::Close]
+                .get(rng.usize(..3))
+                .unwrap(),
         },
         _ => CommandBody::PostTransfers {
             transfers: (0..rng.usize(1..6))
@@ -144,6 +151,9 @@ impl Truth {
             Event::AssetCreated { .. } => self.assets += 1,
             Event::AccountOpened { ledger, account, name, .. } => {
                 self.accounts.insert((ledger.0, name.as_str().into()), *account);
+            }
+            Event::AccountStatusChanged { account, status, .. } => {
+                self.statuses.insert(*account, (place, *status));
             }
             Event::TransferBatch(batch) => {
                 for (row, item) in batch.iter() {

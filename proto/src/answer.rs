@@ -1,7 +1,9 @@
 //! Answers: outcomes onto the wire, and the one table from refusals to gRPC status codes.
 
 use ledger_domain::amount::format_minor;
-use ledger_domain::{AccountType, Code, Position, PostedTransfer, Rejection, Timestamp, Transfer};
+use ledger_domain::{
+    AccountStatus, AccountType, Code, Position, PostedTransfer, Rejection, Timestamp, Transfer,
+};
 use prost::Message;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
@@ -21,6 +23,12 @@ pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
 #[must_use]
 pub fn account_type(account_type: AccountType) -> v1::AccountType {
     v1::AccountType::try_from(i32::from(account_type.number())).unwrap_or_default()
+}
+
+/// The status of an account on the wire.
+#[must_use]
+pub fn account_status(status: AccountStatus) -> v1::AccountStatus {
+    v1::AccountStatus::try_from(i32::from(status.number())).unwrap_or_default()
 }
 
 /// An accepted command.
@@ -132,6 +140,7 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::ScaleTooLarge
         | Code::TooManyDecimals => tonic::Code::InvalidArgument,
         Code::UnknownLedger
+        | Code::UnknownAccount
         | Code::UnknownDebitAccount
         | Code::UnknownCreditAccount
         | Code::UnknownAsset => tonic::Code::NotFound,
@@ -140,7 +149,11 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         }
         Code::TooMany => tonic::Code::ResourceExhausted,
         Code::Overflow => tonic::Code::OutOfRange,
-        Code::InsufficientFunds => tonic::Code::FailedPrecondition,
+        Code::AccountClosed
+        | Code::AccountFrozen
+        | Code::AccountNotFrozen
+        | Code::AccountNotEmpty
+        | Code::InsufficientFunds => tonic::Code::FailedPrecondition,
     }
 }
 
@@ -163,6 +176,11 @@ fn message(rejection: &Rejection) -> String {
         Code::TooMany => "there can be no more of them",
         Code::UnknownDebitAccount => "no such account to debit",
         Code::UnknownCreditAccount => "no such account to credit",
+        Code::UnknownAccount => "no such account",
+        Code::AccountClosed => "the account is closed",
+        Code::AccountFrozen => "the account is frozen",
+        Code::AccountNotFrozen => "the account is not frozen",
+        Code::AccountNotEmpty => "the account has a balance, or something is held in it",
         Code::UnknownAsset => "no such asset",
         Code::TooManyDecimals => "more decimals than the asset's scale",
         Code::Overflow => "the amount or a balance would reach 2^128 minor units",
@@ -187,6 +205,18 @@ mod tests {
             assert_eq!(logged.as_str_name(), expected);
         }
         assert!(v1::AccountType::try_from(6).is_err(), "a sixth type is to be listed here");
+    }
+
+    #[test]
+    fn an_account_status_has_one_name_everywhere() {
+        for number in 1..=3u8 {
+            let domain = AccountStatus::from_number(number).unwrap();
+            let expected = format!("ACCOUNT_STATUS_{}", format!("{domain:?}").to_uppercase());
+            assert_eq!(account_status(domain).as_str_name(), expected);
+            let logged = log_v1::AccountStatus::try_from(i32::from(number)).unwrap();
+            assert_eq!(logged.as_str_name(), expected);
+        }
+        assert!(v1::AccountStatus::try_from(4).is_err(), "a fourth status is to be listed here");
     }
 
     #[test]

@@ -29,7 +29,8 @@ impl Prepared {
             CommandBody::PostTransfers { transfers } => transfers.is_empty(),
             CommandBody::CreateLedger
             | CommandBody::CreateAsset { .. }
-            | CommandBody::OpenAccount { .. } => false,
+            | CommandBody::OpenAccount { .. }
+            | CommandBody::ChangeAccount { .. } => false,
         }
     }
 }
@@ -51,6 +52,9 @@ pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::CreateLedger(request) => request::create_ledger(request)?,
         Request::CreateAsset(request) => request::create_asset(request)?,
         Request::OpenAccount(request) => request::open_account(request)?,
+        Request::FreezeAccount(request) => request::freeze_account(request)?,
+        Request::UnfreezeAccount(request) => request::unfreeze_account(request)?,
+        Request::CloseAccount(request) => request::close_account(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
     };
@@ -63,7 +67,7 @@ fn name(command: &Command) -> String {
     match &command.body {
         CommandBody::CreateLedger => resource::ledger_resource(ledger),
         CommandBody::CreateAsset { code, .. } => resource::asset_resource(ledger, code.as_str()),
-        CommandBody::OpenAccount { name, .. } => {
+        CommandBody::OpenAccount { name, .. } | CommandBody::ChangeAccount { name, .. } => {
             resource::account_resource(ledger, AccountName::as_str(name))
         }
         CommandBody::PostTransfers { transfers } => match transfers.as_slice() {
@@ -78,6 +82,9 @@ fn validate_only(request: &Request) -> bool {
         Request::CreateLedger(request) => request.validate_only,
         Request::CreateAsset(request) => request.validate_only,
         Request::OpenAccount(request) => request.validate_only,
+        Request::FreezeAccount(request) => request.validate_only,
+        Request::UnfreezeAccount(request) => request.validate_only,
+        Request::CloseAccount(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
     }
@@ -90,6 +97,9 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::CreateLedger(request)) => &request.request_id,
         Some(Request::CreateAsset(request)) => &request.request_id,
         Some(Request::OpenAccount(request)) => &request.request_id,
+        Some(Request::FreezeAccount(request)) => &request.request_id,
+        Some(Request::UnfreezeAccount(request)) => &request.request_id,
+        Some(Request::CloseAccount(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
         None => "",
@@ -103,6 +113,9 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::CreateLedger(request)) => &mut request.request_id,
         Some(Request::CreateAsset(request)) => &mut request.request_id,
         Some(Request::OpenAccount(request)) => &mut request.request_id,
+        Some(Request::FreezeAccount(request)) => &mut request.request_id,
+        Some(Request::UnfreezeAccount(request)) => &mut request.request_id,
+        Some(Request::CloseAccount(request)) => &mut request.request_id,
         Some(Request::PostTransfer(_) | Request::PostTransfers(_)) | None => return,
     };
     if request_id.is_empty() {

@@ -4,8 +4,8 @@ mod batch;
 
 use ledger_domain::event::Event;
 use ledger_domain::{
-    AccountHandle, AccountName, AccountRules, AccountType, AssetCode, AssetHandle, Code, Id,
-    LedgerHandle, LedgerName, Position, Rejection,
+    AccountHandle, AccountName, AccountRules, AccountStatus, AccountType, AssetCode, AssetHandle,
+    Code, Id, LedgerHandle, LedgerName, Position, Rejection,
 };
 use prost::Message;
 
@@ -126,6 +126,13 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 may_go_negative: rules.may_go_negative,
             })
         }
+        Event::AccountStatusChanged { ledger, account, status } => {
+            Kind::AccountStatusChanged(wire::AccountStatusChanged {
+                ledger: ledger.0,
+                account: account.0,
+                status: status.number().into(),
+            })
+        }
         Event::TransferBatch(batch) => Kind::TransferBatch(batch::to_wire(batch)),
         Event::CommandRefused { ledger, rejection } => Kind::CommandRefused(wire::CommandRefused {
             ledger: ledger.to_string(),
@@ -158,6 +165,14 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
                 .ok_or_else(|| DecodeError::new("account type"))?,
             name: AccountName::from_log(&e.name),
             rules: AccountRules { may_go_negative: e.may_go_negative },
+        },
+        Kind::AccountStatusChanged(e) => Event::AccountStatusChanged {
+            ledger: LedgerHandle(e.ledger),
+            account: AccountHandle(e.account),
+            status: u8::try_from(e.status)
+                .ok()
+                .and_then(AccountStatus::from_number)
+                .ok_or_else(|| DecodeError::new("account status"))?,
         },
         Kind::TransferBatch(e) => Event::TransferBatch(batch::from_wire(e)?),
         Kind::CommandRefused(e) => Event::CommandRefused {

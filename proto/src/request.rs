@@ -3,8 +3,8 @@
 
 use ledger_domain::limits::{ASSET_SCALE_MAX, BATCH_TRANSFERS_MAX, REFERENCE_BYTES_MAX};
 use ledger_domain::{
-    AccountRules, AccountType, AmountError, Code, Command, CommandBody, Decimal, Id, Rejection,
-    Transfer,
+    AccountChange, AccountRules, AccountType, AmountError, Code, Command, CommandBody, Decimal, Id,
+    Rejection, Transfer,
 };
 
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
@@ -60,6 +60,36 @@ pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejecti
     let account_type = account_type.ok_or_else(no_type)?;
     let body = CommandBody::OpenAccount { name, account_type, rules };
     Ok(Command { ledger, request_id, body })
+}
+
+/// An account to freeze.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn freeze_account(request: &v1::FreezeAccountRequest) -> Result<Command, Rejection> {
+    change_account(&request.name, &request.request_id, AccountChange::Freeze)
+}
+
+/// An account to unfreeze.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn unfreeze_account(request: &v1::UnfreezeAccountRequest) -> Result<Command, Rejection> {
+    change_account(&request.name, &request.request_id, AccountChange::Unfreeze)
+}
+
+/// An account to close.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn close_account(request: &v1::CloseAccountRequest) -> Result<Command, Rejection> {
+    change_account(&request.name, &request.request_id, AccountChange::Close)
+}
+
+fn change_account(name: &str, id: &str, change: AccountChange) -> Result<Command, Rejection> {
+    let (ledger, name) = resource::account("name", name)?;
+    let request_id = request_id(id)?;
+    Ok(Command { ledger, request_id, body: CommandBody::ChangeAccount { name, change } })
 }
 
 /// One transfer to post, as a batch of one.

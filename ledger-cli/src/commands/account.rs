@@ -1,4 +1,4 @@
-//! `ledger account open | get | list`.
+//! `ledger account open | freeze | unfreeze | close | get | list`.
 
 use clap::Subcommand;
 use ledger_proto::resource::{account_resource, ledger_resource};
@@ -24,6 +24,12 @@ pub(crate) enum AccountCommand {
         #[arg(long)]
         may_go_negative: bool,
     },
+    /// Freeze an open account: nothing moves in it until it is unfrozen
+    Freeze(AccountArgs),
+    /// Open a frozen account again
+    Unfreeze(AccountArgs),
+    /// Close an open account for ever; all of its balances must be zero
+    Close(AccountArgs),
     /// Show one account
     Get {
         /// Name of the ledger
@@ -42,6 +48,21 @@ pub(crate) enum AccountCommand {
     },
 }
 
+/// An account that is there.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AccountArgs {
+    /// Name of the ledger
+    ledger: String,
+    /// Its name
+    name: String,
+}
+
+impl AccountArgs {
+    fn resource(&self) -> String {
+        account_resource(&self.ledger, &self.name)
+    }
+}
+
 pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::Result<()> {
     match command {
         AccountCommand::Open { ledger, name, r#type, may_go_negative } => {
@@ -55,6 +76,9 @@ pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::R
             };
             open(context, request).await
         }
+        AccountCommand::Freeze(account) => freeze(context, account.resource()).await,
+        AccountCommand::Unfreeze(account) => unfreeze(context, account.resource()).await,
+        AccountCommand::Close(account) => close(context, account.resource()).await,
         AccountCommand::Get { ledger, name, consistency } => {
             get(context, account_resource(&ledger, &name), &consistency).await
         }
@@ -69,6 +93,39 @@ async fn open(context: &Context, request: v1::OpenAccountRequest) -> anyhow::Res
     context.output.answer("OpenAccountResponse", &response, |response| {
         let outcome = acknowledged(response.acknowledgement.as_ref());
         format!("opened {}: {outcome}\n", response.name)
+    })
+}
+
+async fn freeze(context: &Context, name: String) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::FreezeAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let answer = client.commands().freeze_account(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("FreezeAccountResponse", &response, |response| {
+        let outcome = acknowledged(response.acknowledgement.as_ref());
+        format!("froze {}: {outcome}\n", response.name)
+    })
+}
+
+async fn unfreeze(context: &Context, name: String) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::UnfreezeAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let answer = client.commands().unfreeze_account(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("UnfreezeAccountResponse", &response, |response| {
+        let outcome = acknowledged(response.acknowledgement.as_ref());
+        format!("unfroze {}: {outcome}\n", response.name)
+    })
+}
+
+async fn close(context: &Context, name: String) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::CloseAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let answer = client.commands().close_account(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("CloseAccountResponse", &response, |response| {
+        let outcome = acknowledged(response.acknowledgement.as_ref());
+        format!("closed {}: {outcome}\n", response.name)
     })
 }
 
@@ -119,15 +176,23 @@ fn accounts(accounts: &[v1::Account]) -> String {
             short.to_owned(),
             type_name(account.r#type()),
             negative.to_owned(),
+            status_name(account.status()),
             account.position.clone(),
         ]
     };
     let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
-    table(&[left("ACCOUNT"), left("TYPE"), left("MAY GO NEGATIVE"), left("OPENED AT")], &rows)
+    let head = ["ACCOUNT", "TYPE", "MAY GO NEGATIVE", "STATUS", "OPENED AT"];
+    table(&head.map(left), &rows)
 }
 
 /// "liability".
 pub(super) fn type_name(account_type: v1::AccountType) -> String {
     let name = account_type.as_str_name();
     name.strip_prefix("ACCOUNT_TYPE_").unwrap_or(name).to_ascii_lowercase()
+}
+
+/// "frozen".
+fn status_name(status: v1::AccountStatus) -> String {
+    let name = status.as_str_name();
+    name.strip_prefix("ACCOUNT_STATUS_").unwrap_or(name).to_ascii_lowercase()
 }

@@ -143,6 +143,8 @@ fn lines_of_json_from_a_console_are_commands() {
         post_json("bank", "t-1"),
         post_json("bank", "t-1"),
         json!({ "createLedger": { "ledgerId": "bank" } }),
+        json!({ "freezeAccount": { "name": "ledgers/bank/accounts/a", "requestId": "freeze-a" } }),
+        post_json("bank", "t-2"),
     ];
     let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
     let (at, topic) = (log.bootstrap(), format!("{}.commands", log.prefix()));
@@ -172,7 +174,8 @@ fn lines_of_json_from_a_console_are_commands() {
     let place = |offset: u64| format!("{topic}-{}-{offset}", bank());
     assert_eq!(known[0], "make-bank");
     assert_eq!(known[1..4], [place(1), place(2), place(3)]);
-    assert_eq!(known[4..], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
+    assert_eq!(known[4..7], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
+    assert_eq!(known[7..], ["freeze-a", "t-2"]);
     for value in &values[..6] {
         assert!(value["acknowledgement"]["position"].is_string(), "{value}");
     }
@@ -181,6 +184,9 @@ fn lines_of_json_from_a_console_are_commands() {
     let position = &values[4]["acknowledgement"]["position"];
     assert_eq!(&values[5]["acknowledgement"]["position"], position);
     assert_eq!(values[6]["refusal"]["reason"], "LEDGER_EXISTS");
+    assert_eq!(values[7]["name"], "ledgers/bank/accounts/a");
+    assert!(values[7]["acknowledgement"].is_object(), "{}", values[7]);
+    assert_eq!(values[8]["refusal"]["reason"], "ACCOUNT_FROZEN");
     let read = server.json(&["transfer", "get", "bank", "t-1"]);
     assert_eq!(&read["position"], position, "{read}");
 }

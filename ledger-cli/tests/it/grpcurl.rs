@@ -40,6 +40,46 @@ impl Caller<'_> {
     }
 }
 
+/// The examples of a page, in order: each a call, and why it is refused if it says so.
+fn examples(page: &str) -> Vec<(String, Option<String>)> {
+    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let calls = blocks.flat_map(|block| block.trim().split("\n\n"));
+    calls
+        .map(|call| match call.strip_prefix("# refused: ").and_then(|it| it.split_once('\n')) {
+            Some((reason, call)) => (call.to_owned(), Some(reason.to_owned())),
+            None => (call.to_owned(), None),
+        })
+        .collect()
+}
+
+#[test]
+fn the_page_of_commands_runs_as_it_is_written() {
+    let Some(program) = grpcurl() else { return };
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/commands.md"));
+    let examples = examples(&page.unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    for (call, refused) in &examples {
+        let script = call.replace("localhost:7070", server.address());
+        let script = script.replacen("grpcurl", &program, 1);
+        let ran = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&ran.stdout),
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        assert_eq!(ran.status.success(), refused.is_none(), "{call}: {said}");
+        let hoped = refused.as_deref().unwrap_or("acknowledgement");
+        assert!(said.contains(hoped), "{call}: {said}");
+    }
+    let proto = include_str!("../../../proto/proto/ledger/v1/command.proto");
+    for rpc in proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")) {
+        let rpc = rpc.split('(').next().unwrap();
+        let shown = examples.iter().any(|(call, _)| call.ends_with(&format!("/{rpc}")));
+        assert!(shown, "docs/commands.md has no example of {rpc}");
+    }
+}
+
 #[test]
 fn grpcurl_feels_natural() {
     let Some(program) = grpcurl() else { return };

@@ -15,6 +15,7 @@ mod commands_topic;
 mod crash;
 mod refusals;
 
+mod accounts;
 mod audits;
 mod broker;
 mod demos;

@@ -72,7 +72,8 @@ fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
     match event {
         Event::LedgerCreated { name, .. } => name,
         Event::AssetCreated { ledger: handle, .. }
-        | Event::AccountOpened { ledger: handle, .. } => &ledger(state, *handle).name,
+        | Event::AccountOpened { ledger: handle, .. }
+        | Event::AccountStatusChanged { ledger: handle, .. } => &ledger(state, *handle).name,
         Event::TransferBatch(batch) => &ledger(state, batch.ledger).name,
         Event::CommandRefused { ledger, .. } => ledger,
     }

@@ -330,6 +330,27 @@ impl LedgerCommandService for Doubtful {
         Err(tonic::Status::unimplemented("only what is sent on"))
     }
 
+    async fn freeze_account(
+        &self,
+        _: tonic::Request<v1::FreezeAccountRequest>,
+    ) -> Served<v1::FreezeAccountResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn unfreeze_account(
+        &self,
+        _: tonic::Request<v1::UnfreezeAccountRequest>,
+    ) -> Served<v1::UnfreezeAccountResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn close_account(
+        &self,
+        _: tonic::Request<v1::CloseAccountRequest>,
+    ) -> Served<v1::CloseAccountResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
     async fn post_transfer(
         &self,
         _: tonic::Request<v1::PostTransferRequest>,

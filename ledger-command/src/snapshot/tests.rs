@@ -61,10 +61,10 @@ fn the_state_has_the_bytes_of_its_schema() {
     assert_eq!(
         hex,
         concat!(
-            "010462616e6b010355534402",             // one ledger, its one asset
-            "020005776f726c6401010100fbd204000000", // two accounts, the first with its balance
-            "0001610100010000fbd2040000",           // the second
-            "fbd007",                               // recorded at
+            "010462616e6b010355534402",               // one ledger, its one asset
+            "020005776f726c640101000100fbd204000000", // two accounts, the first with its balance
+            "000161010000010000fbd2040000",           // the second
+            "fbd007",                                 // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"
     );

@@ -2,7 +2,7 @@
 
 use super::{Decision, ItemOutcome, Known, Outcome, Seen};
 use crate::amount::AmountError;
-use crate::command::Transfer;
+use crate::command::{AccountStatus, Transfer};
 use crate::event::{Event, PostedTransfer, RefusedTransfer, TransferBatch};
 use crate::index::Index;
 use crate::name::{AccountName, LedgerName};
@@ -77,6 +77,7 @@ impl<'a> Draft<'a> {
         let (credit_handle, credit_account) = self
             .account(&transfer.credit_account)
             .ok_or_else(|| reject(Code::UnknownCreditAccount, transfer.credit_account.as_str()))?;
+        both_open(debit_account, credit_account)?;
         let unknown_asset = || reject(Code::UnknownAsset, transfer.asset.as_str());
         let asset = self.book.asset_by_code(&transfer.asset).ok_or_else(unknown_asset)?;
         let scale = self.book.asset(asset).ok_or_else(unknown_asset)?.scale;
@@ -125,4 +126,18 @@ impl<'a> Draft<'a> {
         let touched = self.touched.get(&(handle, asset));
         touched.copied().unwrap_or_else(|| account.balance(asset))
     }
+}
+
+/// Nothing moves in an account that is not open.
+fn both_open(debit: &Account, credit: &Account) -> Result<(), Rejection> {
+    let refused = [
+        (AccountStatus::Closed, Code::AccountClosed),
+        (AccountStatus::Frozen, Code::AccountFrozen),
+    ];
+    for (status, code) in refused {
+        if let Some(account) = [debit, credit].into_iter().find(|it| it.status == status) {
+            return Err(Rejection::new(code, account.name.as_str()));
+        }
+    }
+    Ok(())
 }

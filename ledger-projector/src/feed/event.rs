@@ -73,6 +73,13 @@ impl Names {
                 };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
+            Event::AccountStatusChanged { ledger, account, status } => {
+                let changed = wire::AccountStatusChanged {
+                    account: self.account(*account)?.to_string(),
+                    status: answer::account_status(*status).into(),
+                };
+                add(&self.ledger(*ledger)?, 0, Wire::AccountStatusChanged(changed));
+            }
             Event::TransferBatch(batch) => {
                 let ledger = self.ledger(batch.ledger)?;
                 for (row, item) in batch.iter() {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use ledger_domain::{AssetCode, CommandBody, Decimal, Event, Id, Position, Transfer};
+use ledger_domain::{
+    AccountChange, AccountName, AssetCode, CommandBody, Decimal, Event, Id, Position, Transfer,
+};
 use ledger_proto::v1::feed_event::Event as Wire;
 use ledger_views::MemoryStore;
 
@@ -126,6 +128,9 @@ fn line(event: Wire) -> String {
         Wire::LedgerCreated(_) => "ledger".to_owned(),
         Wire::AssetCreated(asset) => format!("asset {} {}", asset.code, asset.scale),
         Wire::AccountOpened(opened) => format!("account {} {:?}", opened.account, opened.r#type()),
+        Wire::AccountStatusChanged(changed) => {
+            format!("{} is {:?}", changed.account, changed.status())
+        }
         Wire::TransferPosted(t) => {
             let (id, debit, credit) = (t.transfer_id, t.debit_account, t.credit_account);
             format!("{id} {debit} {credit} {} {} {}", t.amount, t.asset, t.reference)
@@ -162,6 +167,8 @@ fn events_have_names_and_amounts_in_full_scale() {
     log.commit(&bank.decide(CommandBody::PostTransfers { transfers }));
     let code = AssetCode::parse("EUR").unwrap();
     log.commit(&bank.decide(CommandBody::CreateAsset { code, scale: 3 }));
+    let (name, change) = (AccountName::parse("b").unwrap(), AccountChange::Freeze);
+    log.commit(&bank.decide(CommandBody::ChangeAccount { name, change }));
     let projector = super::project(&log, &Arc::default());
     let topic = Topic::default();
     drain(&mut topic.feed(&log, &projector));
@@ -184,6 +191,7 @@ fn events_have_names_and_amounts_in_full_scale() {
         "t-2 to nobody 2.00: UNKNOWN_CREDIT_ACCOUNT 0@3.1",
         "t-3 a b 3.00 EUR rent",
         "ASSET_EXISTS",
+        "b is Frozen",
     ];
     assert_eq!(said, due);
     assert_eq!(records[4].position.to_string(), "0@3.0");

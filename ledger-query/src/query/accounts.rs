@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use ledger_domain::amount::{format_difference, format_minor};
-use ledger_domain::{AccountName, AccountType, AssetCode, AssetHandle, Balance, LedgerName};
+use ledger_domain::{
+    AccountName, AccountStatus, AccountType, AssetCode, AssetHandle, Balance, LedgerName,
+};
 use ledger_proto::{answer, resource, v1};
 use ledger_views::{AccountRow, AssetCodeRow, EntryRow, LedgerRow, Place, Side};
 
@@ -23,7 +25,7 @@ impl Query {
         let (ledger, name) = resource::account("name", &request.name)?;
         let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
         let (_, row) = read.account(&ledger, &name)?;
-        let account = Some(read.wire_account(&ledger, name.as_str(), &row));
+        let account = Some(read.wire_account(&ledger, name.as_str(), &row)?);
         Ok(v1::GetAccountResponse { account, read_at: Some(read.read_at) })
     }
 
@@ -46,7 +48,7 @@ impl Query {
         let wire = |(name, row): &(Box<str>, AccountRow)| read.wire_account(&ledger, name, row);
         let next = page.after.as_ref().map(|name| paging.next(&[read.place], name.as_bytes()));
         Ok(v1::ListAccountsResponse {
-            accounts: page.items.iter().map(wire).collect(),
+            accounts: page.items.iter().map(wire).collect::<Result<_, _>>()?,
             next_page_token: next.unwrap_or_default(),
             read_at: Some(read.read_at),
         })
@@ -248,12 +250,21 @@ impl Fixed<'_> {
         }
     }
 
-    fn wire_account(&self, ledger: &LedgerName, name: &str, row: &AccountRow) -> v1::Account {
-        v1::Account {
+    fn wire_account(
+        &self,
+        ledger: &LedgerName,
+        name: &str,
+        row: &AccountRow,
+    ) -> Result<v1::Account, QueryError> {
+        let changed = self.view.account_status(self.place, row.handle)?;
+        let status = changed.map_or(AccountStatus::Open, |(_, row)| row.0);
+        Ok(v1::Account {
             name: resource::account_resource(ledger.as_str(), name),
             r#type: answer::account_type(row.account_type).into(),
             may_go_negative: row.rules.may_go_negative,
             position: self.at(row.place),
-        }
+            status: answer::account_status(status).into(),
+            status_position: changed.map(|(place, _)| self.at(place)).unwrap_or_default(),
+        })
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         Ask::CreateAsset { scale, .. } if *scale > 30 => Err(108),
         Ask::OpenAccount { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
         Ask::OpenAccount { kind, .. } if !(1..=5).contains(kind) => Err(101),
-        Ask::CreateAsset { .. } | Ask::OpenAccount { .. } => Ok(Vec::new()),
+        Ask::Change { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
+        Ask::CreateAsset { .. } | Ask::OpenAccount { .. } | Ask::Change { .. } => Ok(Vec::new()),
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
         Ask::Post { transfers } => Ok(transfers.iter().map(transfer).collect()),
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
-use ledger_domain::{Event, Rejection};
+use ledger_domain::{AccountStatus, Event, Rejection};
 use ledger_proto::logged::LoggedCommand;
 
 use crate::model::{Place, Verdict, Verdicts, canonical_id, minor_units};
-use crate::request::{Ask, Request, Transfer};
+use crate::request::{Ask, Change, Request, Transfer};
 
 /// Whether the events of a command are what the model says that it comes to.
 pub(super) fn check(
@@ -49,6 +49,19 @@ pub(super) fn check(
             Event::AccountOpened { name, rules, .. },
             Ask::OpenAccount { name: asked, may_go_negative, .. },
         ) if name.as_str() == asked && rules.may_go_negative == *may_go_negative => Ok(()),
+        (
+            Verdicts::Whole(Verdict::Done),
+            Event::AccountStatusChanged { status, .. },
+            Ask::Change { change, .. },
+        ) if matches!(
+            (change, status),
+            (Change::Freeze, AccountStatus::Frozen)
+                | (Change::Unfreeze, AccountStatus::Open)
+                | (Change::Close, AccountStatus::Closed)
+        ) =>
+        {
+            Ok(())
+        }
         (Verdicts::Items(items), Event::TransferBatch(batch), Ask::Post { .. }) => {
             let mut rows = batch.iter().map(|(_, row)| row);
             for (transfer, verdict) in transfers.iter().zip(items) {
@@ -112,7 +125,8 @@ pub(super) fn rejections(
             }
             Event::LedgerCreated { .. }
             | Event::AssetCreated { .. }
-            | Event::AccountOpened { .. } => {}
+            | Event::AccountOpened { .. }
+            | Event::AccountStatusChanged { .. } => {}
         }
     }
 }

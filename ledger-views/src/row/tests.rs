@@ -160,3 +160,11 @@ fn keys() {
     assert_eq!(hex(&key::asset_code(LedgerHandle(1), asset)), "0000000100000003");
     assert_eq!(hex(&key::time(1)), "fffffffffffffffe");
 }
+
+#[test]
+fn statuses_of_accounts() {
+    let row = AccountStatusRow(AccountStatus::Frozen);
+    golden(&row, "02");
+    exact(&row);
+    assert_eq!(AccountStatusRow::decode(&[4]), None, "no such status");
+}

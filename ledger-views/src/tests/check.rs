@@ -39,6 +39,8 @@ pub(super) fn check_at(
         let expected: Vec<_> = mine.map(|((_, asset), value)| (*asset, *value)).collect();
         let found: Vec<_> = found.iter().map(|(a, r)| (*a, (r.place, r.balance))).collect();
         assert_eq!(found, expected, "balances of {account:?} at {at:?}");
+        let status = reader.account_status(at, *account)?.map(|(place, row)| (place, row.0));
+        assert_eq!(status, truth.statuses.get(account).copied(), "{account:?} at {at:?}");
     }
     for (key, all) in &last.entries {
         let entries = reader.entries(at, key.0, key.1, usize::MAX)?;

@@ -1,6 +1,8 @@
 //! What is written is read back, damaged bytes are refused, and the bytes never change unseen.
 
-use ledger_domain::{Decimal, PostedTransfer, RefusedTransfer, Transfer, TransferBatch};
+use ledger_domain::{
+    AccountStatus, Decimal, PostedTransfer, RefusedTransfer, Transfer, TransferBatch,
+};
 
 use super::*;
 
@@ -80,6 +82,10 @@ fn all_events() -> Vec<(&'static str, Event)> {
                 account_type: AccountType::Liability,
                 rules,
             },
+        ),
+        (
+            "account_status_changed",
+            Event::AccountStatusChanged { ledger, account, status: AccountStatus::Frozen },
         ),
         ("transfer_batch_mixed", Event::TransferBatch(mixed_batch())),
         (
