@@ -152,11 +152,11 @@ impl Reads<'_> {
         let Some(at) = &read_at.caught_up_at else { return Ok(()) };
         let at = time::from_wire(at).ok_or("no instant")?;
         let ends = self.ends.get(&at).ok_or("an instant at which the log said nothing")?;
-        let end = ends[self.oracle.partition() as usize];
+        let (end, _) = ends[self.oracle.partition() as usize];
         if end > next {
             return Err(format!("caught up at {at}, when the log ended at {end}, with {next}"));
         }
-        let known = self.ends.values().map(|ends| ends[self.oracle.partition() as usize]);
+        let known = self.ends.values().map(|ends| ends[self.oracle.partition() as usize].1);
         if next + read_at.records_behind > known.max().unwrap_or(0).max(next) {
             return Err(format!("{} records behind at {next}", read_at.records_behind));
         }

@@ -42,8 +42,9 @@ struct Rates {
     handover: u32,
 }
 
-/// By instant: where each partition ended.
-pub(crate) type Ends = BTreeMap<i64, [u64; PARTITIONS as usize]>;
+/// By instant: where each partition ended when it was looked at then for the first time, and for the last;
+/// more can be recorded while the clock stands.
+pub(crate) type Ends = BTreeMap<i64, [(u64, u64); PARTITIONS as usize]>;
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -391,7 +392,10 @@ impl World {
 /// Remembers where the log ends now, before a view is held against it.
 pub(crate) fn note_ends(ends: &mut Ends, now: i64, log: &Simulated) {
     let end = |partition: usize| log.end(partition as u32).unwrap_or(0);
-    ends.entry(now).or_insert_with(|| std::array::from_fn(end));
+    let noted = ends.entry(now).or_insert_with(|| std::array::from_fn(|at| (end(at), 0)));
+    for (at, (_, last)) in noted.iter_mut().enumerate() {
+        *last = end(at);
+    }
 }
 
 /// The transfers of a batch whose shape is right.
