@@ -124,7 +124,7 @@ fn account(state: &State, ledger: LedgerHandle, handle: AccountHandle) -> Result
     let account = account.ok_or_else(|| format!("account {} was never opened", handle.0))?;
     if account.ledger != ledger {
         let (of, is) = (ledger.0, account.ledger.0);
-        return Err(format!("is of ledger {of}, and account {} of ledger {is}", handle.0));
+        return Err(format!("is of ledger {of}, its account {} of ledger {is}", handle.0));
     }
     Ok(account)
 }

@@ -28,7 +28,7 @@ pub mod run;
 pub mod ingress;
 pub mod member;
 pub mod owners;
-pub mod remembered;
+mod remembered;
 pub mod result;
 pub mod router;
 pub mod service;

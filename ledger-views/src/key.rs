@@ -54,8 +54,7 @@ pub fn balance(account: AccountHandle, asset: AssetHandle) -> [u8; BALANCE_KEY_B
 pub fn history(account: AccountHandle, asset: AssetHandle, place: Place) -> [u8; 24] {
     let mut key = [0; 24];
     key[..12].copy_from_slice(&balance(account, asset));
-    key[12..20].copy_from_slice(&(!place.offset).to_be_bytes());
-    key[20..].copy_from_slice(&(!place.index).to_be_bytes());
+    key[12..].copy_from_slice(&newest_first(place));
     key
 }
 
@@ -64,9 +63,16 @@ pub fn history(account: AccountHandle, asset: AssetHandle, place: Place) -> [u8;
 pub fn account_status(account: AccountHandle, place: Place) -> [u8; 20] {
     let mut key = [0; 20];
     key[..8].copy_from_slice(&account.0.to_be_bytes());
-    key[8..16].copy_from_slice(&(!place.offset).to_be_bytes());
-    key[16..].copy_from_slice(&(!place.index).to_be_bytes());
+    key[8..].copy_from_slice(&newest_first(place));
     key
+}
+
+/// End of a key whose newest row comes first.
+fn newest_first(place: Place) -> [u8; 12] {
+    let mut end = [0; 12];
+    end[..8].copy_from_slice(&(!place.offset).to_be_bytes());
+    end[8..].copy_from_slice(&(!place.index).to_be_bytes());
+    end
 }
 
 /// Key of [`crate::Table::Transfers`].
@@ -114,18 +120,19 @@ pub fn read_balance(key: &[u8]) -> Option<(AccountHandle, AssetHandle)> {
 pub fn read_history(key: &[u8]) -> Option<(AccountHandle, AssetHandle, Place)> {
     let (head, tail) = key.split_at_checked(BALANCE_KEY_BYTES)?;
     let (account, asset) = read_balance(head)?;
-    let mut source = Source(tail);
-    let offset = !u64::from_be_bytes(source.fixed()?);
-    let index = !u32::from_be_bytes(source.fixed()?);
-    source.end((account, asset, Place { offset, index }))
+    Some((account, asset, read_newest_first(tail)?))
 }
 
 /// Reads [`account_status`].
 #[must_use]
 pub fn read_account_status(key: &[u8]) -> Option<(AccountHandle, Place)> {
-    let mut source = Source(key);
-    let account = AccountHandle(u64::from_be_bytes(source.fixed()?));
+    let (account, place) = key.split_first_chunk()?;
+    Some((AccountHandle(u64::from_be_bytes(*account)), read_newest_first(place)?))
+}
+
+fn read_newest_first(end: &[u8]) -> Option<Place> {
+    let mut source = Source(end);
     let offset = !u64::from_be_bytes(source.fixed()?);
     let index = !u32::from_be_bytes(source.fixed()?);
-    source.end((account, Place { offset, index }))
+    source.end(Place { offset, index })
 }

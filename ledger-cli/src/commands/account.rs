@@ -187,12 +187,15 @@ fn accounts(accounts: &[v1::Account]) -> String {
 
 /// "liability".
 pub(super) fn type_name(account_type: v1::AccountType) -> String {
-    let name = account_type.as_str_name();
-    name.strip_prefix("ACCOUNT_TYPE_").unwrap_or(name).to_ascii_lowercase()
+    word(account_type.as_str_name(), "ACCOUNT_TYPE_")
 }
 
 /// "frozen".
 fn status_name(status: v1::AccountStatus) -> String {
-    let name = status.as_str_name();
-    name.strip_prefix("ACCOUNT_STATUS_").unwrap_or(name).to_ascii_lowercase()
+    word(status.as_str_name(), "ACCOUNT_STATUS_")
+}
+
+/// A value of an enum without what all of its values begin with.
+fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }

@@ -106,43 +106,9 @@ impl Records {
     /// [`LogError::Unavailable`] when no broker answers; [`LogError::Mismatch`] when there is no such topic,
     /// or as many offsets were not given as it has partitions.
     pub fn open(cluster: &Cluster, topic: &str, from: &ReadFrom) -> Result<Records, LogError> {
-        if let ReadFrom::Partition { partition, offset } = *from {
-            return Records::assigned(cluster, topic, [(partition, at(offset))]);
-        }
-        let clients = cluster.clients();
-        let bootstrap = &clients.options().bootstrap;
-        let mismatch = |what: String| Err(LogError::Mismatch { what });
-        let Some(count) = cluster.partitions(topic)? else {
-            return mismatch(format!("there is no topic {topic} at {bootstrap}"));
-        };
-        if let ReadFrom::Offsets(offsets) = from
-            && offsets.len() != count as usize
-        {
-            let given = offsets.len();
-            return mismatch(format!("{topic} has {count} partitions, {given} offsets were given"));
-        }
-        let mut offsets = Vec::new();
-        for partition in 0..count {
-            let offset = match from {
-                ReadFrom::Beginning | ReadFrom::Partition { .. } => Offset::Beginning,
-                ReadFrom::End => at(clients.watermarks_of(topic, partition)?.1),
-                ReadFrom::Offsets(offsets) => {
-                    at(offsets.get(partition as usize).copied().unwrap_or(0))
-                }
-            };
-            offsets.push((partition, offset));
-        }
-        Records::assigned(cluster, topic, offsets)
-    }
-
-    fn assigned(
-        cluster: &Cluster,
-        topic: &str,
-        offsets: impl IntoIterator<Item = (u32, Offset)>,
-    ) -> Result<Records, LogError> {
         let clients = cluster.clients();
         let mut assignment = TopicPartitionList::new();
-        for (partition, offset) in offsets {
+        for (partition, offset) in offsets(cluster, topic, from)? {
             assignment
                 .add_partition_offset(topic, native(partition), offset)
                 .map_err(|error| clients.unavailable_at(topic, &error))?;
@@ -183,6 +149,36 @@ impl Records {
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Records").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// Where each partition that is read begins.
+fn offsets(
+    cluster: &Cluster,
+    topic: &str,
+    from: &ReadFrom,
+) -> Result<Vec<(u32, Offset)>, LogError> {
+    let clients = cluster.clients();
+    let mismatch = |what: String| LogError::Mismatch { what };
+    let count = || {
+        let bootstrap = &clients.options().bootstrap;
+        let missing = || mismatch(format!("there is no topic {topic} at {bootstrap}"));
+        cluster.partitions(topic)?.ok_or_else(missing)
+    };
+    match from {
+        ReadFrom::Partition { partition, offset } => Ok(vec![(*partition, at(*offset))]),
+        ReadFrom::Beginning => Ok((0..count()?).map(|at| (at, Offset::Beginning)).collect()),
+        ReadFrom::End => (0..count()?)
+            .map(|partition| Ok((partition, at(clients.watermarks_of(topic, partition)?.1))))
+            .collect(),
+        ReadFrom::Offsets(offsets) => {
+            let (count, given) = (count()?, offsets.len());
+            if given != count as usize {
+                let what = format!("{topic} has {count} partitions, {given} offsets were given");
+                return Err(mismatch(what));
+            }
+            Ok((0..).zip(offsets).map(|(partition, offset)| (partition, at(*offset))).collect())
+        }
     }
 }
 
