@@ -158,21 +158,36 @@ pub(super) fn replicas(clients: &Clients, topic: &str) -> Result<Option<Vec<usiz
 }
 
 /// A topic that was just created has its leaders a moment later.
-#[expect(clippy::disallowed_methods, reason = "a door to the outside: waits for the brokers")]
 fn await_leaders(clients: &Clients, topic: &str) -> Result<Vec<usize>, LogError> {
+    let found = repeat(clients, || {
+        let found = replicas(clients, topic)?;
+        let led = |found: &Vec<usize>| {
+            let last = u32::try_from(found.len()).unwrap_or(1) - 1;
+            clients.watermarks_of(topic, last).is_ok()
+        };
+        Ok(found.filter(led))
+    })?;
+    found.ok_or_else(|| {
+        let what = format!("topic {topic} was created, but has no leaders yet");
+        LogError::Unavailable { what }
+    })
+}
+
+/// Asks until there is an answer, as long as one request may take.
+#[expect(clippy::disallowed_methods, reason = "a door to the outside: waits for the brokers")]
+fn repeat<T>(
+    clients: &Clients,
+    mut ask: impl FnMut() -> Result<Option<T>, LogError>,
+) -> Result<Option<T>, LogError> {
     const STEP: std::time::Duration = std::time::Duration::from_millis(50);
     let steps = clients.options().request_timeout.as_millis() / STEP.as_millis();
-    for _ in 0..=steps {
-        if let Some(found) = replicas(clients, topic)? {
-            let last = u32::try_from(found.len()).unwrap_or(1) - 1;
-            if clients.watermarks_of(topic, last).is_ok() {
-                return Ok(found);
-            }
+    for _ in 0..steps {
+        if let Some(answer) = ask()? {
+            return Ok(Some(answer));
         }
         std::thread::sleep(STEP);
     }
-    let what = format!("topic {topic} was created, but has no leaders yet");
-    Err(LogError::Unavailable { what })
+    ask()
 }
 
 fn create(clients: &Clients, wanted: &Wanted<'_>) -> Result<(), LogError> {
@@ -217,7 +232,23 @@ fn create(clients: &Clients, wanted: &Wanted<'_>) -> Result<(), LogError> {
     Ok(())
 }
 
+/// What the brokers say that the topic is set to.
+///
+/// Any broker may be asked, and one that has not heard of a new topic yet says that it has no settings
+/// at all: rust-rdkafka does not pass on the error that stands beside them. That is no answer.
 fn settings(clients: &Clients, topic: &str) -> Result<BTreeMap<String, String>, LogError> {
+    let found = repeat(clients, || {
+        let found = described(clients, topic)?;
+        Ok((!found.is_empty()).then_some(found))
+    })?;
+    found.ok_or_else(|| {
+        let what =
+            format!("the broker that was asked for topic {topic} does not know its settings");
+        LogError::Unavailable { what }
+    })
+}
+
+fn described(clients: &Clients, topic: &str) -> Result<BTreeMap<String, String>, LogError> {
     let specifier = [ResourceSpecifier::Topic(topic)];
     let described =
         block_on(clients.admin()?.describe_configs(&specifier, &clients.admin_options()))
@@ -281,6 +312,7 @@ fn block_on<T>(answer: impl Future<Output = T>) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::KafkaOptions;
 
     fn sound() -> BTreeMap<String, String> {
         [
@@ -333,5 +365,20 @@ mod tests {
         let mut short_lived = sound();
         short_lived.insert("retention.ms".into(), "604800000".into());
         assert!(dangers(Kind::Queue, &short_lived, false).is_empty(), "what was read may go");
+    }
+
+    /// As a broker answers that has not heard of a new topic yet.
+    #[test]
+    fn a_topic_without_settings_is_not_one_that_endangers_the_log() {
+        let Some(bootstrap) = std::env::var("KAFKA_BOOTSTRAP").ok().filter(|at| !at.is_empty())
+        else {
+            eprintln!("SKIPPED: KAFKA_BOOTSTRAP names no broker (scripts/kafka up starts one)");
+            return;
+        };
+        let request_timeout = std::time::Duration::from_secs(1);
+        let options = KafkaOptions { bootstrap, request_timeout, ..KafkaOptions::default() };
+        let clients = Clients::new(options).unwrap();
+        let error = settings(&clients, "nobody-made-this-topic").unwrap_err();
+        assert!(matches!(error, LogError::Unavailable { .. }), "{error}");
     }
 }
