@@ -327,6 +327,7 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
     match table {
         Table::History => key::read_history(key).map(|(_, _, place)| place),
         Table::AccountStatuses => key::read_account_status(key).map(|(_, place)| place),
+        Table::Holds => key::read_hold_place(key),
         _ => None,
     }
 }
@@ -341,7 +342,7 @@ fn place_of(
     let place = match table {
         Table::Meta => None,
         Table::Latest => LatestRow::decode(value).map(|row| row.place),
-        Table::History | Table::AccountStatuses => place_of_key(table, key),
+        Table::History | Table::AccountStatuses | Table::Holds => place_of_key(table, key),
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),
         Table::Ledgers => LedgerRow::decode(value).map(|row| row.place),
         Table::Assets => AssetRow::decode(value).map(|row| row.place),

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use ledger_domain::event::{PostedTransfer, TransferBatch};
+use ledger_domain::event::Row;
 use ledger_domain::{
-    Account, AccountHandle, AccountStatus, AssetHandle, Balance, Event, LedgerHandle, LedgerName,
-    State, apply,
+    AcceptedTransfer, Account, AccountHandle, AccountStatus, AssetHandle, Balance, Effect, Event,
+    Hold, Id, LedgerHandle, LedgerName, Side, State, Step, Timestamp, apply,
 };
 
 /// Why an event does not fit.
@@ -20,17 +20,42 @@ pub(crate) struct Misfit {
     pub(crate) what: String,
 }
 
-/// Balances that an event touches, as they are after it.
-type Touched = BTreeMap<(AccountHandle, AssetHandle), Balance>;
-
-/// Applies an event, or leaves the state as it is when it cannot be applied.
+/// Applies an event that was recorded at `now`, or leaves the state as it is when it cannot be applied.
 ///
 /// # Errors
 /// The misfits, and whether the event was not applied: then nothing behind it means anything.
-pub(crate) fn check_and_apply(state: &mut State, event: &Event) -> Result<(), (Vec<Misfit>, bool)> {
+pub(crate) fn check_and_apply(
+    state: &mut State,
+    event: &Event,
+    now: Timestamp,
+) -> Result<(), (Vec<Misfit>, bool)> {
     let stop = |row, what| (vec![Misfit { invariant: "LD-3", row, what }], true);
-    let TransferBatch { ledger, posted, refused } = match event {
-        Event::TransferBatch(batch) => batch,
+    let mut misfits = Vec::new();
+    let (touched, holds) = (Touched::new(), BTreeMap::new());
+    let touched = match event {
+        Event::TransferBatch(batch) => {
+            let ledger = batch.ledger;
+            let mut draft = Draft { state: &*state, ledger, now, touched, holds };
+            book(state, ledger).map_err(|what| stop(0, what))?;
+            for (row, content) in batch.iter() {
+                let Row::Accepted(accepted) = content else { continue };
+                draft.transfer(accepted).map_err(|what| stop(row, what))?;
+                misfits.extend(draft.passed_rules(accepted).map(|what| Misfit {
+                    invariant: "LD-2",
+                    row,
+                    what,
+                }));
+            }
+            draft.touched
+        }
+        Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
+            let mut draft = Draft { state: &*state, ledger: *ledger, now, touched, holds };
+            let (debit_account, credit_account) = (*debit_account, *credit_account);
+            let (asset, amount) = (*asset, *amount);
+            let left = Hold { debit_account, credit_account, asset, amount, expires_at: None };
+            draft.expire(hold, &left).map_err(|what| stop(0, what))?;
+            draft.touched
+        }
         Event::LedgerCreated { .. }
         | Event::AssetCreated { .. }
         | Event::AccountOpened { .. }
@@ -41,22 +66,6 @@ pub(crate) fn check_and_apply(state: &mut State, event: &Event) -> Result<(), (V
             return Ok(());
         }
     };
-    if state.ledger(*ledger).is_none() {
-        return Err(stop(0, format!("ledger {} was never created", ledger.0)));
-    }
-    let mut rows = posted_rows(event);
-    let mut misfits = Vec::new();
-    let mut touched = Touched::new();
-    for transfer in posted {
-        let row = rows.next().unwrap_or(u32::MAX);
-        step(state, *ledger, transfer, &mut touched).map_err(|what| stop(row, what))?;
-        let sides = [transfer.debit_account, transfer.credit_account];
-        misfits.extend(sides.into_iter().filter_map(|account| {
-            let what = passes_rule(state, account, transfer.asset, &touched)?;
-            Some(Misfit { invariant: "LD-2", row, what })
-        }));
-    }
-    debug_assert!(refused.iter().all(|r| r.row < event.width()), "rows were checked at decode");
     let before = sums(&touched, |account, asset| balance(state, account, asset));
     apply(state, event);
     let after = sums(&touched, |account, asset| balance(state, account, asset));
@@ -69,21 +78,121 @@ pub(crate) fn check_and_apply(state: &mut State, event: &Event) -> Result<(), (V
     if misfits.is_empty() { Ok(()) } else { Err((misfits, false)) }
 }
 
-/// Rows of the posted transfers of a batch, in order.
-fn posted_rows(event: &Event) -> impl Iterator<Item = u32> {
-    let refused: Vec<u32> = match event {
-        Event::TransferBatch(batch) => batch.refused.iter().map(|r| r.row).collect(),
-        Event::LedgerCreated { .. }
-        | Event::AssetCreated { .. }
-        | Event::AccountOpened { .. }
-        | Event::AccountStatusChanged { .. }
-        | Event::CommandRefused { .. } => Vec::new(),
-    };
-    let mut refused = refused.into_iter().peekable();
-    (0..event.width()).filter(move |row| refused.next_if_eq(row).is_none())
+/// Balances that an event touches, as they are after it.
+type Touched = BTreeMap<(AccountHandle, AssetHandle), Balance>;
+
+/// The state as the rows of an event that come before leave it.
+struct Draft<'a> {
+    state: &'a State,
+    ledger: LedgerHandle,
+    now: Timestamp,
+    touched: Touched,
+    /// Holds that it opened or reduced.
+    holds: BTreeMap<Id, Hold>,
 }
 
-/// What `apply` asserts of every event but a batch.
+impl Draft<'_> {
+    fn transfer(&mut self, transfer: &AcceptedTransfer) -> Result<(), String> {
+        let AcceptedTransfer { debit_account, credit_account, asset, amount, .. } = *transfer;
+        let moved = |expires_at| Hold { debit_account, credit_account, asset, amount, expires_at };
+        match &transfer.effect {
+            Effect::Post => self.step(&moved(None), Step::Post),
+            Effect::Hold { expires_at } => {
+                let hold = moved(*expires_at);
+                if hold.is_expired(self.now) {
+                    return Err("holds past its deadline".into());
+                }
+                self.step(&hold, Step::Hold)?;
+                self.holds.insert(transfer.id.clone(), hold);
+                Ok(())
+            }
+            Effect::Capture(capture) => {
+                self.reduce(&capture.hold, &moved(None), capture.remaining, false)?;
+                self.step(&moved(None), Step::Capture)
+            }
+            Effect::Void { hold } => {
+                self.reduce(hold, &moved(None), 0, false)?;
+                self.step(&moved(None), Step::Release)
+            }
+        }
+    }
+
+    fn expire(&mut self, id: &Id, left: &Hold) -> Result<(), String> {
+        self.reduce(id, left, 0, true)?;
+        self.step(left, Step::Release)
+    }
+
+    /// What was `moved` leaves `remaining` of a hold that is open, in time or too late.
+    fn reduce(
+        &mut self,
+        id: &Id,
+        moved: &Hold,
+        remaining: u128,
+        expired: bool,
+    ) -> Result<(), String> {
+        let hold = self.holds.get(id).or_else(|| self.state.hold(self.ledger, id));
+        let hold = hold.filter(|hold| hold.amount > 0);
+        let mut hold = hold.ok_or_else(|| format!("hold {id} is not open"))?.clone();
+        let parts = |hold: &Hold| (hold.debit_account, hold.credit_account, hold.asset);
+        if parts(&hold) != parts(moved) {
+            return Err(format!("is not between the accounts of hold {id}"));
+        }
+        if hold.is_expired(self.now) != expired {
+            let when = if expired { "expires before" } else { "is used past" };
+            return Err(format!("hold {id} {when} its deadline"));
+        }
+        if hold.amount.checked_sub(moved.amount) != Some(remaining) {
+            let (is, left) = (moved.amount, hold.amount);
+            return Err(format!("{is} of {left} of hold {id} does not leave {remaining}"));
+        }
+        hold.amount = remaining;
+        self.holds.insert(id.clone(), hold);
+        Ok(())
+    }
+
+    /// One amount upon the balances that those before it left.
+    fn step(&mut self, moved: &Hold, step: Step) -> Result<(), String> {
+        let Hold { debit_account, credit_account, asset, amount, .. } = *moved;
+        if debit_account == credit_account {
+            return Err(format!("debits and credits the same account {}", debit_account.0));
+        }
+        if amount == 0 {
+            return Err("moves nothing".into());
+        }
+        if book(self.state, self.ledger)?.asset(asset).is_none() {
+            return Err(format!("asset {} was never created", asset.0));
+        }
+        let ends_a_hold = matches!(step, Step::Capture | Step::Release);
+        for (handle, side) in [(debit_account, Side::Debit), (credit_account, Side::Credit)] {
+            let account = account(self.state, self.ledger, handle)?;
+            // What was promised is kept in a frozen account; a closed one has no holds.
+            if account.status != AccountStatus::Open && !ends_a_hold {
+                return Err(format!("account {} is {:?}", account.name, account.status));
+            }
+            let slot =
+                self.touched.entry((handle, asset)).or_insert_with(|| account.balance(asset));
+            let after = slot.after(side, step, amount);
+            *slot = after.ok_or_else(|| match step {
+                Step::Post | Step::Hold => format!("takes account {} to 2^128", handle.0),
+                Step::Capture | Step::Release => format!("account {} holds less", handle.0),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// LD-2 of both accounts after one transfer.
+    fn passed_rules(&self, transfer: &AcceptedTransfer) -> impl Iterator<Item = String> {
+        let sides = [transfer.debit_account, transfer.credit_account];
+        sides.into_iter().filter_map(|handle| {
+            let account = self.state.account(handle)?;
+            let balance = self.touched.get(&(handle, transfer.asset))?;
+            let passes = !account.allows(*balance);
+            passes.then(|| format!("account {} goes below zero: {balance:?}", account.name))
+        })
+    }
+}
+
+/// What `apply` asserts of every event that moves nothing.
 fn check_plain(state: &State, event: &Event) -> Result<(), String> {
     let unless = |fits: bool, what: String| if fits { Ok(()) } else { Err(what) };
     match event {
@@ -111,7 +220,9 @@ fn check_plain(state: &State, event: &Event) -> Result<(), String> {
             let empty = *status != AccountStatus::Closed || account.is_empty();
             unless(empty, format!("account {} is closed and not empty", account.name))
         }
-        Event::CommandRefused { .. } | Event::TransferBatch(_) => Ok(()),
+        Event::CommandRefused { .. } | Event::TransferBatch(_) | Event::HoldExpired { .. } => {
+            Ok(())
+        }
     }
 }
 
@@ -127,49 +238,6 @@ fn account(state: &State, ledger: LedgerHandle, handle: AccountHandle) -> Result
         return Err(format!("is of ledger {of}, its account {} of ledger {is}", handle.0));
     }
     Ok(account)
-}
-
-/// One transfer upon the balances that those before it left.
-fn step(
-    state: &State,
-    ledger: LedgerHandle,
-    transfer: &PostedTransfer,
-    touched: &mut Touched,
-) -> Result<(), String> {
-    let PostedTransfer { debit_account, credit_account, asset, amount, .. } = transfer;
-    if debit_account == credit_account {
-        return Err(format!("debits and credits the same account {}", debit_account.0));
-    }
-    if *amount == 0 {
-        return Err("moves nothing".into());
-    }
-    if book(state, ledger)?.asset(*asset).is_none() {
-        return Err(format!("asset {} was never created", asset.0));
-    }
-    let sides = [(*debit_account, true), (*credit_account, false)];
-    for (handle, debit) in sides {
-        let account = account(state, ledger, handle)?;
-        if account.status != AccountStatus::Open {
-            return Err(format!("account {} is {:?}", account.name, account.status));
-        }
-        let slot = touched.entry((handle, *asset)).or_insert_with(|| account.balance(*asset));
-        let after = if debit { slot.debited(*amount) } else { slot.credited(*amount) };
-        *slot = after.ok_or_else(|| format!("takes account {} to 2^128", handle.0))?;
-    }
-    Ok(())
-}
-
-/// LD-2 of one account after one transfer.
-fn passes_rule(
-    state: &State,
-    handle: AccountHandle,
-    asset: AssetHandle,
-    touched: &Touched,
-) -> Option<String> {
-    let account = state.account(handle)?;
-    let balance = touched.get(&(handle, asset))?;
-    let passes = !account.allows(*balance);
-    passes.then(|| format!("account {} goes below zero: {balance:?}", account.name))
 }
 
 fn balance(state: &State, account: AccountHandle, asset: AssetHandle) -> Balance {
@@ -221,9 +289,8 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         }
         Event::AssetCreated { ledger, .. }
         | Event::AccountOpened { ledger, .. }
-        | Event::AccountStatusChanged { ledger, .. } => {
-            state.ledger(*ledger).map(|book| &book.name)
-        }
+        | Event::AccountStatusChanged { ledger, .. }
+        | Event::HoldExpired { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
         Event::TransferBatch(batch) => state.ledger(batch.ledger).map(|book| &book.name),
     }
 }

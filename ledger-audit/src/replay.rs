@@ -294,7 +294,7 @@ impl<'a> Replay<'a> {
         for bytes in &commit.commands {
             match logged::decode(bytes) {
                 Ok(command) => {
-                    self.command(offset, &mut index, &command);
+                    self.command(offset, recorded_at, &mut index, &command);
                     events.extend(command.events);
                 }
                 Err(error) => {
@@ -310,12 +310,19 @@ impl<'a> Replay<'a> {
         events
     }
 
-    fn command(&mut self, offset: u64, index: &mut u32, command: &LoggedCommand) {
+    fn command(
+        &mut self,
+        offset: u64,
+        recorded_at: Timestamp,
+        index: &mut u32,
+        command: &LoggedCommand,
+    ) {
         let mut request_id = command.request_id.as_ref();
         for event in &command.events {
             let first = *index;
             *index = first.saturating_add(event.width());
-            if let Err((misfits, stopped)) = fit::check_and_apply(&mut self.state, event) {
+            let fits = fit::check_and_apply(&mut self.state, event, recorded_at);
+            if let Err((misfits, stopped)) = fits {
                 for Misfit { invariant, row, what } in misfits {
                     let row = Some(first.saturating_add(row));
                     let position = Position { index: row, ..self.at(offset) };
@@ -336,11 +343,12 @@ impl<'a> Replay<'a> {
         match event {
             Event::LedgerCreated { .. }
             | Event::AssetCreated { .. }
-            | Event::AccountStatusChanged { .. } => {}
+            | Event::AccountStatusChanged { .. }
+            | Event::HoldExpired { .. } => {}
             Event::AccountOpened { .. } => report.accounts += 1,
             Event::CommandRefused { .. } => report.refusals += 1,
             Event::TransferBatch(batch) => {
-                report.transfers += batch.posted.len() as u64;
+                report.transfers += batch.accepted.len() as u64;
                 report.refusals += batch.refused.len() as u64;
             }
         }
@@ -364,7 +372,7 @@ impl<'a> Replay<'a> {
         if let Event::TransferBatch(batch) = event {
             for (row, item) in batch.iter() {
                 let id = match item {
-                    Row::Posted(posted) => &posted.id,
+                    Row::Accepted(accepted) => &accepted.id,
                     Row::Refused(refused) => &refused.transfer.id,
                 };
                 if !self.ids.first(ledger.as_str(), Kind::Transfer, id) {

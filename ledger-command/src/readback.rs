@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use ledger_domain::event::Row;
-use ledger_domain::{Command, CommandBody, Decimal, Event, Position, PostedTransfer, Rejection};
+use ledger_domain::{
+    AcceptedTransfer, Command, CommandBody, Decimal, Effect, Event, Position, Rejection,
+};
 use ledger_log::record::Record;
 use ledger_log::{Backend, LogError};
 use ledger_proto::logged::{self, LoggedCommand};
@@ -96,7 +98,7 @@ fn fill(rejection: &mut Rejection, asked: &Asked, found: &Found<'_>) {
                 Event::CommandRefused { rejection, .. } => Some(rejection),
                 _ => match found.batch_row() {
                     Some(Row::Refused(refused)) => Some(&refused.rejection),
-                    Some(Row::Posted(_)) | None => None,
+                    Some(Row::Accepted(_)) | None => None,
                 },
             };
             if let Some(first) = first {
@@ -106,7 +108,7 @@ fn fill(rejection: &mut Rejection, asked: &Asked, found: &Found<'_>) {
         Asked::TransferDiffers(now) => {
             let field = match found.batch_row() {
                 Some(Row::Refused(first)) => first.transfer.first_difference(&now.transfer),
-                Some(Row::Posted(first)) => difference(first, now),
+                Some(Row::Accepted(first)) => difference(first, now),
                 None => None,
             };
             rejection.subject = field.unwrap_or("transfer_id").into();
@@ -118,15 +120,37 @@ fn fill(rejection: &mut Rejection, asked: &Asked, found: &Found<'_>) {
 }
 
 /// In the order of [`ledger_domain::Transfer::first_difference`].
-fn difference(first: &PostedTransfer, now: &Resolved) -> Option<&'static str> {
-    let amount = now.asset.map(|(_, scale)| Decimal::from_minor(first.amount, scale));
+fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> {
+    let AcceptedTransfer { id: _, effect, debit_account, credit_account, .. } = first;
+    let AcceptedTransfer { asset, amount, up_to, reference, effective_at, .. } = first;
+    let movement = &now.transfer.movement;
+    let leg = movement.leg();
+    // A capture and a void do not name what they have of their hold.
+    let same = |is_same: bool| leg.is_none() || is_same;
+    let asked = match effect {
+        Effect::Capture(capture) if capture.rest => None,
+        Effect::Void { .. } => None,
+        Effect::Post | Effect::Hold { .. } | Effect::Capture(_) => {
+            let asked = up_to.as_ref().map_or(*amount, |asked| **asked);
+            let scale = usize::try_from(asset.0).ok().and_then(|at| now.scales.get(at));
+            scale.map(|scale| Decimal::from_minor(asked, *scale))
+        }
+    };
+    let expires_at = match effect {
+        Effect::Hold { expires_at } => *expires_at,
+        Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
+    };
     let fields = [
-        ("debit_account", now.debit_account == Some(first.debit_account)),
-        ("credit_account", now.credit_account == Some(first.credit_account)),
-        ("asset", now.asset.is_some_and(|(asset, _)| asset == first.asset)),
-        ("amount", amount == Some(now.transfer.amount)),
-        ("reference", now.transfer.reference == first.reference),
-        ("effective_time", now.transfer.effective_at == first.effective_at),
+        ("kind", effect.kind() == movement.kind()),
+        ("debit_account", same(now.debit_account == Some(*debit_account))),
+        ("credit_account", same(now.credit_account == Some(*credit_account))),
+        ("asset", same(now.asset == Some(*asset))),
+        ("hold_id", effect.hold() == movement.hold()),
+        ("amount", asked == movement.amount()),
+        ("up_to", same(leg.is_some_and(|leg| leg.up_to) == up_to.is_some())),
+        ("expire_time", expires_at == movement.expires_at()),
+        ("reference", now.transfer.reference == *reference),
+        ("effective_time", now.transfer.effective_at == *effective_at),
     ];
     fields.into_iter().find_map(|(field, same)| (!same).then_some(field))
 }

@@ -115,7 +115,8 @@ pub enum Asked {
     CommandDiffers(Box<Command>),
 }
 
-/// A transfer with the handles that its names have now; `None` for names that are not known.
+/// A transfer with the handles that its names have now; `None` for names that it does not have or that are
+/// not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     /// The transfer.
@@ -124,8 +125,10 @@ pub struct Resolved {
     pub debit_account: Option<AccountHandle>,
     /// Its credit account.
     pub credit_account: Option<AccountHandle>,
-    /// Its asset, and the asset's scale.
-    pub asset: Option<(AssetHandle, u8)>,
+    /// Its asset.
+    pub asset: Option<AssetHandle>,
+    /// Scales of the ledger's assets, by handle.
+    pub scales: Vec<u8>,
 }
 
 impl<P> Receipt<P> {

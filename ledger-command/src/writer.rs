@@ -302,6 +302,9 @@ impl Writer {
                 wake = Some(self.speculation.recorded_at - CLOCK_BEHIND_MAX_NS);
             } else {
                 self.drain(now);
+                // What is due now waits for room, and whoever makes some calls.
+                let due = self.speculation.state.next_due().filter(|at| *at > now);
+                wake = wake.into_iter().chain(due).min();
             }
             self.settle_without_offset();
         }

@@ -1,11 +1,12 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
 use crate::command::AccountStatus;
-use crate::event::{Event, PostedTransfer};
+use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
-use crate::name::LedgerName;
+use crate::name::{Id, LedgerName};
 use crate::state::{
-    Account, AccountHandle, Asset, AssetHandle, Balance, Ledger, LedgerHandle, State,
+    Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,
+    Step,
 };
 
 /// Applies one event.
@@ -50,32 +51,76 @@ pub fn apply(state: &mut State, event: &Event) {
             account_mut(state, *ledger, *account).status = *status;
         }
         Event::TransferBatch(batch) => {
-            for transfer in &batch.posted {
+            for transfer in &batch.accepted {
                 apply_transfer(state, batch.ledger, transfer);
             }
+        }
+        Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
+            let (debit_account, credit_account) = (*debit_account, *credit_account);
+            let (asset, amount) = (*asset, *amount);
+            let left = Hold { debit_account, credit_account, asset, amount, expires_at: None };
+            step(state, *ledger, &left, Step::Release);
+            reduce_hold(state, *ledger, hold, &left, 0);
         }
         Event::CommandRefused { .. } => {}
     }
 }
 
-fn apply_transfer(state: &mut State, ledger: LedgerHandle, transfer: &PostedTransfer) {
-    let PostedTransfer { debit_account, credit_account, asset, amount, .. } = transfer;
-    assert_ne!(debit_account, credit_account, "a transfer has two accounts");
-    change(state, ledger, *debit_account, *asset, |balance| balance.debited(*amount));
-    change(state, ledger, *credit_account, *asset, |balance| balance.credited(*amount));
+fn apply_transfer(state: &mut State, ledger: LedgerHandle, transfer: &AcceptedTransfer) {
+    let AcceptedTransfer { debit_account, credit_account, asset, amount, .. } = *transfer;
+    let expires_at = match transfer.effect {
+        Effect::Hold { expires_at } => expires_at,
+        Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
+    };
+    let moved = Hold { debit_account, credit_account, asset, amount, expires_at };
+    step(state, ledger, &moved, transfer.effect.step());
+    match &transfer.effect {
+        Effect::Post => {}
+        Effect::Hold { .. } => open_hold(state, ledger, &transfer.id, moved),
+        Effect::Capture(capture) => {
+            reduce_hold(state, ledger, &capture.hold, &moved, capture.remaining);
+        }
+        Effect::Void { hold } => reduce_hold(state, ledger, hold, &moved, 0),
+    }
 }
 
+/// Moves the counters of both accounts.
+fn step(state: &mut State, ledger: LedgerHandle, moved: &Hold, step: Step) {
+    let Hold { debit_account, credit_account, .. } = *moved;
+    assert_ne!(debit_account, credit_account, "a transfer has two accounts");
+    let change = |balance: Balance, side| balance.after(side, step, moved.amount);
+    for (account, side) in [(debit_account, Side::Debit), (credit_account, Side::Credit)] {
+        let account = account_mut(state, ledger, account);
+        let Some(after) = change(account.balance(moved.asset), side) else {
+            panic!("a counter stays below 2^128, and what is given back was held");
+        };
+        account.set_balance(moved.asset, after);
+    }
+}
+
+fn open_hold(state: &mut State, ledger: LedgerHandle, id: &Id, hold: Hold) {
+    if let Some(at) = hold.expires_at {
+        state.due.insert((at, ledger, id.clone()));
+    }
+    let before = state.holds.insert((ledger, id.clone()), hold);
+    assert_eq!(before, None, "a hold has an id of its own");
+}
+
+/// What was `moved` of a hold leaves `remaining` of it; nothing ends it.
 #[expect(clippy::expect_used, reason = "the event was decided upon this state; see `apply`")]
-fn change(
-    state: &mut State,
-    ledger: LedgerHandle,
-    account: AccountHandle,
-    asset: AssetHandle,
-    step: impl FnOnce(Balance) -> Option<Balance>,
-) {
-    let account = account_mut(state, ledger, account);
-    let after = step(account.balance(asset)).expect("the counter stays below 2^128");
-    account.set_balance(asset, after);
+fn reduce_hold(state: &mut State, ledger: LedgerHandle, id: &Id, moved: &Hold, remaining: u128) {
+    let key = (ledger, id.clone());
+    let mut hold = state.holds.remove(&key).expect("the hold is open");
+    let same = (hold.debit_account, hold.credit_account, hold.asset)
+        == (moved.debit_account, moved.credit_account, moved.asset);
+    assert!(same, "a capture or a release is between the accounts of its hold");
+    assert_eq!(hold.amount.checked_sub(moved.amount), Some(remaining), "no more than is held");
+    if remaining > 0 {
+        hold.amount = remaining;
+        state.holds.insert(key, hold);
+    } else if let Some(at) = hold.expires_at {
+        state.due.remove(&(at, key.0, key.1));
+    }
 }
 
 #[expect(clippy::expect_used, reason = "the event was decided upon this state; see `apply`")]

@@ -3,6 +3,7 @@
 mod change_account;
 mod create_asset;
 mod create_ledger;
+mod due;
 mod open_account;
 mod post_transfers;
 
@@ -10,6 +11,8 @@ use crate::command::{Command, CommandBody, Timestamp};
 use crate::event::Event;
 use crate::rejection::{Code, Rejection};
 use crate::state::State;
+
+pub use due::decide_due;
 
 /// What the id store knew of an id before this commit: its first outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +71,8 @@ pub enum Outcome {
 /// The answer to one transfer of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemOutcome {
-    /// Posted, by this row of the decision's batch event.
-    Posted {
+    /// Accepted, by this row of the decision's batch event.
+    Accepted {
         /// Row of the event.
         row: u32,
     },
@@ -118,7 +121,7 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
             change_account::decide(state, &command.ledger, name, *change)
         }
         CommandBody::PostTransfers { transfers } => {
-            match post_transfers::decide(state, &command.ledger, transfers, known) {
+            match post_transfers::decide(state, &command.ledger, transfers, known, now) {
                 Ok(decision) => return decision,
                 Err(rejection) => Err(rejection),
             }

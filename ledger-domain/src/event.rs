@@ -1,9 +1,9 @@
 //! What happened: facts that `apply` cannot refuse.
 
-use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp, Transfer};
+use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp, Transfer, TransferKind};
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rejection::Rejection;
-use crate::state::{AccountHandle, AssetHandle, LedgerHandle};
+use crate::state::{AccountHandle, AssetHandle, LedgerHandle, Step};
 
 /// One event of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,21 @@ pub enum Event {
     },
     /// A batch of transfers was decided.
     TransferBatch(TransferBatch),
+    /// A hold was not captured in time: what was left of it was given back.
+    HoldExpired {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// Its id.
+        hold: Id,
+        /// Account that it would have debited.
+        debit_account: AccountHandle,
+        /// Account that it would have credited.
+        credit_account: AccountHandle,
+        /// Asset.
+        asset: AssetHandle,
+        /// What was left of it, in minor units; not zero.
+        amount: u128,
+    },
     /// A command was refused as a whole, for a reason that depends on state.
     CommandRefused {
         /// The ledger that it named; it may not exist.
@@ -69,6 +84,7 @@ impl Event {
             | Event::AssetCreated { .. }
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
+            | Event::HoldExpired { .. }
             | Event::CommandRefused { .. } => 1,
         }
     }
@@ -79,29 +95,97 @@ impl Event {
 pub struct TransferBatch {
     /// Their ledger.
     pub ledger: LedgerHandle,
-    /// Those that were posted, in order.
-    pub posted: Vec<PostedTransfer>,
+    /// Those that were accepted, in order.
+    pub accepted: Vec<AcceptedTransfer>,
     /// Those that were refused, ascending by row.
     pub refused: Vec<RefusedTransfer>,
 }
 
-/// A transfer that moved its amount.
+/// A transfer that did what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostedTransfer {
+pub struct AcceptedTransfer {
     /// Its id.
     pub id: Id,
-    /// Account that was debited.
+    /// What it did.
+    pub effect: Effect,
+    /// Account that was debited, or would be; of a capture and a void that of the hold, as below.
     pub debit_account: AccountHandle,
-    /// Account that was credited.
+    /// Account that was credited, or would be.
     pub credit_account: AccountHandle,
     /// Asset.
     pub asset: AssetHandle,
-    /// Amount in minor units; not zero.
+    /// Amount that was posted, held, captured or given back, in minor units; not zero.
     pub amount: u128,
+    /// Of one that was to move up to an amount, that amount in minor units.
+    pub up_to: Option<Box<u128>>,
     /// Free text of the client's; empty when there is none.
     pub reference: Box<str>,
     /// When it took effect, if that is not when it was recorded.
     pub effective_at: Option<Timestamp>,
+}
+
+/// What an accepted transfer did with its amount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It was posted.
+    Post,
+    /// It is held.
+    Hold {
+        /// From when on it cannot be captured and is given back.
+        expires_at: Option<Timestamp>,
+    },
+    /// It was held and is posted. Boxed, as below, so that most transfers stay small.
+    Capture(Box<Capture>),
+    /// It was held and is given back.
+    Void {
+        /// Id of the hold.
+        hold: Box<Id>,
+    },
+}
+
+/// What a capture says of its hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Id of the hold.
+    pub hold: Id,
+    /// Whether all that was left was asked for, and no amount.
+    pub rest: bool,
+    /// What is still held after it, in minor units.
+    pub remaining: u128,
+}
+
+impl Effect {
+    /// The kind of transfer that has it.
+    #[must_use]
+    pub fn kind(&self) -> TransferKind {
+        match self {
+            Effect::Post => TransferKind::Post,
+            Effect::Hold { .. } => TransferKind::Hold,
+            Effect::Capture(_) => TransferKind::Capture,
+            Effect::Void { .. } => TransferKind::Void,
+        }
+    }
+
+    /// The hold that it is about, where that is another transfer.
+    #[must_use]
+    pub fn hold(&self) -> Option<&Id> {
+        match self {
+            Effect::Capture(capture) => Some(&capture.hold),
+            Effect::Void { hold } => Some(hold),
+            Effect::Post | Effect::Hold { .. } => None,
+        }
+    }
+
+    /// What it does to the counters of both accounts.
+    #[must_use]
+    pub fn step(&self) -> Step {
+        match self {
+            Effect::Post => Step::Post,
+            Effect::Hold { .. } => Step::Hold,
+            Effect::Capture(_) => Step::Capture,
+            Effect::Void { .. } => Step::Release,
+        }
+    }
 }
 
 /// A transfer that was refused; its id is burnt.
@@ -118,27 +202,27 @@ pub struct RefusedTransfer {
 /// One row of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Row<'a> {
-    /// It was posted.
-    Posted(&'a PostedTransfer),
+    /// It was accepted.
+    Accepted(&'a AcceptedTransfer),
     /// It was refused.
     Refused(&'a RefusedTransfer),
 }
 
 impl TransferBatch {
-    /// Rows of the batch, posted and refused.
+    /// Rows of the batch, accepted and refused.
     #[must_use]
     pub fn rows(&self) -> u32 {
-        let rows = self.posted.len().saturating_add(self.refused.len());
+        let rows = self.accepted.len().saturating_add(self.refused.len());
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
 
     /// All rows in the client's order, each with its row number.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Row<'_>)> {
-        let mut posted = self.posted.iter();
+        let mut accepted = self.accepted.iter();
         let mut refused = self.refused.iter().peekable();
         (0..self.rows()).map_while(move |row| match refused.next_if(|r| r.row == row) {
             Some(refusal) => Some((row, Row::Refused(refusal))),
-            None => posted.next().map(|p| (row, Row::Posted(p))),
+            None => accepted.next().map(|accepted| (row, Row::Accepted(accepted))),
         })
     }
 }

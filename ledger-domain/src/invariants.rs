@@ -13,11 +13,12 @@ pub struct Broken {
     pub what: String,
 }
 
-/// Checks LD-1 and LD-2 over the whole state.
+/// Checks LD-1, LD-2 and LD-6 over the whole state.
 #[must_use]
 pub fn check(state: &State) -> Vec<Broken> {
     let mut broken = check_debits_equal_credits(state);
     broken.extend(check_rules(state));
+    broken.extend(check_holds(state));
     broken
 }
 
@@ -63,6 +64,39 @@ fn check_rules(state: &State) -> Vec<Broken> {
         }
     }
     broken
+}
+
+/// LD-6: what the balances hold is what is left of the open holds, and something is left of each.
+fn check_holds(state: &State) -> Vec<Broken> {
+    let mut held: BTreeMap<(AccountHandle, AssetHandle), [Sum; 2]> = BTreeMap::new();
+    for (handle, account) in (0u64..).map(AccountHandle).zip(state.accounts()) {
+        for (asset, balance) in account.balances() {
+            if balance.debits_pending > 0 || balance.credits_pending > 0 {
+                let [debits, credits] = held.entry((handle, *asset)).or_default();
+                debits.add(balance.debits_pending);
+                credits.add(balance.credits_pending);
+            }
+        }
+    }
+    let mut open: BTreeMap<(AccountHandle, AssetHandle), [Sum; 2]> = BTreeMap::new();
+    let mut empty = Vec::new();
+    for (ledger, id, hold) in state.holds() {
+        let [debits, _] = open.entry((hold.debit_account, hold.asset)).or_default();
+        debits.add(hold.amount);
+        let [_, credits] = open.entry((hold.credit_account, hold.asset)).or_default();
+        credits.add(hold.amount);
+        if hold.amount == 0 {
+            let what = format!("ledger {} hold {id}: nothing is left of it", ledger.0);
+            empty.push(Broken { invariant: "LD-6", what });
+        }
+    }
+    let differs = held.iter().find(|(key, sums)| open.get(key) != Some(sums));
+    let differs = differs.or_else(|| open.iter().find(|(key, sums)| held.get(key) != Some(sums)));
+    let differs = differs.map(|((account, asset), _)| Broken {
+        invariant: "LD-6",
+        what: format!("account {} asset {}: holds and pending differ", account.0, asset.0),
+    });
+    differs.into_iter().chain(empty).collect()
 }
 
 /// A sum of counters: one counter fits 128 bits, their sum need not.
@@ -111,10 +145,10 @@ mod tests {
         let even = Balance { debits_posted: 5, credits_posted: 5, ..Balance::default() };
         assert_eq!(broken(even), [""; 0]);
         assert_eq!(broken(Balance { credits_posted: 6, ..even }), ["LD-1"]);
-        assert_eq!(broken(Balance { credits_pending: 1, ..even }), ["LD-1"]);
+        assert_eq!(broken(Balance { credits_pending: 1, ..even }), ["LD-1", "LD-6"]);
         assert_eq!(broken(Balance { debits_posted: 6, ..even }), ["LD-1", "LD-2"]);
         let held = Balance { debits_pending: 1, credits_pending: 1, ..even };
-        assert_eq!(broken(held), ["LD-2"], "what is held is gone");
+        assert_eq!(broken(held), ["LD-2", "LD-6"], "what is held is gone");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! ```text
 //!  Command ──► decide(&State, &Command, Known, now) ──► Decision { events, outcome }
 //!                                                           │
-//!  State   ◄── apply(&mut State, &Event) ◄──────────────────┘
+//!  State   ◄── apply(&mut State, &Event) ◄──────────────────┤
+//!                                                           │
+//!  the time ──► decide_due(&State, now, max) ───────────────┘
 //! ```
 //!
 //! The writer, the follower, the audit and the simulator all run this same code, so what is replayed
@@ -35,15 +37,18 @@ pub mod invariants;
 pub use amount::{AmountError, Decimal};
 pub use apply::apply;
 pub use command::{
-    AccountChange, AccountRules, AccountStatus, AccountType, Command, CommandBody, Timestamp,
-    Transfer,
+    AccountChange, AccountRules, AccountStatus, AccountType, Command, CommandBody, Leg, Movement,
+    Timestamp, Transfer, TransferKind,
 };
-pub use decide::{Decision, ItemOutcome, Known, Outcome, Prior, Seen, decide};
-pub use event::{Event, PostedTransfer, RefusedTransfer, TransferBatch};
+pub use decide::{Decision, ItemOutcome, Known, Outcome, Prior, Seen, decide, decide_due};
+pub use event::{AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, TransferBatch};
 pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
 pub use position::{Position, PositionError};
 pub use rejection::{Code, Rejection};
-pub use state::{Account, AccountHandle, Asset, AssetHandle, Balance, Ledger, LedgerHandle, State};
+pub use state::{
+    Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,
+    Step,
+};
 
 #[cfg(test)]
 #[expect(

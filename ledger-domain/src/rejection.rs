@@ -83,12 +83,18 @@ codes! {
     AccountNotFrozen = 215, "ACCOUNT_NOT_FROZEN";
     /// The account has a balance, or something is held in it.
     AccountNotEmpty = 216, "ACCOUNT_NOT_EMPTY";
+    /// No hold with this id is open: there never was one, or it was captured in full, voided, or expired.
+    HoldNotOpen = 217, "HOLD_NOT_OPEN";
+    /// The hold's time is over.
+    HoldExpired = 218, "HOLD_EXPIRED";
     /// No such asset.
     UnknownAsset = 208, "UNKNOWN_ASSET";
     /// More digits behind the point than the asset's scale.
     TooManyDecimals = 209, "TOO_MANY_DECIMALS";
     /// The amount or a counter would reach 2^128 minor units.
     Overflow = 210, "OVERFLOW";
+    /// More is to be captured than is left of the hold.
+    ExceedsHold = 219, "EXCEEDS_HOLD";
     /// The debit would take a credit-normal account below zero, or the credit a debit-normal one.
     InsufficientFunds = 211, "INSUFFICIENT_FUNDS";
 }

@@ -1,10 +1,12 @@
 //! The aggregates of one partition, held in memory and rebuilt from a snapshot and the log.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp};
 use crate::index::Index;
-use crate::name::{AccountName, AssetCode, LedgerName};
+use crate::name::{AccountName, AssetCode, Id, LedgerName};
 
 /// A ledger of this partition: the n-th that was created in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +26,11 @@ pub struct AccountHandle(pub u64);
 pub struct State {
     pub(crate) ledgers: Vec<Ledger>,
     pub(crate) accounts: Vec<Account>,
+    /// Those that are open: something is left of each.
+    pub(crate) holds: BTreeMap<(LedgerHandle, Id), Hold>,
     pub(crate) recorded_at: Timestamp,
+    #[serde(skip)]
+    pub(crate) due: BTreeSet<(Timestamp, LedgerHandle, Id)>,
     #[serde(skip)]
     pub(crate) ledgers_by_name: Index<LedgerName, LedgerHandle>,
 }
@@ -34,12 +40,13 @@ pub struct State {
 struct Stored {
     ledgers: Vec<Ledger>,
     accounts: Vec<Account>,
+    holds: BTreeMap<(LedgerHandle, Id), Hold>,
     recorded_at: Timestamp,
 }
 
 impl From<Stored> for State {
     fn from(stored: Stored) -> Self {
-        let Stored { mut ledgers, accounts, recorded_at } = stored;
+        let Stored { mut ledgers, accounts, holds, recorded_at } = stored;
         for ledger in &mut ledgers {
             let assets = (0..).map(AssetHandle).zip(&ledger.assets);
             ledger.assets_by_code = assets.map(|(at, asset)| (asset.code.clone(), at)).collect();
@@ -52,7 +59,11 @@ impl From<Stored> for State {
         }
         let named = (0..).map(LedgerHandle).zip(&ledgers);
         let ledgers_by_name = named.map(|(at, ledger)| (ledger.name.clone(), at)).collect();
-        State { ledgers, accounts, recorded_at, ledgers_by_name }
+        let expiring = holds
+            .iter()
+            .filter_map(|((ledger, id), hold)| hold.expires_at.map(|at| (at, *ledger, id.clone())));
+        let due = expiring.collect();
+        State { ledgers, accounts, holds, recorded_at, due, ledgers_by_name }
     }
 }
 
@@ -95,7 +106,31 @@ pub struct Account {
     pub(crate) balances: Vec<(AssetHandle, Balance)>,
 }
 
-/// Four counters, in minor units. They only grow while nothing is pending.
+/// What is held and neither captured nor given back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Account that a capture debits.
+    pub debit_account: AccountHandle,
+    /// Account that a capture credits.
+    pub credit_account: AccountHandle,
+    /// Asset.
+    pub asset: AssetHandle,
+    /// What is left of it, in minor units; not zero.
+    pub amount: u128,
+    /// From when on it cannot be captured and is given back.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Hold {
+    /// Whether its time is over.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// Four counters, in minor units. What was posted and what is held of one side stay below 2^128 together,
+/// so that what is held can always be captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// Sum of what was debited.
@@ -108,17 +143,47 @@ pub struct Balance {
     pub credits_pending: u128,
 }
 
-impl Balance {
-    /// This balance after a posted debit; `None` when a counter would reach 2^128.
-    #[must_use]
-    pub fn debited(self, amount: u128) -> Option<Balance> {
-        Some(Balance { debits_posted: self.debits_posted.checked_add(amount)?, ..self })
-    }
+/// Side of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The account was debited.
+    Debit,
+    /// The account was credited.
+    Credit,
+}
 
-    /// This balance after a posted credit; `None` when a counter would reach 2^128.
+/// What becomes of an amount in the counters of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It is posted.
+    Post,
+    /// It is held.
+    Hold,
+    /// It was held and is posted.
+    Capture,
+    /// It was held and is given back.
+    Release,
+}
+
+impl Balance {
+    /// This balance after a step of one side; `None` when its counters would reach 2^128, or less is held.
     #[must_use]
-    pub fn credited(self, amount: u128) -> Option<Balance> {
-        Some(Balance { credits_posted: self.credits_posted.checked_add(amount)?, ..self })
+    pub fn after(self, side: Side, step: Step, amount: u128) -> Option<Balance> {
+        let (posted, pending) = match side {
+            Side::Debit => (self.debits_posted, self.debits_pending),
+            Side::Credit => (self.credits_posted, self.credits_pending),
+        };
+        let (posted, pending) = match step {
+            Step::Post => (posted.checked_add(amount)?, pending),
+            Step::Hold => (posted, pending.checked_add(amount)?),
+            Step::Capture => (posted.checked_add(amount)?, pending.checked_sub(amount)?),
+            Step::Release => (posted, pending.checked_sub(amount)?),
+        };
+        posted.checked_add(pending)?;
+        Some(match side {
+            Side::Debit => Balance { debits_posted: posted, debits_pending: pending, ..self },
+            Side::Credit => Balance { credits_posted: posted, credits_pending: pending, ..self },
+        })
     }
 
     /// What counts for and against it on the account's normal side, in minor units; what is held against
@@ -133,7 +198,29 @@ impl Balance {
     }
 }
 
+impl Side {
+    /// Whether an entry of it makes less of the balance of an account of this type.
+    #[must_use]
+    pub fn shrinks(self, account_type: AccountType) -> bool {
+        match self {
+            Side::Debit => !account_type.is_debit_normal(),
+            Side::Credit => account_type.is_debit_normal(),
+        }
+    }
+}
+
 impl Account {
+    /// The most that an entry of this side may take from a balance of its, by its rules; `None` is without
+    /// bound.
+    #[must_use]
+    pub fn room(&self, balance: Balance, side: Side) -> Option<u128> {
+        if self.rules.may_go_negative || !side.shrinks(self.account_type) {
+            return None;
+        }
+        let (plus, minus) = balance.sides(self.account_type);
+        Some(plus.saturating_sub(minus))
+    }
+
     /// Whether its rules allow it this balance (LD-2).
     #[must_use]
     pub fn allows(&self, balance: Balance) -> bool {
@@ -230,6 +317,24 @@ impl State {
         &self.accounts
     }
 
+    /// The open hold with this id.
+    #[must_use]
+    pub fn hold(&self, ledger: LedgerHandle, id: &Id) -> Option<&Hold> {
+        // Most partitions have none, and need no key.
+        if self.holds.is_empty() { None } else { self.holds.get(&(ledger, id.clone())) }
+    }
+
+    /// All open holds.
+    pub fn holds(&self) -> impl Iterator<Item = (LedgerHandle, &Id, &Hold)> {
+        self.holds.iter().map(|((ledger, id), hold)| (*ledger, id, hold))
+    }
+
+    /// When the first open hold expires: there is due work from then on.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _, _)| *at)
+    }
+
     /// When the last applied commit was recorded.
     #[must_use]
     pub fn recorded_at(&self) -> Timestamp {
@@ -246,7 +351,7 @@ impl State {
     pub fn feed(&self, sink: &mut impl FnMut(&[u8])) {
         // Destructured throughout, so that no new field is left out unseen. The indices follow from
         // the rest.
-        let State { ledgers, accounts, recorded_at, ledgers_by_name: _ } = self;
+        let State { ledgers, accounts, holds, recorded_at, due: _, ledgers_by_name: _ } = self;
         sink(&recorded_at.to_le_bytes());
         feed_length(ledgers.len(), sink);
         for Ledger { name, assets, assets_by_code: _, accounts_by_name: _ } in ledgers {
@@ -260,6 +365,30 @@ impl State {
         feed_length(accounts.len(), sink);
         for account in accounts {
             account.feed(sink);
+        }
+        feed_length(holds.len(), sink);
+        let mut key = Vec::new();
+        for ((ledger, id), hold) in holds {
+            sink(&ledger.0.to_le_bytes());
+            key.clear();
+            id.write_key(&mut key);
+            feed_length(key.len(), sink);
+            sink(&key);
+            hold.feed(sink);
+        }
+    }
+}
+
+impl Hold {
+    fn feed(&self, sink: &mut impl FnMut(&[u8])) {
+        let Hold { debit_account, credit_account, asset, amount, expires_at } = self;
+        sink(&debit_account.0.to_le_bytes());
+        sink(&credit_account.0.to_le_bytes());
+        sink(&asset.0.to_le_bytes());
+        sink(&amount.to_le_bytes());
+        feed_length(usize::from(expires_at.is_some()), sink);
+        if let Some(at) = expires_at {
+            sink(&at.to_le_bytes());
         }
     }
 }

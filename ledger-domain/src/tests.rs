@@ -1,15 +1,20 @@
 //! The rules as tables, in a small language: a line is a command and what it comes to.
 
-use crate::command::{AccountChange, AccountRules, AccountType, Command, CommandBody, Transfer};
-use crate::decide::{ItemOutcome, Outcome, decide};
+use crate::command::{
+    AccountChange, AccountRules, AccountType, Command, CommandBody, Leg, Movement, Transfer,
+};
+use crate::decide::{ItemOutcome, Outcome, decide, decide_due};
+use crate::event::Event;
 use crate::limits::ASSETS_MAX;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::state::{AssetHandle, Balance, State};
 use crate::{Decimal, apply, invariants};
 
-/// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE [negative]`,
-/// `freeze L NAME`, `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT` each end with `=> ok` or the refusal; `balance L NAME CODE`
-/// ends with debits and credits in minor units.
+/// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE [negative]`, `freeze L NAME`,
+/// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
+/// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
+/// `=> ok` or the refusal. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
+/// NAME CODE` ends with debits and credits in minor units, and with what is held of them, if anything is.
 fn check(script: &str) {
     let mut state = State::default();
     for (number, line) in script.lines().map(str::trim).enumerate() {
@@ -40,15 +45,37 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         ["unfreeze", _, name] => change(name, AccountChange::Unfreeze),
         ["close", _, name] => change(name, AccountChange::Close),
         ["post", _, debit, credit, asset, amount] => {
-            let transfer = transfer(number, debit, credit, asset, amount);
-            CommandBody::PostTransfers { transfers: vec![transfer] }
+            posts(transfer(number, debit, credit, asset, amount))
         }
+        ["upto", _, debit, credit, asset, amount] => {
+            let leg = Leg { up_to: true, ..leg(debit, credit, asset, amount) };
+            posts(moves(&format!("line-{number}"), Movement::Post(leg)))
+        }
+        ["hold", _, id, debit, credit, asset, amount, until @ ..] => {
+            let expires_at = until.get(1).map(|at| at.parse().unwrap());
+            let leg = leg(debit, credit, asset, amount);
+            posts(moves(id, Movement::Hold { leg, expires_at }))
+        }
+        ["capture", _, hold, amount @ ..] => {
+            let (hold, amount) = (Id::parse(hold).unwrap(), amount.first());
+            let amount = amount.map(|amount| Decimal::parse(amount).unwrap());
+            posts(moves(&format!("line-{number}"), Movement::Capture { hold, amount }))
+        }
+        ["void", _, hold] => {
+            let hold = Id::parse(hold).unwrap();
+            posts(moves(&format!("line-{number}"), Movement::Void { hold }))
+        }
+        ["at", now] => {
+            state.record(now.parse().unwrap());
+            return "ok".into();
+        }
+        ["due"] => return due(state, 10),
         ["balance", ledger, name, asset] => return balance(state, ledger, name, asset),
         _ => panic!("no such line: {words:?}"),
     };
     let ledger = LedgerName::parse(words[1]).unwrap();
     let command = Command { ledger, request_id: None, body };
-    let decision = decide(state, &command, &[], state.recorded_at() + 1);
+    let decision = decide(state, &command, &[], state.recorded_at());
     for event in &decision.events {
         apply(state, event);
     }
@@ -56,7 +83,7 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         Outcome::Accepted => "ok".into(),
         Outcome::Refused(rejection) => rejection.to_string(),
         Outcome::Items(items) => match items.as_slice() {
-            [ItemOutcome::Posted { row: 0 }] => "ok".into(),
+            [ItemOutcome::Accepted { row: 0 }] => "ok".into(),
             [ItemOutcome::Refused { row: 0, rejection }] => rejection.to_string(),
             other => format!("{other:?}"),
         },
@@ -67,15 +94,36 @@ fn change(name: &str, change: AccountChange) -> CommandBody {
     CommandBody::ChangeAccount { name: AccountName::parse(name).unwrap(), change }
 }
 
+fn posts(transfer: Transfer) -> CommandBody {
+    CommandBody::PostTransfers { transfers: vec![transfer] }
+}
+
+fn due(state: &mut State, max: usize) -> String {
+    let events = decide_due(state, state.recorded_at(), max);
+    let mut expired = Vec::new();
+    for event in &events {
+        apply(state, event);
+        let Event::HoldExpired { hold, amount, .. } = event else { panic!("{event:?}") };
+        expired.push(format!("{hold} {amount}"));
+    }
+    expired.join(", ")
+}
+
 fn transfer(number: usize, debit: &str, credit: &str, asset: &str, amount: &str) -> Transfer {
-    Transfer {
-        id: Id::parse(&format!("line-{number}")).unwrap(),
+    moves(&format!("line-{number}"), Movement::Post(leg(debit, credit, asset, amount)))
+}
+
+fn moves(id: &str, movement: Movement) -> Transfer {
+    Transfer { id: Id::parse(id).unwrap(), movement, reference: "".into(), effective_at: None }
+}
+
+fn leg(debit: &str, credit: &str, asset: &str, amount: &str) -> Leg {
+    Leg {
         debit_account: AccountName::parse(debit).unwrap(),
         credit_account: AccountName::parse(credit).unwrap(),
         asset: AssetCode::parse(asset).unwrap(),
         amount: Decimal::parse(amount).unwrap(),
-        reference: "".into(),
-        effective_at: None,
+        up_to: false,
     }
 }
 
@@ -95,9 +143,13 @@ fn balance(state: &State, ledger: &str, name: &str, asset: &str) -> String {
     let book = state.ledger(book).unwrap();
     let account = book.account_by_name(&AccountName::parse(name).unwrap()).unwrap();
     let asset = book.asset_by_code(&AssetCode::parse(asset).unwrap()).unwrap();
-    let Balance { debits_posted, credits_posted, .. } =
+    let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
         state.account(account).unwrap().balance(asset);
-    format!("{debits_posted} {credits_posted}")
+    let held = match (debits_pending, credits_pending) {
+        (0, 0) => String::new(),
+        (debits, credits) => format!(" held {debits} {credits}"),
+    };
+    format!("{debits_posted} {credits_posted}{held}")
 }
 
 #[test]
@@ -272,7 +324,14 @@ fn counters_stop_short_of_2_to_the_128() {
 #[test]
 fn a_state_read_back_is_the_same_with_its_indices() {
     let mut state = State::default();
-    for line in ["create bank", "create shop", "asset bank USD 2", "open bank a liability"] {
+    for line in [
+        "create bank",
+        "create shop",
+        "asset bank USD 2",
+        "open bank a liability",
+        "open bank b asset",
+        "hold bank h b a USD 1 until 9",
+    ] {
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(run(&mut state, &words, 0), "ok", "{line}");
     }
@@ -280,6 +339,7 @@ fn a_state_read_back_is_the_same_with_its_indices() {
     let bytes = bincode::serde::encode_to_vec(&state, config).unwrap();
     let (read, _): (State, usize) = bincode::serde::decode_from_slice(&bytes, config).unwrap();
     assert_eq!(read, state);
+    assert_eq!(read.next_due(), Some(9));
 }
 
 #[test]
@@ -325,4 +385,5 @@ fn fed(state: &State) -> Vec<u8> {
 }
 
 mod batches;
+mod holds;
 mod properties;

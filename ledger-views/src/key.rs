@@ -83,6 +83,30 @@ pub fn transfer(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
     key
 }
 
+/// Bytes that every key of one hold in [`crate::Table::Holds`] begins with, and of no other: no id holds
+/// the zero behind it.
+#[must_use]
+pub fn hold_prefix(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
+    let mut key = transfer(ledger, id);
+    key.push(0);
+    key
+}
+
+/// Key of [`crate::Table::Holds`].
+#[must_use]
+pub fn hold(ledger: LedgerHandle, id: &Id, place: Place) -> Vec<u8> {
+    let mut key = hold_prefix(ledger, id);
+    key.extend_from_slice(&newest_first(place));
+    key
+}
+
+/// The place in a key of [`crate::Table::Holds`].
+#[must_use]
+pub fn read_hold_place(key: &[u8]) -> Option<Place> {
+    let (_, place) = key.split_last_chunk::<12>()?;
+    read_newest_first(place)
+}
+
 /// Key of [`crate::Table::Accounts`] or [`crate::Table::Assets`].
 #[must_use]
 pub fn named(ledger: LedgerHandle, name: &str) -> Vec<u8> {

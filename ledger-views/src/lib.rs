@@ -40,9 +40,9 @@ pub use project::{
 };
 pub use reader::{Page, ViewReader};
 pub use row::{
-    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryRow, Heads, LatestRow,
-    LedgerNameRow, LedgerRow, RecordKind, Row, Side, TimeRow, ToldRow, TransferOutcome,
-    TransferRow, ViewLog,
+    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryKind, EntryRow, Heads,
+    HoldRow, HoldStatus, LatestRow, LedgerNameRow, LedgerRow, RecordKind, Row, TimeRow, ToldRow,
+    TransferOutcome, TransferRow, ViewLog,
 };
 pub use rows::Rows;
 pub use store::memory::MemoryStore;

@@ -2,14 +2,15 @@
 //! balances before it. The projector, the audit and the simulator run this same code (PR-2).
 
 use ledger_domain::{
-    AccountHandle, AssetHandle, Balance, Event, LedgerHandle, PostedTransfer, Timestamp,
-    TransferBatch,
+    AcceptedTransfer, AccountHandle, AssetHandle, Balance, Effect, Event, Id, LedgerHandle, Side,
+    Step, Timestamp, TransferBatch,
 };
 
 use crate::key::{self, Place};
 use crate::row::{
-    AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryRow,
-    Heads, LedgerNameRow, LedgerRow, RecordKind, Row, Side, TimeRow, TransferOutcome, TransferRow,
+    AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryKind,
+    EntryRow, Heads, HoldRow, HoldStatus, LedgerNameRow, LedgerRow, RecordKind, Row, TimeRow,
+    TransferOutcome, TransferRow,
 };
 use crate::rows::Rows;
 use crate::store::StoreError;
@@ -166,6 +167,23 @@ pub fn project(
             rows.put(Table::AccountStatuses, &key, |out| AccountStatusRow(*status).encode(out));
         }
         Event::TransferBatch(batch) => project_batch(projection, place, batch, rows)?,
+        Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
+            known_ledger(projection.heads, *ledger, place)?;
+            let moved = Moved {
+                kind: EntryKind::Expiry,
+                step: Step::Release,
+                debit_account: *debit_account,
+                credit_account: *credit_account,
+                asset: *asset,
+                amount: *amount,
+                transfer: hold,
+                reference: "",
+                effective_at: None,
+            };
+            entries(projection, place, &moved, rows)?;
+            let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released: *amount };
+            rows.put(Table::Holds, &key::hold(*ledger, hold, place), |out| row.encode(out));
+        }
         // Nothing that a view shows changed; the log and the id store hold it.
         Event::CommandRefused { .. } => {}
     }
@@ -186,10 +204,10 @@ fn project_batch(
         let index = index.ok_or_else(|| poison(first, "a row's index passes 2^32".into()))?;
         let place = Place { index, ..first };
         let (id, outcome) = match item {
-            BatchRow::Posted(posted) => {
-                entry(projection, place, posted, Side::Debit, rows)?;
-                entry(projection, place, posted, Side::Credit, rows)?;
-                (&posted.id, TransferOutcome::Posted(posted.clone()))
+            BatchRow::Accepted(accepted) => {
+                entries(projection, place, &Moved::by(accepted), rows)?;
+                hold(batch.ledger, place, accepted, rows);
+                (&accepted.id, TransferOutcome::Accepted(accepted.clone()))
             }
             BatchRow::Refused(refused) => {
                 let outcome =
@@ -207,42 +225,103 @@ fn project_batch(
     }
 }
 
-/// One side of a posted transfer.
+/// An amount on its way between two accounts.
+struct Moved<'a> {
+    kind: EntryKind,
+    step: Step,
+    debit_account: AccountHandle,
+    credit_account: AccountHandle,
+    asset: AssetHandle,
+    amount: u128,
+    transfer: &'a Id,
+    reference: &'a str,
+    effective_at: Option<Timestamp>,
+}
+
+impl<'a> Moved<'a> {
+    fn by(accepted: &'a AcceptedTransfer) -> Self {
+        Moved {
+            kind: accepted.effect.kind().into(),
+            step: accepted.effect.step(),
+            debit_account: accepted.debit_account,
+            credit_account: accepted.credit_account,
+            asset: accepted.asset,
+            amount: accepted.amount,
+            transfer: &accepted.id,
+            reference: &accepted.reference,
+            effective_at: accepted.effective_at,
+        }
+    }
+}
+
+/// Both sides.
+fn entries(
+    projection: &mut Projection<impl Balances>,
+    place: Place,
+    moved: &Moved<'_>,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    entry(projection, place, moved, Side::Debit, rows)?;
+    entry(projection, place, moved, Side::Credit, rows)
+}
+
 fn entry(
     projection: &mut Projection<impl Balances>,
     place: Place,
-    posted: &PostedTransfer,
+    moved: &Moved<'_>,
     side: Side,
     rows: &mut Rows,
 ) -> Result<(), ProjectError> {
     let (account, counterparty) = match side {
-        Side::Debit => (posted.debit_account, posted.credit_account),
-        Side::Credit => (posted.credit_account, posted.debit_account),
+        Side::Debit => (moved.debit_account, moved.credit_account),
+        Side::Credit => (moved.credit_account, moved.debit_account),
     };
     known_account(projection.heads, account, place)?;
     if account == counterparty {
         return Err(poison(place, format!("account {} is on both sides", account.0)));
     }
-    let before = projection.balances.balance(account, posted.asset)?;
-    let after = match side {
-        Side::Debit => before.debited(posted.amount),
-        Side::Credit => before.credited(posted.amount),
-    };
-    let passes = || poison(place, format!("a counter of account {} passes 2^128", account.0));
-    let balance = after.ok_or_else(passes)?;
-    projection.balances.set(account, posted.asset, balance, place);
+    let before = projection.balances.balance(account, moved.asset)?;
+    let after = before.after(side, moved.step, moved.amount);
+    let balance = after.ok_or_else(|| {
+        let what = "passes 2^128, or less is held";
+        poison(place, format!("a counter of account {} {what}", account.0))
+    })?;
+    projection.balances.set(account, moved.asset, balance, place);
     let row = EntryRow {
         side,
-        amount: posted.amount,
+        kind: moved.kind,
+        amount: moved.amount,
         counterparty,
-        transfer: posted.id.clone(),
-        reference: posted.reference.clone(),
-        effective_at: posted.effective_at,
+        transfer: moved.transfer.clone(),
+        reference: moved.reference.into(),
+        effective_at: moved.effective_at,
         balance,
     };
-    let key = key::history(account, posted.asset, place);
+    let key = key::history(account, moved.asset, place);
     rows.put(Table::History, &key, |out| row.encode(out));
     Ok(())
+}
+
+/// What a transfer makes of a hold: its own, or that which it captures or voids.
+fn hold(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &mut Rows) {
+    let amount = accepted.amount;
+    let (id, row) = match &accepted.effect {
+        Effect::Post => return,
+        Effect::Hold { .. } => {
+            let row = HoldRow { status: HoldStatus::Open, remaining: amount, released: 0 };
+            (&accepted.id, row)
+        }
+        Effect::Capture(capture) => {
+            let remaining = capture.remaining;
+            let is_open = remaining > 0;
+            let status = if is_open { HoldStatus::Open } else { HoldStatus::Captured };
+            (&capture.hold, HoldRow { status, remaining, released: 0 })
+        }
+        Effect::Void { hold } => {
+            (&**hold, HoldRow { status: HoldStatus::Voided, remaining: 0, released: amount })
+        }
+    };
+    rows.put(Table::Holds, &key::hold(ledger, id, place), |out| row.encode(out));
 }
 
 fn poison(place: Place, what: String) -> ProjectError {

@@ -10,7 +10,7 @@ use crate::key::{self, Place};
 use crate::mirror::Nudge;
 use crate::row::{
     AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryRow,
-    LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
+    HoldRow, LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
 };
 use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
@@ -314,7 +314,7 @@ impl ViewReader {
         Ok(entries)
     }
 
-    /// The transfer with this id, posted or refused.
+    /// The transfer with this id, accepted or refused.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -325,6 +325,25 @@ impl ViewReader {
         id: &Id,
     ) -> Result<Option<TransferRow>, StoreError> {
         self.placed(at, Table::Transfers, &key::transfer(ledger, id))
+    }
+
+    /// What a hold is, with the place that it is it from; none where there is no such hold.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hold(
+        &self,
+        at: Place,
+        ledger: LedgerHandle,
+        id: &Id,
+    ) -> Result<Option<(Place, HoldRow)>, StoreError> {
+        let mut found = None;
+        let (prefix, from) = (key::hold_prefix(ledger, id), key::hold(ledger, id, at));
+        self.each(Table::Holds, &prefix, &from, |key, row: HoldRow| {
+            found = Some((key::read_hold_place(key)?, row));
+            Some(ControlFlow::Break(()))
+        })?;
+        Ok(found)
     }
 
     /// What the record at this offset is.

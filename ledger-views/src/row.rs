@@ -2,8 +2,9 @@
 //! form is another view version.
 
 use ledger_domain::{
-    AccountHandle, AccountRules, AccountStatus, AccountType, AssetHandle, Balance, Code, Decimal,
-    Id, LedgerHandle, PostedTransfer, Rejection, Timestamp, Transfer,
+    AcceptedTransfer, AccountHandle, AccountRules, AccountStatus, AccountType, AssetHandle,
+    Balance, Capture, Code, Decimal, Effect, Id, LedgerHandle, Leg, Movement, Rejection, Side,
+    Timestamp, Transfer, TransferKind,
 };
 use ledger_domain::{AccountName, AssetCode, LedgerName};
 
@@ -32,25 +33,69 @@ pub struct LatestRow {
     pub balance: Balance,
 }
 
-/// Side of an entry.
+/// What became of the amount of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The account was debited.
-    Debit,
-    /// The account was credited.
-    Credit,
+pub enum EntryKind {
+    /// It was posted.
+    Post,
+    /// It is held.
+    Hold,
+    /// It was held and is posted.
+    Capture,
+    /// It was held and was given back on request.
+    Void,
+    /// It was held and was given back for its time was over.
+    Expiry,
 }
 
-/// Of [`crate::Table::History`]: one side of a posted transfer, and the balance after it.
+impl EntryKind {
+    /// Its stable number: in the API and in rows.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            EntryKind::Post => 1,
+            EntryKind::Hold => 2,
+            EntryKind::Capture => 3,
+            EntryKind::Void => 4,
+            EntryKind::Expiry => 5,
+        }
+    }
+
+    fn from_number(number: u8) -> Option<EntryKind> {
+        match number {
+            1 => Some(EntryKind::Post),
+            2 => Some(EntryKind::Hold),
+            3 => Some(EntryKind::Capture),
+            4 => Some(EntryKind::Void),
+            5 => Some(EntryKind::Expiry),
+            _ => None,
+        }
+    }
+}
+
+impl From<TransferKind> for EntryKind {
+    fn from(kind: TransferKind) -> Self {
+        match kind {
+            TransferKind::Post => EntryKind::Post,
+            TransferKind::Hold => EntryKind::Hold,
+            TransferKind::Capture => EntryKind::Capture,
+            TransferKind::Void => EntryKind::Void,
+        }
+    }
+}
+
+/// Of [`crate::Table::History`]: one side of a transfer or of an expiry, and the balance after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryRow {
     /// Side of this account.
     pub side: Side,
+    /// What became of the amount.
+    pub kind: EntryKind,
     /// Minor units.
     pub amount: u128,
     /// Account of the other side.
     pub counterparty: AccountHandle,
-    /// The transfer.
+    /// The transfer; of an expiry the hold.
     pub transfer: Id,
     /// Free text of the client's; empty when there was none.
     pub reference: Box<str>,
@@ -72,10 +117,57 @@ pub struct TransferRow {
 /// How a transfer was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferOutcome {
-    /// It moved its amount.
-    Posted(PostedTransfer),
+    /// It did what it was asked for.
+    Accepted(AcceptedTransfer),
     /// It was refused, as it was asked for.
     Refused(Transfer, Rejection),
+}
+
+/// Of [`crate::Table::Holds`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldRow {
+    /// Its status.
+    pub status: HoldStatus,
+    /// What is left of it, in minor units.
+    pub remaining: u128,
+    /// What was given back of it, in minor units. The rest of its amount was captured.
+    pub released: u128,
+}
+
+/// What a hold is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldStatus {
+    /// Something is left of it.
+    Open,
+    /// All was captured.
+    Captured,
+    /// What was left of it was given back on request.
+    Voided,
+    /// What was left of it was given back for its time was over.
+    Expired,
+}
+
+impl HoldStatus {
+    /// Its stable number: in the API and in rows.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            HoldStatus::Open => 1,
+            HoldStatus::Captured => 2,
+            HoldStatus::Voided => 3,
+            HoldStatus::Expired => 4,
+        }
+    }
+
+    fn from_number(number: u8) -> Option<HoldStatus> {
+        match number {
+            1 => Some(HoldStatus::Open),
+            2 => Some(HoldStatus::Captured),
+            3 => Some(HoldStatus::Voided),
+            4 => Some(HoldStatus::Expired),
+            _ => None,
+        }
+    }
 }
 
 /// Of [`crate::Table::Ledgers`].
@@ -161,15 +253,32 @@ impl Row for LatestRow {
     }
 }
 
-// Bits of the first byte of a row of which some parts may be absent.
+// Bits of the first byte of a row of which some parts may be absent. The kind, less 1, stands in three
+// bits of it; a post has none of them.
 const CREDIT: u8 = 1;
+const EXPIRES: u8 = 1;
 const REFERENCE: u8 = 2;
 const EFFECTIVE: u8 = 4;
 const REFUSED: u8 = 8;
+const KIND: u8 = 0x70;
+const KIND_SHIFT: u32 = 4;
+/// Of a post or a hold: it moves up to its amount. Of a capture: all that is left.
+const OPEN_AMOUNT: u8 = 0x80;
+
+fn kind_bits(number: u8) -> u8 {
+    (number - 1) << KIND_SHIFT
+}
+
+fn kind_number(flags: u8) -> u8 {
+    ((flags & KIND) >> KIND_SHIFT) + 1
+}
+
+fn flag(is_set: bool, flag: u8) -> u8 {
+    if is_set { flag } else { 0 }
+}
 
 fn flags(reference: &str, effective_at: Option<Timestamp>) -> u8 {
-    let reference = if reference.is_empty() { 0 } else { REFERENCE };
-    reference | if effective_at.is_some() { EFFECTIVE } else { 0 }
+    flag(!reference.is_empty(), REFERENCE) | flag(effective_at.is_some(), EFFECTIVE)
 }
 
 fn put_optional(out: &mut Vec<u8>, reference: &str, effective_at: Option<Timestamp>) {
@@ -189,11 +298,9 @@ fn optional(source: &mut Source<'_>, flags: u8) -> Option<(Box<str>, Option<Time
 
 impl Row for EntryRow {
     fn encode(&self, out: &mut Vec<u8>) {
-        let side = match self.side {
-            Side::Debit => 0,
-            Side::Credit => CREDIT,
-        };
-        out.push(side | flags(&self.reference, self.effective_at));
+        let side = flag(self.side == Side::Credit, CREDIT);
+        let kind = kind_bits(self.kind.number());
+        out.push(side | kind | flags(&self.reference, self.effective_at));
         put_number(out, self.amount);
         put_number(out, self.counterparty.0);
         put_id(out, &self.transfer);
@@ -204,9 +311,10 @@ impl Row for EntryRow {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut source = Source(bytes);
         let flags = source.byte()?;
-        if flags & !(CREDIT | REFERENCE | EFFECTIVE) != 0 {
+        if flags & !(CREDIT | REFERENCE | EFFECTIVE | KIND) != 0 {
             return None;
         }
+        let kind = EntryKind::from_number(kind_number(flags))?;
         let amount = source.number()?;
         let counterparty = AccountHandle(source.u64()?);
         let transfer = source.id()?;
@@ -215,6 +323,7 @@ impl Row for EntryRow {
         let balance = source.balance()?;
         source.end(EntryRow {
             side,
+            kind,
             amount,
             counterparty,
             transfer,
@@ -228,78 +337,181 @@ impl Row for EntryRow {
 impl Row for TransferRow {
     fn encode(&self, out: &mut Vec<u8>) {
         match &self.outcome {
-            TransferOutcome::Posted(t) => {
-                out.push(flags(&t.reference, t.effective_at));
-                self.place.encode(out);
-                put_id(out, &t.id);
-                put_number(out, t.debit_account.0);
-                put_number(out, t.credit_account.0);
-                put_number(out, t.asset.0);
-                put_number(out, t.amount);
-                put_optional(out, &t.reference, t.effective_at);
-            }
-            TransferOutcome::Refused(t, rejection) => {
-                out.push(REFUSED | flags(&t.reference, t.effective_at));
-                self.place.encode(out);
-                put_id(out, &t.id);
-                put_number(out, rejection.code.number());
-                put_text(out, &rejection.subject);
-                put_text(out, t.debit_account.as_str());
-                put_text(out, t.credit_account.as_str());
-                put_text(out, t.asset.as_str());
-                let (mantissa, scale) = t.amount.parts();
-                put_number(out, mantissa);
-                out.push(scale);
-                put_optional(out, &t.reference, t.effective_at);
-            }
+            TransferOutcome::Accepted(accepted) => encode_accepted(self.place, accepted, out),
+            TransferOutcome::Refused(asked, why) => encode_refused(self.place, asked, why, out),
         }
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut source = Source(bytes);
         let flags = source.byte()?;
-        if flags & !(REFERENCE | EFFECTIVE | REFUSED) != 0 {
-            return None;
-        }
+        let kind = TransferKind::from_number(kind_number(flags))?;
         let place = Place::decode(&mut source)?;
         let id = source.id()?;
         let outcome = if flags & REFUSED == 0 {
-            decode_posted(&mut source, flags, id)?
+            TransferOutcome::Accepted(decode_accepted(&mut source, flags, kind, id)?)
         } else {
-            decode_refused(&mut source, flags, id)?
+            let code = Code::from_number(source.u32()?)?;
+            let rejection = Rejection::new(code, source.text()?);
+            let asked = decode_asked(&mut source, flags, kind, id)?;
+            TransferOutcome::Refused(asked, rejection)
         };
         source.end(TransferRow { place, outcome })
     }
 }
 
-fn decode_posted(source: &mut Source<'_>, flags: u8, id: Id) -> Option<TransferOutcome> {
+fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
+    let (open_amount, expires_at) = match &t.effect {
+        Effect::Post => (t.up_to.is_some(), None),
+        Effect::Hold { expires_at } => (t.up_to.is_some(), *expires_at),
+        Effect::Capture(capture) => (capture.rest, None),
+        Effect::Void { .. } => (false, None),
+    };
+    let kind = kind_bits(t.effect.kind().number());
+    let open_amount = flag(open_amount, OPEN_AMOUNT);
+    let expires = flag(expires_at.is_some(), EXPIRES);
+    out.push(kind | open_amount | expires | flags(&t.reference, t.effective_at));
+    place.encode(out);
+    put_id(out, &t.id);
+    put_number(out, t.debit_account.0);
+    put_number(out, t.credit_account.0);
+    put_number(out, t.asset.0);
+    put_number(out, t.amount);
+    if let Some(up_to) = &t.up_to {
+        put_number(out, **up_to);
+    }
+    match &t.effect {
+        Effect::Post => {}
+        Effect::Hold { expires_at } => expires_at.iter().for_each(|at| put_signed(out, *at)),
+        Effect::Capture(capture) => {
+            put_id(out, &capture.hold);
+            put_number(out, capture.remaining);
+        }
+        Effect::Void { hold } => put_id(out, hold),
+    }
+    put_optional(out, &t.reference, t.effective_at);
+}
+
+fn decode_accepted(
+    source: &mut Source<'_>,
+    flags: u8,
+    kind: TransferKind,
+    id: Id,
+) -> Option<AcceptedTransfer> {
     let debit_account = AccountHandle(source.u64()?);
     let credit_account = AccountHandle(source.u64()?);
     let asset = AssetHandle(source.u32()?);
     let amount = source.number()?;
+    let open_amount = flags & OPEN_AMOUNT != 0;
+    let is_leg = matches!(kind, TransferKind::Post | TransferKind::Hold);
+    let up_to = if open_amount && is_leg { Some(Box::new(source.number()?)) } else { None };
+    let effect = match kind {
+        TransferKind::Post if flags & EXPIRES == 0 => Effect::Post,
+        TransferKind::Hold => {
+            let expires_at = if flags & EXPIRES == 0 { None } else { Some(source.signed()?) };
+            Effect::Hold { expires_at }
+        }
+        TransferKind::Capture if flags & EXPIRES == 0 => {
+            let (hold, remaining) = (source.id()?, source.number()?);
+            Effect::Capture(Box::new(Capture { hold, rest: open_amount, remaining }))
+        }
+        TransferKind::Void if flags & EXPIRES == 0 && !open_amount => {
+            Effect::Void { hold: Box::new(source.id()?) }
+        }
+        TransferKind::Post | TransferKind::Capture | TransferKind::Void => return None,
+    };
     let (reference, effective_at) = optional(source, flags)?;
-    Some(TransferOutcome::Posted(PostedTransfer {
+    Some(AcceptedTransfer {
         id,
+        effect,
         debit_account,
         credit_account,
         asset,
         amount,
+        up_to,
         reference,
         effective_at,
-    }))
+    })
 }
 
-fn decode_refused(source: &mut Source<'_>, flags: u8, id: Id) -> Option<TransferOutcome> {
-    let code = Code::from_number(source.u32()?)?;
-    let rejection = Rejection::new(code, source.text()?);
-    let debit_account = AccountName::from_log(source.text()?);
-    let credit_account = AccountName::from_log(source.text()?);
-    let asset = AssetCode::from_log(source.text()?);
-    let amount = Decimal::from_minor(source.number()?, source.byte()?);
+fn encode_refused(place: Place, t: &Transfer, rejection: &Rejection, out: &mut Vec<u8>) {
+    let movement = &t.movement;
+    let all = matches!(movement, Movement::Capture { amount: None, .. });
+    let open_amount = flag(all || movement.leg().is_some_and(|leg| leg.up_to), OPEN_AMOUNT);
+    let expires = flag(movement.expires_at().is_some(), EXPIRES);
+    let kind = kind_bits(movement.kind().number());
+    out.push(REFUSED | kind | open_amount | expires | flags(&t.reference, t.effective_at));
+    place.encode(out);
+    put_id(out, &t.id);
+    put_number(out, rejection.code.number());
+    put_text(out, &rejection.subject);
+    if let Some(leg) = movement.leg() {
+        put_text(out, leg.debit_account.as_str());
+        put_text(out, leg.credit_account.as_str());
+        put_text(out, leg.asset.as_str());
+    }
+    movement.hold().iter().for_each(|hold| put_id(out, hold));
+    if let Some(amount) = movement.amount() {
+        let (mantissa, scale) = amount.parts();
+        put_number(out, mantissa);
+        out.push(scale);
+    }
+    movement.expires_at().iter().for_each(|at| put_signed(out, *at));
+    put_optional(out, &t.reference, t.effective_at);
+}
+
+fn decode_asked(
+    source: &mut Source<'_>,
+    flags: u8,
+    kind: TransferKind,
+    id: Id,
+) -> Option<Transfer> {
+    let open_amount = flags & OPEN_AMOUNT != 0;
+    let amount =
+        |source: &mut Source<'_>| Some(Decimal::from_minor(source.number()?, source.byte()?));
+    let leg = |source: &mut Source<'_>| {
+        Some(Leg {
+            debit_account: AccountName::from_log(source.text()?),
+            credit_account: AccountName::from_log(source.text()?),
+            asset: AssetCode::from_log(source.text()?),
+            amount: amount(source)?,
+            up_to: open_amount,
+        })
+    };
+    let movement = match kind {
+        TransferKind::Post if flags & EXPIRES == 0 => Movement::Post(leg(source)?),
+        TransferKind::Hold => {
+            let leg = leg(source)?;
+            let expires_at = if flags & EXPIRES == 0 { None } else { Some(source.signed()?) };
+            Movement::Hold { leg, expires_at }
+        }
+        TransferKind::Capture if flags & EXPIRES == 0 => {
+            let hold = source.id()?;
+            let amount = if open_amount { None } else { Some(amount(source)?) };
+            Movement::Capture { hold, amount }
+        }
+        TransferKind::Void if flags & EXPIRES == 0 && !open_amount => {
+            Movement::Void { hold: source.id()? }
+        }
+        TransferKind::Post | TransferKind::Capture | TransferKind::Void => return None,
+    };
     let (reference, effective_at) = optional(source, flags)?;
-    let transfer =
-        Transfer { id, debit_account, credit_account, asset, amount, reference, effective_at };
-    Some(TransferOutcome::Refused(transfer, rejection))
+    Some(Transfer { id, movement, reference, effective_at })
+}
+
+impl Row for HoldRow {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.status.number());
+        put_number(out, self.remaining);
+        put_number(out, self.released);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut source = Source(bytes);
+        let status = HoldStatus::from_number(source.byte()?)?;
+        let row = HoldRow { status, remaining: source.number()?, released: source.number()? };
+        source.end(row)
+    }
 }
 
 impl Row for LedgerRow {

@@ -9,8 +9,10 @@ pub enum Table {
     Latest,
     /// account ++ asset ++ !offset ++ !index -> one entry and the balance after it, newest first.
     History,
-    /// ledger ++ id -> one transfer, posted or refused.
+    /// ledger ++ id -> one transfer, accepted or refused.
     Transfers,
+    /// ledger ++ id ++ 0 ++ !offset ++ !index -> what a hold is from there on, newest first.
+    Holds,
     /// Name -> ledger.
     Ledgers,
     /// Handle -> name of a ledger.
@@ -34,7 +36,7 @@ pub enum Table {
 /// Where rows are kept together. Few families keep an idle partition small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// Meta and the directories of ledgers, assets and accounts.
+    /// Meta, the directories of ledgers, assets and accounts, and what changes seldom.
     Directory,
     /// [`Table::Latest`].
     Latest,
@@ -48,11 +50,12 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 13] = [
+    pub const ALL: [Table; 14] = [
         Table::Meta,
         Table::Latest,
         Table::History,
         Table::Transfers,
+        Table::Holds,
         Table::Ledgers,
         Table::LedgerNames,
         Table::Assets,
@@ -79,6 +82,7 @@ impl Table {
             Table::Latest => (Family::Latest, None),
             Table::History => (Family::History, None),
             Table::Transfers => (Family::Transfers, None),
+            Table::Holds => (Family::Directory, Some(8)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -92,6 +96,7 @@ impl Table {
             Table::Latest => "latest",
             Table::History => "history",
             Table::Transfers => "transfers",
+            Table::Holds => "holds",
             Table::Ledgers => "ledgers",
             Table::LedgerNames => "ledger_names",
             Table::Assets => "assets",

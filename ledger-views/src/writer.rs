@@ -212,11 +212,21 @@ impl ViewWriter {
         for record in records {
             let ViewRecordKind::Commit(events) = &record.kind else { continue };
             for event in events {
-                if let Event::TransferBatch(batch) = event {
-                    for posted in &batch.posted {
-                        keys.push((posted.debit_account, posted.asset));
-                        keys.push((posted.credit_account, posted.asset));
+                match event {
+                    Event::TransferBatch(batch) => {
+                        for accepted in &batch.accepted {
+                            keys.push((accepted.debit_account, accepted.asset));
+                            keys.push((accepted.credit_account, accepted.asset));
+                        }
                     }
+                    Event::HoldExpired { debit_account, credit_account, asset, .. } => {
+                        keys.extend([(*debit_account, *asset), (*credit_account, *asset)]);
+                    }
+                    Event::LedgerCreated { .. }
+                    | Event::AssetCreated { .. }
+                    | Event::AccountOpened { .. }
+                    | Event::AccountStatusChanged { .. }
+                    | Event::CommandRefused { .. } => {}
                 }
             }
         }

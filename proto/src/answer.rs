@@ -2,7 +2,8 @@
 
 use ledger_domain::amount::format_minor;
 use ledger_domain::{
-    AccountStatus, AccountType, Code, Position, PostedTransfer, Rejection, Timestamp, Transfer,
+    AcceptedTransfer, AccountStatus, AccountType, Code, Effect, Position, Rejection, Timestamp,
+    Transfer, TransferKind,
 };
 use prost::Message;
 use tonic::Status;
@@ -38,7 +39,13 @@ pub fn acknowledgement(at: Position, recorded: Timestamp, replayed: bool) -> v1:
     v1::Acknowledgement { position: at.to_string(), recorded_at, replayed }
 }
 
-/// Names of what a posted transfer has handles of, and how its asset is divided.
+/// The kind of a transfer on the wire.
+#[must_use]
+pub fn transfer_kind(kind: TransferKind) -> v1::TransferKind {
+    v1::TransferKind::try_from(i32::from(kind.number())).unwrap_or_default()
+}
+
+/// Names of what an accepted transfer has handles of, and how its asset is divided.
 #[derive(Clone, Copy, Debug)]
 pub struct TransferNames<'a> {
     /// Name of the account that was debited.
@@ -51,35 +58,57 @@ pub struct TransferNames<'a> {
     pub scale: u8,
 }
 
-/// A posted transfer.
+/// An accepted transfer.
 #[must_use]
-pub fn posted(posted: &PostedTransfer, names: TransferNames<'_>) -> v1::Transfer {
+pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Transfer {
     let TransferNames { debit_account, credit_account, asset, scale } = names;
+    let expires_at = match accepted.effect {
+        Effect::Hold { expires_at } => expires_at,
+        Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
+    };
+    let asked_amount = accepted.up_to.as_ref().map(|asked| format_minor(**asked, scale));
     v1::Transfer {
-        transfer_id: posted.id.to_string(),
+        transfer_id: accepted.id.to_string(),
         debit_account: debit_account.to_owned(),
         credit_account: credit_account.to_owned(),
         asset: asset.to_owned(),
-        amount: format_minor(posted.amount, scale),
-        reference: posted.reference.to_string(),
-        effective_time: posted.effective_at.map(timestamp),
+        amount: format_minor(accepted.amount, scale),
+        reference: accepted.reference.to_string(),
+        effective_time: accepted.effective_at.map(timestamp),
+        kind: transfer_kind(accepted.effect.kind()).into(),
+        hold_id: accepted.effect.hold().map(ToString::to_string).unwrap_or_default(),
+        expire_time: expires_at.map(timestamp),
+        up_to: accepted.up_to.is_some(),
+        asked_amount: asked_amount.unwrap_or_default(),
     }
 }
 
-/// A refused transfer as it was asked for: its asset need not exist, which has no `scale` then, nor its
-/// amount fit.
+/// A transfer as it was asked for, to be asked for again or to be shown where it was refused: its asset
+/// need not exist, which has no `scale` then, nor its amount fit.
 #[must_use]
 pub fn asked(asked: &Transfer, scale: Option<u8>) -> v1::Transfer {
-    let minor = |scale| asked.amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
-    v1::Transfer {
-        transfer_id: asked.id.to_string(),
-        debit_account: asked.debit_account.to_string(),
-        credit_account: asked.credit_account.to_string(),
-        asset: asked.asset.to_string(),
-        amount: scale.and_then(minor).unwrap_or_else(|| asked.amount.to_string()),
-        reference: asked.reference.to_string(),
-        effective_time: asked.effective_at.map(timestamp),
+    let Transfer { id, movement, reference, effective_at } = asked;
+    let amount = movement.amount().map(|amount| {
+        let minor = |scale| amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
+        scale.and_then(minor).unwrap_or_else(|| amount.to_string())
+    });
+    let mut out = v1::Transfer {
+        transfer_id: id.to_string(),
+        amount: amount.unwrap_or_default(),
+        reference: reference.to_string(),
+        effective_time: effective_at.map(timestamp),
+        kind: transfer_kind(movement.kind()).into(),
+        hold_id: movement.hold().map(ToString::to_string).unwrap_or_default(),
+        expire_time: movement.expires_at().map(timestamp),
+        ..Default::default()
+    };
+    if let Some(leg) = movement.leg() {
+        out.debit_account = leg.debit_account.to_string();
+        out.credit_account = leg.credit_account.to_string();
+        out.asset = leg.asset.to_string();
+        out.up_to = leg.up_to;
     }
+    out
 }
 
 /// A refusal, with the position of its record where there is one.
@@ -153,6 +182,9 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::AccountFrozen
         | Code::AccountNotFrozen
         | Code::AccountNotEmpty
+        | Code::HoldNotOpen
+        | Code::HoldExpired
+        | Code::ExceedsHold
         | Code::InsufficientFunds => tonic::Code::FailedPrecondition,
     }
 }
@@ -181,6 +213,9 @@ fn message(rejection: &Rejection) -> String {
         Code::AccountFrozen => "the account is frozen",
         Code::AccountNotFrozen => "the account is not frozen",
         Code::AccountNotEmpty => "the account has a balance, or something is held in it",
+        Code::HoldNotOpen => "no hold with this id is open",
+        Code::HoldExpired => "the hold's time is over",
+        Code::ExceedsHold => "more than is left of the hold",
         Code::UnknownAsset => "no such asset",
         Code::TooManyDecimals => "more decimals than the asset's scale",
         Code::Overflow => "the amount or a balance would reach 2^128 minor units",
@@ -217,6 +252,18 @@ mod tests {
             assert_eq!(logged.as_str_name(), expected);
         }
         assert!(v1::AccountStatus::try_from(4).is_err(), "a fourth status is to be listed here");
+    }
+
+    #[test]
+    fn a_kind_of_transfer_has_one_name_everywhere() {
+        for number in 1..=4u8 {
+            let domain = TransferKind::from_number(number).unwrap();
+            let expected = format!("TRANSFER_KIND_{}", format!("{domain:?}").to_uppercase());
+            assert_eq!(transfer_kind(domain).as_str_name(), expected);
+            let logged = log_v1::TransferKind::try_from(i32::from(number)).unwrap();
+            assert_eq!(logged.as_str_name(), expected);
+        }
+        assert!(v1::TransferKind::try_from(5).is_err(), "a fifth kind is to be listed here");
     }
 
     #[test]

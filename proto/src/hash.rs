@@ -30,17 +30,25 @@ mod tests {
 
     use ledger_domain::{
         AccountName, AccountRules, AccountType, AssetCode, CommandBody, Decimal, Id, LedgerName,
+        Leg, Movement,
     };
 
     use super::*;
 
-    fn transfer() -> Transfer {
-        Transfer {
-            id: Id::Text("t-1".into()),
+    fn leg() -> Leg {
+        Leg {
             debit_account: AccountName::from_log("a"),
             credit_account: AccountName::from_log("b"),
             asset: AssetCode::from_log("USD"),
             amount: Decimal::parse("1.50").unwrap(),
+            up_to: false,
+        }
+    }
+
+    fn transfer() -> Transfer {
+        Transfer {
+            id: Id::Text("t-1".into()),
+            movement: Movement::Post(leg()),
             reference: "rent".into(),
             effective_at: Some(-5),
         }
@@ -67,15 +75,33 @@ mod tests {
         let account = AccountName::from_log("c");
         let asset = AssetCode::from_log("EUR");
         let amount = Decimal::parse("15").unwrap();
+        let post = |leg| Transfer { movement: Movement::Post(leg), ..transfer() };
         vec![
-            ("debit_account", Transfer { debit_account: account.clone(), ..transfer() }),
-            ("credit_account", Transfer { credit_account: account, ..transfer() }),
-            ("asset", Transfer { asset, ..transfer() }),
-            ("amount", Transfer { amount, ..transfer() }),
+            ("debit_account", post(Leg { debit_account: account.clone(), ..leg() })),
+            ("credit_account", post(Leg { credit_account: account, ..leg() })),
+            ("asset", post(Leg { asset, ..leg() })),
+            ("amount", post(Leg { amount, ..leg() })),
+            ("up_to", post(Leg { up_to: true, ..leg() })),
             ("reference", Transfer { reference: "Rent".into(), ..transfer() }),
             ("reference", Transfer { reference: "".into(), ..transfer() }),
             ("effective_time", Transfer { effective_at: Some(5), ..transfer() }),
             ("effective_time", Transfer { effective_at: None, ..transfer() }),
+        ]
+    }
+
+    /// Each differs from the one before in the field that stands beside it.
+    fn kinds() -> Vec<(&'static str, Transfer)> {
+        let moves = |movement| Transfer { movement, ..transfer() };
+        let (hold, other) = (Id::Text("h".into()), Id::Text("i".into()));
+        let amount = Some(leg().amount);
+        vec![
+            ("kind", moves(Movement::Hold { leg: leg(), expires_at: None })),
+            ("expire_time", moves(Movement::Hold { leg: leg(), expires_at: Some(-5) })),
+            ("kind", moves(Movement::Capture { hold: hold.clone(), amount })),
+            ("amount", moves(Movement::Capture { hold: hold.clone(), amount: None })),
+            ("hold_id", moves(Movement::Capture { hold: other.clone(), amount: None })),
+            ("kind", moves(Movement::Void { hold: other })),
+            ("hold_id", moves(Movement::Void { hold })),
         ]
     }
 
@@ -89,6 +115,12 @@ mod tests {
         for (field, other) in changed() {
             assert_eq!(first.first_difference(&other), Some(field));
             assert!(hashes.insert(of_transfer(&other)), "{field}");
+        }
+        let mut before = first;
+        for (field, other) in kinds() {
+            assert_eq!(before.first_difference(&other), Some(field));
+            assert!(hashes.insert(of_transfer(&other)), "{field}");
+            before = other;
         }
     }
 
@@ -129,6 +161,7 @@ mod tests {
             of_command(&creating("USD", 2)),
             of_command(&opening("a", AccountType::Liability, true)),
             of_command(&posting(vec![transfer(), plain])),
+            of_command(&posting(kinds().into_iter().map(|(_, transfer)| transfer).collect())),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -137,6 +170,7 @@ mod tests {
             "cde6ef0359aef67ee0a1e5ad7c100a94",
             "93e1be4ce3925030e0363c4c72231f6c",
             "92fd3a41619a85b4dda5f0ff86808314",
+            "",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

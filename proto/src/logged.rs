@@ -134,6 +134,18 @@ fn event_to_wire(event: &Event) -> wire::Event {
             })
         }
         Event::TransferBatch(batch) => Kind::TransferBatch(batch::to_wire(batch)),
+        Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
+            let (amount_high, amount_low) = batch::split(*amount);
+            Kind::HoldExpired(wire::HoldExpired {
+                ledger: ledger.0,
+                hold: Some(id_to_wire(hold)),
+                debit_account: debit_account.0,
+                credit_account: credit_account.0,
+                asset: asset.0,
+                amount_low,
+                amount_high,
+            })
+        }
         Event::CommandRefused { ledger, rejection } => Kind::CommandRefused(wire::CommandRefused {
             ledger: ledger.to_string(),
             code: rejection.code.number(),
@@ -175,6 +187,14 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
                 .ok_or_else(|| DecodeError::new("account status"))?,
         },
         Kind::TransferBatch(e) => Event::TransferBatch(batch::from_wire(e)?),
+        Kind::HoldExpired(e) => Event::HoldExpired {
+            ledger: LedgerHandle(e.ledger),
+            hold: hold_from_wire(e.hold)?,
+            debit_account: AccountHandle(e.debit_account),
+            credit_account: AccountHandle(e.credit_account),
+            asset: AssetHandle(e.asset),
+            amount: batch::join(e.amount_low, e.amount_high),
+        },
         Kind::CommandRefused(e) => Event::CommandRefused {
             ledger: LedgerName::from_log(&e.ledger),
             rejection: rejection_from_wire(e.code, &e.subject)?,
@@ -198,6 +218,10 @@ fn id_from_wire(id: wire::Id) -> Result<Id, DecodeError> {
         Some(Form::Text(text)) => Ok(Id::Text(text.into())),
         None => Err(DecodeError::new("an id without a form")),
     }
+}
+
+fn hold_from_wire(id: Option<wire::Id>) -> Result<Id, DecodeError> {
+    id_from_wire(id.ok_or_else(|| DecodeError::new("a hold without an id"))?)
 }
 
 fn rejection_from_wire(code: u32, subject: &str) -> Result<Rejection, DecodeError> {

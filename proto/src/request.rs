@@ -4,7 +4,7 @@
 use ledger_domain::limits::{ASSET_SCALE_MAX, BATCH_TRANSFERS_MAX, REFERENCE_BYTES_MAX};
 use ledger_domain::{
     AccountChange, AccountRules, AccountType, AmountError, Code, Command, CommandBody, Decimal, Id,
-    Rejection, Transfer,
+    Leg, Movement, Rejection, Timestamp, Transfer, TransferKind,
 };
 
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
@@ -137,28 +137,85 @@ fn request_id(text: &str) -> Result<Option<Id>, Rejection> {
 /// A flat chain of checks in the order of `Code`.
 fn transfer(wire: &v1::Transfer) -> Result<Transfer, Rejection> {
     let id: Id = parse_id("transfer_id", &wire.transfer_id)?;
-    let debit_account = parse_account("debit_account", &wire.debit_account)?;
-    let credit_account = parse_account("credit_account", &wire.credit_account)?;
-    let asset = parse_asset("asset", &wire.asset)?;
-    let effective_at = match &wire.effective_time {
-        None => None,
-        Some(at) => Some(time::from_wire(at).ok_or_else(|| {
-            malformed("effective_time", "", "an instant of the years 1678 to 2262")
-        })?),
+    let kind = match wire.kind {
+        0 => Some(TransferKind::Post),
+        number => u8::try_from(number).ok().and_then(TransferKind::from_number),
     };
-    let amount = Decimal::parse(&wire.amount).map_err(|error| amount_refused(error, wire))?;
-    if amount.is_zero() {
-        return Err(Rejection::new(Code::ZeroAmount, "amount"));
-    }
-    if debit_account == credit_account {
-        return Err(Rejection::new(Code::SameAccount, debit_account.as_str()));
-    }
+    let kind = kind.ok_or_else(|| malformed("kind", "", "is one of the four kinds"))?;
+    only_its_own_fields(wire, kind)?;
+    let effective_at = instant("effective_time", wire.effective_time.as_ref())?;
+    let movement = match kind {
+        TransferKind::Post => Movement::Post(leg(wire)?),
+        TransferKind::Hold => {
+            let expires_at = instant("expire_time", wire.expire_time.as_ref())?;
+            Movement::Hold { leg: leg(wire)?, expires_at }
+        }
+        TransferKind::Capture => {
+            let hold = parse_id("hold_id", &wire.hold_id)?;
+            let all = wire.amount.is_empty();
+            Movement::Capture { hold, amount: (!all).then(|| amount(wire)).transpose()? }
+        }
+        TransferKind::Void => Movement::Void { hold: parse_id("hold_id", &wire.hold_id)? },
+    };
     if wire.reference.len() > REFERENCE_BYTES_MAX {
         let subject = format!("reference has more than {REFERENCE_BYTES_MAX} bytes");
         return Err(Rejection::new(Code::TooLong, &subject));
     }
-    let reference = wire.reference.as_str().into();
-    Ok(Transfer { id, debit_account, credit_account, asset, amount, reference, effective_at })
+    Ok(Transfer { id, movement, reference: wire.reference.as_str().into(), effective_at })
+}
+
+/// Somebody who sets a field that means nothing for the kind meant another kind.
+fn only_its_own_fields(wire: &v1::Transfer, kind: TransferKind) -> Result<(), Rejection> {
+    use TransferKind::{Capture, Hold, Post, Void};
+    let fields: [(_, bool, &[TransferKind]); 8] = [
+        ("debit_account", !wire.debit_account.is_empty(), &[Post, Hold]),
+        ("credit_account", !wire.credit_account.is_empty(), &[Post, Hold]),
+        ("asset", !wire.asset.is_empty(), &[Post, Hold]),
+        ("hold_id", !wire.hold_id.is_empty(), &[Capture, Void]),
+        ("amount", !wire.amount.is_empty(), &[Post, Hold, Capture]),
+        ("up_to", wire.up_to, &[Post, Hold]),
+        ("expire_time", wire.expire_time.is_some(), &[Hold]),
+        ("asked_amount", !wire.asked_amount.is_empty(), &[]),
+    ];
+    for (field, is_set, kinds) in fields {
+        if is_set && !kinds.contains(&kind) {
+            let rule = match kind {
+                Post => "is no field of a post",
+                Hold => "is no field of a hold",
+                Capture => "is no field of a capture: it is that of the hold",
+                Void => "is no field of a void: it is that of the hold",
+            };
+            return Err(malformed(field, "", rule));
+        }
+    }
+    Ok(())
+}
+
+fn leg(wire: &v1::Transfer) -> Result<Leg, Rejection> {
+    let debit_account = parse_account("debit_account", &wire.debit_account)?;
+    let credit_account = parse_account("credit_account", &wire.credit_account)?;
+    let asset = parse_asset("asset", &wire.asset)?;
+    let amount = amount(wire)?;
+    if debit_account == credit_account {
+        return Err(Rejection::new(Code::SameAccount, debit_account.as_str()));
+    }
+    Ok(Leg { debit_account, credit_account, asset, amount, up_to: wire.up_to })
+}
+
+fn amount(wire: &v1::Transfer) -> Result<Decimal, Rejection> {
+    let amount = Decimal::parse(&wire.amount).map_err(|error| amount_refused(error, wire))?;
+    if amount.is_zero() {
+        return Err(Rejection::new(Code::ZeroAmount, "amount"));
+    }
+    Ok(amount)
+}
+
+fn instant(
+    field: &str,
+    at: Option<&prost_types::Timestamp>,
+) -> Result<Option<Timestamp>, Rejection> {
+    let rule = "an instant of the years 1678 to 2262";
+    at.map(|at| time::from_wire(at).ok_or_else(|| malformed(field, "", rule))).transpose()
 }
 
 fn amount_refused(error: AmountError, wire: &v1::Transfer) -> Rejection {

@@ -2,7 +2,8 @@
 
 use ledger_domain::event::Row;
 use ledger_domain::{
-    Decimal, Event, Ledger, LedgerHandle, LedgerName, PostedTransfer, State, Timestamp, Transfer,
+    AcceptedTransfer, Decimal, Effect, Event, Ledger, LedgerHandle, LedgerName, Leg, Movement,
+    State, Timestamp, Transfer,
 };
 use ledger_proto::hash::of_transfer;
 use ledger_proto::logged::LoggedCommand;
@@ -49,8 +50,8 @@ pub(super) fn of_command(
             let book = ledger(state, batch.ledger);
             for (row, content) in batch.iter() {
                 let (id, content_hash, refused) = match content {
-                    Row::Posted(posted) => {
-                        (&posted.id, of_transfer(&as_asked(state, book, posted)), None)
+                    Row::Accepted(accepted) => {
+                        (&accepted.id, of_transfer(&as_asked(state, book, accepted)), None)
                     }
                     Row::Refused(refused) => {
                         let hash = of_transfer(&refused.transfer);
@@ -73,29 +74,42 @@ fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
         Event::LedgerCreated { name, .. } => name,
         Event::AssetCreated { ledger: handle, .. }
         | Event::AccountOpened { ledger: handle, .. }
-        | Event::AccountStatusChanged { ledger: handle, .. } => &ledger(state, *handle).name,
+        | Event::AccountStatusChanged { ledger: handle, .. }
+        | Event::HoldExpired { ledger: handle, .. } => &ledger(state, *handle).name,
         Event::TransferBatch(batch) => &ledger(state, batch.ledger).name,
         Event::CommandRefused { ledger, .. } => ledger,
     }
 }
 
 /// The transfer as it was asked for: what its id stands for.
-fn as_asked(state: &State, book: &Ledger, posted: &PostedTransfer) -> Transfer {
+fn as_asked(state: &State, book: &Ledger, accepted: &AcceptedTransfer) -> Transfer {
     let name = |handle| state.account(handle).map(|account| account.name.clone());
-    let asset = book.asset(posted.asset);
+    let asset = book.asset(accepted.asset);
     let (Some(debit_account), Some(credit_account), Some(asset)) =
-        (name(posted.debit_account), name(posted.credit_account), asset)
+        (name(accepted.debit_account), name(accepted.credit_account), asset)
     else {
-        panic!("a posted transfer names what was opened and created before it");
+        panic!("an accepted transfer names what was opened and created before it");
+    };
+    let asked = accepted.up_to.as_ref().map_or(accepted.amount, |asked| **asked);
+    let amount = Decimal::from_minor(asked, asset.scale);
+    let leg = || {
+        let (asset, up_to) = (asset.code.clone(), accepted.up_to.is_some());
+        Leg { debit_account, credit_account, asset, amount, up_to }
+    };
+    let movement = match &accepted.effect {
+        Effect::Post => Movement::Post(leg()),
+        Effect::Hold { expires_at } => Movement::Hold { leg: leg(), expires_at: *expires_at },
+        Effect::Capture(capture) => {
+            let amount = (!capture.rest).then_some(amount);
+            Movement::Capture { hold: capture.hold.clone(), amount }
+        }
+        Effect::Void { hold } => Movement::Void { hold: (**hold).clone() },
     };
     Transfer {
-        id: posted.id.clone(),
-        debit_account,
-        credit_account,
-        asset: asset.code.clone(),
-        amount: Decimal::from_minor(posted.amount, asset.scale),
-        reference: posted.reference.clone(),
-        effective_at: posted.effective_at,
+        id: accepted.id.clone(),
+        movement,
+        reference: accepted.reference.clone(),
+        effective_at: accepted.effective_at,
     }
 }
 

@@ -19,7 +19,7 @@ const MAGIC: &[u8; 8] = b"LGSNAP01";
 const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,assets:[Asset{code,scale}]}],\
     accounts:[Account{ledger,name,account_type,rules:{may_go_negative},status,\
     balances:[(asset,Balance{debits_posted,credits_posted,debits_pending,credits_pending})]}],\
-    recorded_at}";
+    holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at}},recorded_at}";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + HASH_BYTES + CURSOR_BYTES + HASH_BYTES;
 /// Fast: the state is mostly names and counters.

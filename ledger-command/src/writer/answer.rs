@@ -1,7 +1,8 @@
 //! From an outcome to the answer that leaves once its commits count.
 
 use ledger_domain::{
-    Code, Command, CommandBody, ItemOutcome, Outcome, Rejection, State, Timestamp, Transfer,
+    AccountName, Code, Command, CommandBody, ItemOutcome, Leg, Outcome, Rejection, State,
+    Timestamp, Transfer,
 };
 
 use super::Place;
@@ -75,7 +76,7 @@ fn of_items(
     let mut lookups = Vec::new();
     for (place, outcome) in items.iter().enumerate() {
         let answer = match outcome {
-            ItemOutcome::Posted { row } => Answer::Accepted(fresh.receipt(*row)),
+            ItemOutcome::Accepted { row } => Answer::Accepted(fresh.receipt(*row)),
             ItemOutcome::Refused { row, rejection } => {
                 Answer::Refused { rejection: rejection.clone(), receipt: Some(fresh.receipt(*row)) }
             }
@@ -128,14 +129,14 @@ fn repeated(first: &Answer<Place>) -> Answer<Place> {
 
 fn resolve(state: &State, command: &Command, transfer: &Transfer) -> Resolved {
     let book = state.ledger_by_name(&command.ledger).and_then(|handle| state.ledger(handle));
-    let asset = book.and_then(|book| {
-        let handle = book.asset_by_code(&transfer.asset)?;
-        Some((handle, book.asset(handle)?.scale))
-    });
+    let leg = transfer.movement.leg();
+    let account = |name: fn(&Leg) -> &AccountName| book?.account_by_name(name(leg?));
+    let scales = book.map(|book| book.assets.iter().map(|asset| asset.scale).collect());
     Resolved {
-        debit_account: book.and_then(|book| book.account_by_name(&transfer.debit_account)),
-        credit_account: book.and_then(|book| book.account_by_name(&transfer.credit_account)),
-        asset,
+        debit_account: account(|leg| &leg.debit_account),
+        credit_account: account(|leg| &leg.credit_account),
+        asset: book.zip(leg).and_then(|(book, leg)| book.asset_by_code(&leg.asset)),
+        scales: scales.unwrap_or_default(),
         transfer: transfer.clone(),
     }
 }

@@ -4,19 +4,22 @@ use std::collections::HashMap;
 
 use ledger_domain::{
     Code, Command, CommandBody, Decision, Id, ItemOutcome, LedgerHandle, Outcome, Prior, Rejection,
-    Seen, Timestamp, Transfer, apply, decide,
+    Seen, Timestamp, Transfer, apply, decide, decide_due,
 };
 use ledger_log::record::Chain;
 use ledger_proto::hash::{of_command, of_transfer};
 use ledger_proto::logged::{self, LoggedCommand};
 
 use super::answer::{self, Fresh};
-use super::draft::Draft;
+use super::draft::{Draft, RECORD_OVERHEAD_BYTES};
 use super::recent::RecentEntry;
 use super::term::{Phase, Serving};
 use super::{InFlight, Place, Waiting, Writer, WriterLimits};
 use crate::ids::{IdEntry, Keys, request_key, transfer_key};
 use crate::reply::{Answer, Replied, Reply, Request};
+
+/// Bytes of an event that is due, in the log: an id of 64, numbers and tags. An upper bound.
+const DUE_EVENT_BYTES_MAX: usize = 160;
 
 /// The first outcome of an id.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +49,9 @@ struct Looked {
 }
 
 impl Writer {
-    /// Decides and sends all that is ready and has room.
+    /// Decides and sends all that is ready or due and has room.
     pub(super) fn drain(&mut self, now: Timestamp) {
-        while !self.queue.is_empty() {
+        while !self.queue.is_empty() || self.is_due(now) {
             self.release();
             // Forgotten before the store is looked into: what is forgotten here is found there.
             self.recent.prune(self.parts.link.followed());
@@ -62,6 +65,7 @@ impl Writer {
             };
             let sequence = self.speculation.sequence + 1;
             let mut draft = Draft::new(sequence, now.max(self.speculation.recorded_at + 1));
+            self.take_due(&mut draft);
             for _ in 0..group {
                 let Some(request) = self.queue.pop_front() else { break };
                 let weight = request.weight();
@@ -75,6 +79,33 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.speculation.state.next_due().is_some_and(|at| at <= now)
+    }
+
+    /// What is due comes before every command of its commit.
+    fn take_due(&mut self, draft: &mut Draft) {
+        let bytes_max = self.limits.commit_bytes_max.min(self.record_bytes_max);
+        let max = (bytes_max.saturating_sub(RECORD_OVERHEAD_BYTES) / DUE_EVENT_BYTES_MAX).max(1);
+        let events = decide_due(&self.speculation.state, draft.now, max);
+        if events.is_empty() {
+            return;
+        }
+        let width = events.iter().map(ledger_domain::Event::width).sum();
+        events.iter().for_each(|event| apply(&mut self.speculation.state, event));
+        let logged = LoggedCommand {
+            request_id: None,
+            actor: String::new(),
+            traceparent: String::new(),
+            cause: None,
+            source: None,
+            // Nobody asked.
+            content_hash: [0; 16],
+            events,
+        };
+        draft.push(logged::encode(&logged), width);
     }
 
     fn has_room(&mut self) -> bool {
@@ -288,7 +319,7 @@ impl Writer {
         let Some(ledger) = self.speculation.state.ledger_by_name(&command.ledger) else { return };
         for (item, (transfer, hash)) in items.iter().zip(transfers.iter().zip(hashes)) {
             let (row, refused) = match item {
-                ItemOutcome::Posted { row } => (*row, None),
+                ItemOutcome::Accepted { row } => (*row, None),
                 ItemOutcome::Refused { row, rejection } => (*row, Some(rejection.code)),
                 ItemOutcome::Before(_)
                 | ItemOutcome::Repeats { .. }

@@ -1,28 +1,32 @@
 //! Transfers are decided in order, each upon the balances that those before it left.
 
 use super::{Decision, ItemOutcome, Known, Outcome, Seen};
-use crate::amount::AmountError;
-use crate::command::{AccountStatus, Transfer};
-use crate::event::{Event, PostedTransfer, RefusedTransfer, TransferBatch};
+use crate::amount::{AmountError, Decimal};
+use crate::command::{AccountStatus, Leg, Movement, Timestamp, Transfer};
+use crate::event::{AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, TransferBatch};
 use crate::index::Index;
-use crate::name::{AccountName, LedgerName};
+use crate::name::{AccountName, Id, LedgerName};
 use crate::rejection::{Code, Rejection};
-use crate::state::{Account, AccountHandle, AssetHandle, Balance, Ledger, State};
+use crate::state::{
+    Account, AccountHandle, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State, Step,
+};
 
 pub(super) fn decide(
     state: &State,
     ledger: &LedgerName,
     transfers: &[Transfer],
     known: Known<'_>,
+    now: Timestamp,
 ) -> Result<Decision, Rejection> {
     assert!(known.is_empty() || known.len() == transfers.len(), "one entry for each transfer");
     let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
     let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
     let book = state.ledger(handle).ok_or_else(unknown)?;
 
-    let mut draft = Draft { state, book, touched: Index::default() };
-    let mut batch = TransferBatch { ledger: handle, posted: Vec::new(), refused: Vec::new() };
-    batch.posted.reserve(transfers.len());
+    let (touched, holds) = (Index::default(), Index::default());
+    let mut draft = Draft { state, ledger: handle, book, now, touched, holds };
+    let mut batch = TransferBatch { ledger: handle, accepted: Vec::new(), refused: Vec::new() };
+    batch.accepted.reserve(transfers.len());
     let mut items = Vec::with_capacity(transfers.len());
     for (place, transfer) in transfers.iter().enumerate() {
         items.push(match known.get(place).unwrap_or(&Seen::New) {
@@ -33,7 +37,7 @@ pub(super) fn decide(
                 let field = first.and_then(|first| first.first_difference(transfer));
                 ItemOutcome::Reuses { item: *item, field: field.unwrap_or("transfer_id") }
             }
-            Seen::New => draft.post(transfer, &mut batch),
+            Seen::New => draft.take(transfer, &mut batch),
         });
     }
     let nothing_new = batch.rows() == 0;
@@ -44,17 +48,21 @@ pub(super) fn decide(
 /// The state as it would be after the transfers decided so far.
 struct Draft<'a> {
     state: &'a State,
+    ledger: LedgerHandle,
     book: &'a Ledger,
+    now: Timestamp,
     touched: Index<(AccountHandle, AssetHandle), Balance>,
+    /// Holds that it opened or reduced; nothing is left of one that ended.
+    holds: Index<Id, Hold>,
 }
 
 impl<'a> Draft<'a> {
-    fn post(&mut self, transfer: &Transfer, batch: &mut TransferBatch) -> ItemOutcome {
+    fn take(&mut self, transfer: &Transfer, batch: &mut TransferBatch) -> ItemOutcome {
         let row = batch.rows();
-        match self.check(transfer) {
-            Ok(posted) => {
-                batch.posted.push(posted);
-                ItemOutcome::Posted { row }
+        match self.accept(transfer) {
+            Ok(accepted) => {
+                batch.accepted.push(accepted);
+                ItemOutcome::Accepted { row }
             }
             Err(rejection) => {
                 let refused = RefusedTransfer {
@@ -68,63 +76,193 @@ impl<'a> Draft<'a> {
         }
     }
 
+    fn accept(&mut self, transfer: &Transfer) -> Result<AcceptedTransfer, Rejection> {
+        match &transfer.movement {
+            Movement::Post(leg) => self.accept_leg(transfer, leg, Effect::Post),
+            Movement::Hold { leg, expires_at } => {
+                self.accept_leg(transfer, leg, Effect::Hold { expires_at: *expires_at })
+            }
+            Movement::Capture { hold, amount } => self.capture(transfer, hold, *amount),
+            Movement::Void { hold } => self.void(transfer, hold),
+        }
+    }
+
     /// A flat chain of checks in the order of `Code`, then the one change.
-    fn check(&mut self, transfer: &Transfer) -> Result<PostedTransfer, Rejection> {
-        let reject = |code, subject: &str| Rejection::new(code, subject);
-        let (debit_handle, debit_account) = self
-            .account(&transfer.debit_account)
-            .ok_or_else(|| reject(Code::UnknownDebitAccount, transfer.debit_account.as_str()))?;
-        let (credit_handle, credit_account) = self
-            .account(&transfer.credit_account)
-            .ok_or_else(|| reject(Code::UnknownCreditAccount, transfer.credit_account.as_str()))?;
-        both_open(debit_account, credit_account)?;
-        let unknown_asset = || reject(Code::UnknownAsset, transfer.asset.as_str());
-        let asset = self.book.asset_by_code(&transfer.asset).ok_or_else(unknown_asset)?;
+    fn accept_leg(
+        &mut self,
+        transfer: &Transfer,
+        leg: &Leg,
+        effect: Effect,
+    ) -> Result<AcceptedTransfer, Rejection> {
+        let Leg { debit_account, credit_account, amount, up_to, .. } = leg;
+        let debit = self
+            .account(debit_account)
+            .ok_or_else(|| reject(Code::UnknownDebitAccount, debit_account.as_str()))?;
+        let credit = self
+            .account(credit_account)
+            .ok_or_else(|| reject(Code::UnknownCreditAccount, credit_account.as_str()))?;
+        both_open(debit.account, credit.account)?;
+        let expires_at = match effect {
+            Effect::Hold { expires_at } => expires_at,
+            Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
+        };
+        if expires_at.is_some_and(|at| at <= self.now) {
+            return Err(reject(Code::HoldExpired, "expire_time"));
+        }
+        let unknown_asset = || reject(Code::UnknownAsset, leg.asset.as_str());
+        let asset = self.book.asset_by_code(&leg.asset).ok_or_else(unknown_asset)?;
         let scale = self.book.asset(asset).ok_or_else(unknown_asset)?.scale;
-        let amount = transfer.amount.to_minor(scale).map_err(|error| match error {
-            AmountError::TooManyDecimals => reject(Code::TooManyDecimals, "amount"),
-            AmountError::Malformed | AmountError::Overflow => reject(Code::Overflow, "amount"),
-        })?;
+        let asked = to_minor(*amount, scale)?;
 
-        let overflow = |name: &str| reject(Code::Overflow, name);
-        let debited = self
-            .balance(debit_handle, debit_account, asset)
-            .debited(amount)
-            .ok_or_else(|| overflow(transfer.debit_account.as_str()))?;
-        let credited = self
-            .balance(credit_handle, credit_account, asset)
-            .credited(amount)
-            .ok_or_else(|| overflow(transfer.credit_account.as_str()))?;
-        let debit_shrinks = !debit_account.account_type.is_debit_normal();
-        if debit_shrinks && !debit_account.allows(debited) {
-            return Err(reject(Code::InsufficientFunds, transfer.debit_account.as_str()));
-        }
-        let credit_shrinks = credit_account.account_type.is_debit_normal();
-        if credit_shrinks && !credit_account.allows(credited) {
-            return Err(reject(Code::InsufficientFunds, transfer.credit_account.as_str()));
+        let (debited, credited) = (self.balance(debit, asset), self.balance(credit, asset));
+        let room =
+            [debit.account.room(debited, Side::Debit), credit.account.room(credited, Side::Credit)];
+        let amount = match up_to {
+            true => room.into_iter().flatten().fold(asked, u128::min),
+            false => asked,
+        };
+        let (debit_account, credit_account) = (debit.handle, credit.handle);
+        let moved = Hold { debit_account, credit_account, asset, amount, expires_at };
+        let after = self.after(&moved, [debited, credited], effect.step())?;
+        for (it, room) in [debit, credit].into_iter().zip(room) {
+            if room.is_some_and(|room| room < amount.max(1)) {
+                return Err(reject(Code::InsufficientFunds, it.account.name.as_str()));
+            }
         }
 
-        self.touched.insert((debit_handle, asset), debited);
-        self.touched.insert((credit_handle, asset), credited);
-        Ok(PostedTransfer {
-            id: transfer.id.clone(),
-            debit_account: debit_handle,
-            credit_account: credit_handle,
-            asset,
-            amount,
-            reference: transfer.reference.clone(),
-            effective_at: transfer.effective_at,
+        self.touch(&moved, after);
+        if matches!(effect, Effect::Hold { .. }) {
+            self.holds.insert(transfer.id.clone(), moved.clone());
+        }
+        let up_to = up_to.then(|| Box::new(asked));
+        Ok(accepted(transfer, &moved, effect, up_to))
+    }
+
+    /// A capture ignores what has become of the accounts: its amount is promised.
+    fn capture(
+        &mut self,
+        transfer: &Transfer,
+        id: &Id,
+        asked: Option<Decimal>,
+    ) -> Result<AcceptedTransfer, Rejection> {
+        let hold = self.open_hold(id)?;
+        let amount = match asked {
+            None => hold.amount,
+            Some(asked) => {
+                let scale = self.book.asset(hold.asset).map_or(0, |asset| asset.scale);
+                to_minor(asked, scale)?
+            }
+        };
+        let exceeds = || reject(Code::ExceedsHold, "amount");
+        let remaining = hold.amount.checked_sub(amount).ok_or_else(exceeds)?;
+        let moved = Hold { amount, ..hold.clone() };
+        let after = self.after(&moved, self.balances(&hold), Step::Capture)?;
+        self.touch(&moved, after);
+        self.holds.insert(id.clone(), Hold { amount: remaining, ..hold });
+        let capture = Capture { hold: id.clone(), rest: asked.is_none(), remaining };
+        Ok(accepted(transfer, &moved, Effect::Capture(Box::new(capture)), None))
+    }
+
+    fn void(&mut self, transfer: &Transfer, id: &Id) -> Result<AcceptedTransfer, Rejection> {
+        let hold = self.open_hold(id)?;
+        let after = self.after(&hold, self.balances(&hold), Step::Release)?;
+        self.touch(&hold, after);
+        self.holds.insert(id.clone(), Hold { amount: 0, ..hold.clone() });
+        Ok(accepted(transfer, &hold, Effect::Void { hold: Box::new(id.clone()) }, None))
+    }
+
+    /// A hold that can be captured and voided: of which something is left, in time.
+    fn open_hold(&self, id: &Id) -> Result<Hold, Rejection> {
+        let hold = self.holds.get(id).or_else(|| self.state.hold(self.ledger, id));
+        let hold = hold.filter(|hold| hold.amount > 0);
+        let hold = hold.ok_or_else(|| reject(Code::HoldNotOpen, &id.to_string()))?;
+        if hold.is_expired(self.now) {
+            return Err(reject(Code::HoldExpired, &id.to_string()));
+        }
+        Ok(hold.clone())
+    }
+
+    fn account(&self, name: &AccountName) -> Option<Found<'a>> {
+        let handle = self.book.account_by_name(name)?;
+        self.state.account(handle).map(|account| Found { handle, account })
+    }
+
+    fn balance(&self, of: Found<'_>, asset: AssetHandle) -> Balance {
+        let touched = self.touched.get(&(of.handle, asset));
+        touched.copied().unwrap_or_else(|| of.account.balance(asset))
+    }
+
+    /// Balances of both accounts of a hold.
+    fn balances(&self, hold: &Hold) -> [Balance; 2] {
+        [hold.debit_account, hold.credit_account].map(|handle| {
+            let account = self.state.account(handle);
+            account.map_or_else(Balance::default, |account| {
+                self.balance(Found { handle, account }, hold.asset)
+            })
         })
     }
 
-    fn account(&self, name: &AccountName) -> Option<(AccountHandle, &'a Account)> {
-        let handle = self.book.account_by_name(name)?;
-        self.state.account(handle).map(|account| (handle, account))
+    /// Balances of both accounts after a step.
+    fn after(
+        &self,
+        moved: &Hold,
+        [debit, credit]: [Balance; 2],
+        step: Step,
+    ) -> Result<[Balance; 2], Rejection> {
+        let overflow = |handle| {
+            let name = self.state.account(handle).map_or("", |account| account.name.as_str());
+            reject(Code::Overflow, name)
+        };
+        Ok([
+            debit
+                .after(Side::Debit, step, moved.amount)
+                .ok_or_else(|| overflow(moved.debit_account))?,
+            credit
+                .after(Side::Credit, step, moved.amount)
+                .ok_or_else(|| overflow(moved.credit_account))?,
+        ])
     }
 
-    fn balance(&self, handle: AccountHandle, account: &Account, asset: AssetHandle) -> Balance {
-        let touched = self.touched.get(&(handle, asset));
-        touched.copied().unwrap_or_else(|| account.balance(asset))
+    fn touch(&mut self, moved: &Hold, [debit, credit]: [Balance; 2]) {
+        self.touched.insert((moved.debit_account, moved.asset), debit);
+        self.touched.insert((moved.credit_account, moved.asset), credit);
+    }
+}
+
+/// An account that was asked for by name.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    handle: AccountHandle,
+    account: &'a Account,
+}
+
+fn reject(code: Code, subject: &str) -> Rejection {
+    Rejection::new(code, subject)
+}
+
+fn to_minor(amount: Decimal, scale: u8) -> Result<u128, Rejection> {
+    amount.to_minor(scale).map_err(|error| match error {
+        AmountError::TooManyDecimals => reject(Code::TooManyDecimals, "amount"),
+        AmountError::Malformed | AmountError::Overflow => reject(Code::Overflow, "amount"),
+    })
+}
+
+fn accepted(
+    transfer: &Transfer,
+    moved: &Hold,
+    effect: Effect,
+    up_to: Option<Box<u128>>,
+) -> AcceptedTransfer {
+    AcceptedTransfer {
+        id: transfer.id.clone(),
+        effect,
+        debit_account: moved.debit_account,
+        credit_account: moved.credit_account,
+        asset: moved.asset,
+        amount: moved.amount,
+        up_to,
+        reference: transfer.reference.clone(),
+        effective_at: transfer.effective_at,
     }
 }
 

@@ -37,14 +37,14 @@ fn each_item_sees_those_before_it() {
     ]);
     let decision = decide(&state, &command, &[], 1);
     let Outcome::Items(items) = &decision.outcome else { panic!("a batch has items") };
-    assert!(matches!(items[0], ItemOutcome::Posted { row: 0 }));
+    assert!(matches!(items[0], ItemOutcome::Accepted { row: 0 }));
     let ItemOutcome::Refused { row: 1, rejection } = &items[1] else { panic!("{:?}", items[1]) };
     assert_eq!(rejection.code, Code::InsufficientFunds);
-    assert!(matches!(items[2], ItemOutcome::Posted { row: 2 }));
-    assert!(matches!(items[3], ItemOutcome::Posted { row: 3 }));
+    assert!(matches!(items[2], ItemOutcome::Accepted { row: 2 }));
+    assert!(matches!(items[3], ItemOutcome::Accepted { row: 3 }));
 
     let [Event::TransferBatch(event)] = decision.events.as_slice() else { panic!("one event") };
-    assert_eq!((event.rows(), event.posted.len(), event.refused.len()), (4, 3, 1));
+    assert_eq!((event.rows(), event.accepted.len(), event.refused.len()), (4, 3, 1));
     let rows: Vec<_> = event.iter().map(|(row, _)| row).collect();
     assert_eq!(rows, [0, 1, 2, 3]);
     assert_eq!(decision.events[0].width(), 4);
@@ -69,7 +69,7 @@ fn known_ids_record_nothing_and_take_no_row() {
     let decision = decide(&state, &command, &known, 1);
     let expected = [
         ItemOutcome::Before(prior.clone()),
-        ItemOutcome::Posted { row: 0 },
+        ItemOutcome::Accepted { row: 0 },
         ItemOutcome::Repeats { item: 1 },
         ItemOutcome::Reuses { item: 1, field: "debit_account" },
     ];

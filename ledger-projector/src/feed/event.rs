@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ledger_domain::amount::format_minor;
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AccountHandle, AssetHandle, Event, LedgerHandle, Position, PostedTransfer, Timestamp, Transfer,
+    AcceptedTransfer, AccountHandle, AssetHandle, Event, LedgerHandle, Position, Timestamp,
+    Transfer,
 };
 use ledger_proto::logged::LoggedCommand;
 use ledger_proto::v1::feed_event::{self as wire, Event as Wire};
@@ -84,8 +86,8 @@ impl Names {
                 let ledger = self.ledger(batch.ledger)?;
                 for (row, item) in batch.iter() {
                     let event = match item {
-                        Row::Posted(posted) => {
-                            Wire::TransferPosted(self.posted(batch.ledger, posted)?)
+                        Row::Accepted(accepted) => {
+                            Wire::TransferAccepted(self.accepted(batch.ledger, accepted)?)
                         }
                         Row::Refused(refused) => {
                             let index = place.index + row;
@@ -102,6 +104,17 @@ impl Names {
                     add(&ledger, row, event);
                 }
             }
+            Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
+                let (asset, scale) = self.asset(*ledger, *asset)?;
+                let expired = wire::HoldExpired {
+                    hold_id: hold.to_string(),
+                    debit_account: self.account(*debit_account)?.to_string(),
+                    credit_account: self.account(*credit_account)?.to_string(),
+                    asset: asset.to_string(),
+                    amount: format_minor(*amount, scale),
+                };
+                add(&self.ledger(*ledger)?, 0, Wire::HoldExpired(expired));
+            }
             Event::CommandRefused { ledger, rejection } => {
                 let position = Position::event(partition, place.offset, place.index);
                 let refusal = answer::refusal(rejection, Some(position), false);
@@ -111,21 +124,21 @@ impl Names {
         Ok(())
     }
 
-    fn posted(
+    fn accepted(
         &mut self,
         ledger: LedgerHandle,
-        posted: &PostedTransfer,
+        accepted: &AcceptedTransfer,
     ) -> Result<v1::Transfer, StoreError> {
-        let (asset, scale) = self.asset(ledger, posted.asset)?;
-        let debit = self.account(posted.debit_account)?;
-        let credit = self.account(posted.credit_account)?;
+        let (asset, scale) = self.asset(ledger, accepted.asset)?;
+        let debit = self.account(accepted.debit_account)?;
+        let credit = self.account(accepted.credit_account)?;
         let names = answer::TransferNames {
             debit_account: &debit,
             credit_account: &credit,
             asset: &asset,
             scale,
         };
-        Ok(answer::posted(posted, names))
+        Ok(answer::accepted(accepted, names))
     }
 
     fn asked(
@@ -134,7 +147,10 @@ impl Names {
         ledger: LedgerHandle,
         asked: &Transfer,
     ) -> Result<v1::Transfer, StoreError> {
-        let asset = self.view.asset(at, ledger, asked.asset.as_str())?;
+        let asset = match asked.movement.leg() {
+            Some(leg) => self.view.asset(at, ledger, leg.asset.as_str())?,
+            None => None,
+        };
         Ok(answer::asked(asked, asset.map(|asset| asset.scale)))
     }
 

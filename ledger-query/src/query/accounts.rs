@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use ledger_domain::amount::{format_difference, format_minor};
 use ledger_domain::{
-    AccountName, AccountStatus, AccountType, AssetCode, AssetHandle, Balance, LedgerName,
+    AccountName, AccountStatus, AccountType, AssetCode, AssetHandle, Balance, LedgerName, Side,
 };
 use ledger_proto::{answer, resource, v1};
-use ledger_views::{AccountRow, AssetCodeRow, EntryRow, LedgerRow, Place, Side};
+use ledger_views::{AccountRow, AssetCodeRow, EntryRow, LedgerRow, Place};
 
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
@@ -178,6 +178,7 @@ impl Statement<'_> {
             reference: row.reference.to_string(),
             effective_time: row.effective_at.map(answer::timestamp),
             balance: Some(wire_balance(self.asset, self.account_type, row.balance, position)),
+            kind: v1::EntryKind::try_from(i32::from(row.kind.number())).unwrap_or_default().into(),
         })
     }
 }

@@ -1,8 +1,9 @@
-//! Transfers by their id, posted or refused.
+//! Transfers by their id, accepted or refused.
 
-use ledger_domain::{LedgerHandle, Position, PostedTransfer, Transfer};
+use ledger_domain::amount::format_minor;
+use ledger_domain::{AcceptedTransfer, Effect, LedgerHandle, Position, Transfer};
 use ledger_proto::{answer, resource, v1};
-use ledger_views::TransferOutcome;
+use ledger_views::{HoldRow, StoreError, TransferOutcome};
 
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
@@ -24,11 +25,14 @@ impl Query {
         let row = row.ok_or_else(unknown)?;
         let position =
             Position::event(read.view.log().partition, row.place.offset, row.place.index);
-        let (transfer, refusal) = match &row.outcome {
-            TransferOutcome::Posted(posted) => (read.posted(ledger, posted)?, None),
+        let (transfer, refusal, hold) = match &row.outcome {
+            TransferOutcome::Accepted(accepted) => {
+                let hold = read.hold_state(ledger, accepted)?;
+                (read.accepted(ledger, accepted)?, None, hold)
+            }
             TransferOutcome::Refused(asked, rejection) => {
                 let refusal = answer::refusal(rejection, Some(position), false);
-                (read.asked(ledger, asked)?, Some(refusal))
+                (read.asked(ledger, asked)?, Some(refusal), None)
             }
         };
         let recorded_at = commit_row(read.view, row.place.offset)?.recorded_at;
@@ -38,30 +42,59 @@ impl Query {
             recorded_at: Some(answer::timestamp(recorded_at)),
             refusal,
             read_at: Some(read.read_at),
+            hold,
         })
     }
 }
 
 impl Fixed<'_> {
-    fn posted(
+    fn accepted(
         &self,
         ledger: LedgerHandle,
-        posted: &PostedTransfer,
+        accepted: &AcceptedTransfer,
     ) -> Result<v1::Transfer, QueryError> {
-        let asset = self.asset_code(ledger, posted.asset)?;
-        let debit = self.account_name(posted.debit_account)?;
-        let credit = self.account_name(posted.credit_account)?;
+        let asset = self.asset_code(ledger, accepted.asset)?;
+        let debit = self.account_name(accepted.debit_account)?;
+        let credit = self.account_name(accepted.credit_account)?;
         let names = answer::TransferNames {
             debit_account: debit.as_str(),
             credit_account: credit.as_str(),
             asset: asset.code.as_str(),
             scale: asset.scale,
         };
-        Ok(answer::posted(posted, names))
+        Ok(answer::accepted(accepted, names))
+    }
+
+    /// What became of a hold; none of another transfer.
+    fn hold_state(
+        &self,
+        ledger: LedgerHandle,
+        accepted: &AcceptedTransfer,
+    ) -> Result<Option<v1::HoldState>, QueryError> {
+        let AcceptedTransfer { id, asset, amount, effect: Effect::Hold { .. }, .. } = accepted
+        else {
+            return Ok(None);
+        };
+        let missing = || StoreError::Damaged { what: format!("holds: no row of {id}") };
+        let (place, row) = self.view.hold(self.place, ledger, id)?.ok_or_else(missing)?;
+        let HoldRow { status, remaining, released } = row;
+        let captured = amount.saturating_sub(remaining).saturating_sub(released);
+        let scale = self.asset_code(ledger, *asset)?.scale;
+        let status = v1::HoldStatus::try_from(i32::from(status.number())).unwrap_or_default();
+        Ok(Some(v1::HoldState {
+            status: status.into(),
+            captured: format_minor(captured, scale),
+            remaining: format_minor(remaining, scale),
+            released: format_minor(released, scale),
+            position: self.at(place),
+        }))
     }
 
     fn asked(&self, ledger: LedgerHandle, asked: &Transfer) -> Result<v1::Transfer, QueryError> {
-        let asset = self.view.asset(self.place, ledger, asked.asset.as_str())?;
-        Ok(answer::asked(asked, asset.map(|asset| asset.scale)))
+        let scale = match asked.movement.leg() {
+            Some(leg) => self.view.asset(self.place, ledger, leg.asset.as_str())?,
+            None => None,
+        };
+        Ok(answer::asked(asked, scale.map(|asset| asset.scale)))
     }
 }

@@ -5,30 +5,30 @@ use std::collections::VecDeque;
 
 use ledger_domain::limits::BATCH_TRANSFERS_MAX;
 use ledger_domain::{
-    AccountHandle, AccountName, AssetCode, AssetHandle, Decimal, Id, LedgerHandle, PostedTransfer,
-    RefusedTransfer, Transfer, TransferBatch,
+    AcceptedTransfer, AccountHandle, AccountName, AssetCode, AssetHandle, Capture, Decimal, Effect,
+    Id, LedgerHandle, Leg, Movement, RefusedTransfer, Transfer, TransferBatch, TransferKind,
 };
 
-use super::{DecodeError, id_from_wire, id_to_wire, rejection_from_wire};
+use super::{DecodeError, hold_from_wire, id_from_wire, id_to_wire, rejection_from_wire};
 use crate::log_v1 as wire;
 
 pub(super) fn to_wire(batch: &TransferBatch) -> wire::TransferBatch {
-    let posted = &batch.posted;
+    let accepted = &batch.accepted;
     let mut out = wire::TransferBatch {
         ledger: batch.ledger.0,
         rows: batch.rows(),
-        uuids: Vec::with_capacity(posted.len() * 16),
-        debit_accounts: column(posted.iter().map(|t| t.debit_account.0)),
-        credit_accounts: column(posted.iter().map(|t| t.credit_account.0)),
-        assets: column(posted.iter().map(|t| t.asset.0)),
-        amounts_low: column(posted.iter().map(|t| split(t.amount).1)),
+        uuids: Vec::with_capacity(accepted.len() * 16),
+        debit_accounts: column(accepted.iter().map(|t| t.debit_account.0)),
+        credit_accounts: column(accepted.iter().map(|t| t.credit_account.0)),
+        assets: column(accepted.iter().map(|t| t.asset.0)),
+        amounts_low: column(accepted.iter().map(|t| split(t.amount).1)),
         refused: batch.refused.iter().map(refused_to_wire).collect(),
         ..Default::default()
     };
-    if posted.iter().any(|t| split(t.amount).0 != 0) {
-        out.amounts_high = column(posted.iter().map(|t| split(t.amount).0));
+    if accepted.iter().any(|t| split(t.amount).0 != 0) {
+        out.amounts_high = column(accepted.iter().map(|t| split(t.amount).0));
     }
-    for (at, transfer) in (0u32..).zip(posted) {
+    for (at, transfer) in (0u32..).zip(accepted) {
         match &transfer.id {
             Id::Uuid(bytes) => out.uuids.extend_from_slice(bytes),
             Id::Text(text) => {
@@ -44,8 +44,41 @@ pub(super) fn to_wire(batch: &TransferBatch) -> wire::TransferBatch {
             out.effective_time_rows.push(at);
             out.effective_times.push(effective_at);
         }
+        if let Some(up_to) = &transfer.up_to {
+            let (high, low) = split(**up_to);
+            out.up_to_rows.push(at);
+            out.up_to_low.push(low);
+            out.up_to_high.push(high);
+        }
+        push_effect(at, &transfer.effect, &mut out);
     }
     out
+}
+
+/// A post is what is said by nothing.
+fn push_effect(at: u32, effect: &Effect, out: &mut wire::TransferBatch) {
+    match effect {
+        Effect::Post => return,
+        Effect::Hold { expires_at } => {
+            if let Some(expires_at) = expires_at {
+                out.expire_time_rows.push(at);
+                out.expire_times.push(*expires_at);
+            }
+        }
+        Effect::Capture(capture) => {
+            let Capture { hold, rest, remaining } = &**capture;
+            let (high, low) = split(*remaining);
+            out.hold_ids.push(id_to_wire(hold));
+            out.remaining_low.push(low);
+            out.remaining_high.push(high);
+            if *rest {
+                out.rest_rows.push(at);
+            }
+        }
+        Effect::Void { hold } => out.hold_ids.push(id_to_wire(hold)),
+    }
+    out.kind_rows.push(at);
+    out.kinds.push(effect.kind().number().into());
 }
 
 pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, DecodeError> {
@@ -74,30 +107,87 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
     let mut references = Sparse::new(batch.reference_rows, batch.references, "references")?;
     let mut effective =
         Sparse::new(batch.effective_time_rows, batch.effective_times, "effective_times")?;
+    let mut up_to =
+        Sparse::new(batch.up_to_rows, joined(batch.up_to_low, batch.up_to_high)?, "up_to")?;
+    let mut effects = Effects {
+        kinds: Sparse::new(batch.kind_rows, batch.kinds, "kinds")?,
+        holds: batch.hold_ids.into(),
+        remaining: joined(batch.remaining_low, batch.remaining_high)?.into(),
+        rests: rests(batch.rest_rows)?,
+        expire: Sparse::new(batch.expire_time_rows, batch.expire_times, "expire_times")?,
+    };
     let (uuids, rest) = batch.uuids.as_chunks::<16>();
     let mut uuids = uuids.iter();
 
-    let mut posted = Vec::with_capacity(count);
+    let mut accepted = Vec::with_capacity(count);
     for (at, row) in (0u32..).zip(0..count) {
         let id = match texts.take(at) {
             Some(text) => Id::Text(text.into()),
             None => Id::Uuid(*uuids.next().ok_or_else(|| DecodeError::new("uuids"))?),
         };
-        posted.push(PostedTransfer {
+        accepted.push(AcceptedTransfer {
             id,
+            effect: effects.take(at)?,
             debit_account: AccountHandle(debits.get(row)),
             credit_account: AccountHandle(credits.get(row)),
             asset: AssetHandle(assets.get(row)),
-            amount: (u128::from(high.get(row)) << 64) | u128::from(low.get(row)),
+            amount: join(low.get(row), high.get(row)),
+            up_to: up_to.take(at).map(Box::new),
             reference: references.take(at).unwrap_or_default().into(),
             effective_at: effective.take(at),
         });
     }
-    let left_over = uuids.next().is_some() || !rest.is_empty();
-    if left_over || !texts.is_empty() || !references.is_empty() || !effective.is_empty() {
+    let left_over = uuids.next().is_some() || !rest.is_empty() || !effects.is_empty();
+    let sparse = !texts.is_empty() || !references.is_empty() || !effective.is_empty();
+    if left_over || sparse || !up_to.is_empty() {
         return Err(DecodeError::new("a column has more values than rows"));
     }
-    Ok(TransferBatch { ledger: LedgerHandle(batch.ledger), posted, refused })
+    Ok(TransferBatch { ledger: LedgerHandle(batch.ledger), accepted, refused })
+}
+
+/// The columns that say what a row did that was no post.
+struct Effects {
+    kinds: Sparse<i32>,
+    holds: VecDeque<wire::Id>,
+    remaining: VecDeque<u128>,
+    rests: Sparse<()>,
+    expire: Sparse<i64>,
+}
+
+impl Effects {
+    fn take(&mut self, at: u32) -> Result<Effect, DecodeError> {
+        let Some(number) = self.kinds.take(at) else { return Ok(Effect::Post) };
+        Ok(match kind_from_wire(number)? {
+            TransferKind::Post => return Err(DecodeError::new("a post is said by nothing")),
+            TransferKind::Hold => Effect::Hold { expires_at: self.expire.take(at) },
+            TransferKind::Capture => {
+                let hold = hold_from_wire(self.holds.pop_front())?;
+                let remaining = self.remaining.pop_front();
+                let remaining = remaining.ok_or_else(|| DecodeError::new("remaining"))?;
+                let rest = self.rests.take(at).is_some();
+                Effect::Capture(Box::new(Capture { hold, rest, remaining }))
+            }
+            TransferKind::Void => {
+                Effect::Void { hold: Box::new(hold_from_wire(self.holds.pop_front())?) }
+            }
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        let Effects { kinds, holds, remaining, rests, expire } = self;
+        let sparse = kinds.is_empty() && rests.is_empty() && expire.is_empty();
+        sparse && holds.is_empty() && remaining.is_empty()
+    }
+}
+
+fn rests(rows: Vec<u32>) -> Result<Sparse<()>, DecodeError> {
+    let values = vec![(); rows.len()];
+    Sparse::new(rows, values, "rest_rows")
+}
+
+fn kind_from_wire(number: i32) -> Result<TransferKind, DecodeError> {
+    let kind = u8::try_from(number).ok().and_then(TransferKind::from_number);
+    kind.ok_or_else(|| DecodeError::new("a kind of no transfer"))
 }
 
 /// A dense column on the wire: one value stands for all rows when they have the same.
@@ -111,8 +201,20 @@ fn column<T: PartialEq + Copy>(values: impl Iterator<Item = T>) -> Vec<T> {
     column
 }
 
+/// Low and high halves, put together.
+fn joined(low: Vec<u64>, high: Vec<u64>) -> Result<Vec<u128>, DecodeError> {
+    if low.len() != high.len() {
+        return Err(DecodeError::new("an amount has two halves"));
+    }
+    Ok(low.into_iter().zip(high).map(|(low, high)| join(low, high)).collect())
+}
+
+pub(super) fn join(low: u64, high: u64) -> u128 {
+    (u128::from(high) << 64) | u128::from(low)
+}
+
 /// High and low 64 bits.
-fn split(amount: u128) -> (u64, u64) {
+pub(super) fn split(amount: u128) -> (u64, u64) {
     let [high, low] = [amount >> 64, amount & u128::from(u64::MAX)];
     (u64::try_from(high).unwrap_or(u64::MAX), u64::try_from(low).unwrap_or(u64::MAX))
 }
@@ -167,31 +269,60 @@ impl<T> Sparse<T> {
 
 fn refused_to_wire(refused: &RefusedTransfer) -> wire::RefusedTransfer {
     let RefusedTransfer { row, transfer, rejection } = refused;
-    wire::RefusedTransfer {
+    let Transfer { id, movement, reference, effective_at } = transfer;
+    let mut out = wire::RefusedTransfer {
         row: *row,
         code: rejection.code.number(),
         subject: rejection.subject.to_string(),
-        id: Some(id_to_wire(&transfer.id)),
-        debit_account: transfer.debit_account.to_string(),
-        credit_account: transfer.credit_account.to_string(),
-        asset: transfer.asset.to_string(),
-        amount: transfer.amount.to_string(),
-        reference: transfer.reference.to_string(),
-        effective_time: transfer.effective_at,
+        id: Some(id_to_wire(id)),
+        amount: movement.amount().map(|amount| amount.to_string()).unwrap_or_default(),
+        reference: reference.to_string(),
+        effective_time: *effective_at,
+        hold_id: movement.hold().map(id_to_wire),
+        expire_time: movement.expires_at(),
+        ..Default::default()
+    };
+    if movement.kind() != TransferKind::Post {
+        out.kind = movement.kind().number().into();
     }
+    if let Some(leg) = movement.leg() {
+        out.debit_account = leg.debit_account.to_string();
+        out.credit_account = leg.credit_account.to_string();
+        out.asset = leg.asset.to_string();
+        out.up_to = leg.up_to;
+    }
+    out
 }
 
 fn refused_from_wire(refused: wire::RefusedTransfer) -> Result<RefusedTransfer, DecodeError> {
-    let id = refused.id.ok_or_else(|| DecodeError::new("a refused transfer without an id"))?;
-    let transfer = Transfer {
-        id: id_from_wire(id)?,
-        debit_account: AccountName::from_log(&refused.debit_account),
-        credit_account: AccountName::from_log(&refused.credit_account),
-        asset: AssetCode::from_log(&refused.asset),
-        amount: Decimal::parse(&refused.amount).map_err(|_| DecodeError::new("amount"))?,
-        reference: refused.reference.into(),
-        effective_at: refused.effective_time,
+    let no_id = || DecodeError::new("a refused transfer without an id");
+    let id = id_from_wire(refused.id.clone().ok_or_else(no_id)?)?;
+    let kind = match refused.kind {
+        0 => TransferKind::Post,
+        number => kind_from_wire(number)?,
+    };
+    let amount = || Decimal::parse(&refused.amount).map_err(|_| DecodeError::new("amount"));
+    let leg = || {
+        Ok(Leg {
+            debit_account: AccountName::from_log(&refused.debit_account),
+            credit_account: AccountName::from_log(&refused.credit_account),
+            asset: AssetCode::from_log(&refused.asset),
+            amount: amount()?,
+            up_to: refused.up_to,
+        })
+    };
+    let hold = || hold_from_wire(refused.hold_id.clone());
+    let movement = match kind {
+        TransferKind::Post => Movement::Post(leg()?),
+        TransferKind::Hold => Movement::Hold { leg: leg()?, expires_at: refused.expire_time },
+        TransferKind::Capture => {
+            let all = refused.amount.is_empty();
+            Movement::Capture { hold: hold()?, amount: (!all).then(amount).transpose()? }
+        }
+        TransferKind::Void => Movement::Void { hold: hold()? },
     };
     let rejection = rejection_from_wire(refused.code, &refused.subject)?;
+    let reference = refused.reference.as_str().into();
+    let transfer = Transfer { id, movement, reference, effective_at: refused.effective_time };
     Ok(RefusedTransfer { row: refused.row, transfer, rejection })
 }

@@ -1,14 +1,17 @@
 //! What is written is read back, damaged bytes are refused, and the bytes never change unseen.
 
 use ledger_domain::{
-    AccountStatus, Decimal, PostedTransfer, RefusedTransfer, Transfer, TransferBatch,
+    AcceptedTransfer, AccountStatus, Capture, Decimal, Effect, Leg, Movement, RefusedTransfer,
+    Transfer, TransferBatch,
 };
 
 use super::*;
 
-fn posted(n: u64, id: Id) -> PostedTransfer {
-    PostedTransfer {
+fn posted(n: u64, id: Id) -> AcceptedTransfer {
+    AcceptedTransfer {
         id,
+        effect: Effect::Post,
+        up_to: None,
         debit_account: AccountHandle(n),
         credit_account: AccountHandle(n + 1),
         asset: AssetHandle(0),
@@ -22,15 +25,22 @@ fn uuid(n: u8) -> Id {
     Id::Uuid([n; 16])
 }
 
+fn leg() -> Leg {
+    Leg {
+        debit_account: AccountName::from_log("nobody"),
+        credit_account: AccountName::from_log("b"),
+        asset: AssetCode::from_log("USD"),
+        amount: Decimal::parse("1.50").unwrap(),
+        up_to: false,
+    }
+}
+
 fn refused(row: u32) -> RefusedTransfer {
     RefusedTransfer {
         row,
         transfer: Transfer {
             id: Id::Text("late".into()),
-            debit_account: AccountName::from_log("nobody"),
-            credit_account: AccountName::from_log("b"),
-            asset: AssetCode::from_log("USD"),
-            amount: Decimal::parse("1.50").unwrap(),
+            movement: Movement::Post(leg()),
             reference: "why".into(),
             effective_at: Some(-5),
         },
@@ -46,8 +56,47 @@ fn mixed_batch() -> TransferBatch {
     noted.effective_at = Some(1_700_000_000_000_000_000);
     TransferBatch {
         ledger: LedgerHandle(2),
-        posted: vec![posted(1, uuid(1)), huge, noted],
+        accepted: vec![posted(1, uuid(1)), huge, noted],
         refused: vec![refused(0), refused(3)],
+    }
+}
+
+/// Every kind and every way to ask for it, accepted and refused.
+fn held_batch() -> TransferBatch {
+    let (hold, text) = (uuid(7), Id::Text("hold-1".into()));
+    let capture = |hold: &Id, rest, remaining| {
+        Effect::Capture(Box::new(Capture { hold: hold.clone(), rest, remaining }))
+    };
+    let effects = [
+        Effect::Post,
+        Effect::Hold { expires_at: None },
+        Effect::Hold { expires_at: Some(1_800_000_000_000_000_000) },
+        capture(&hold, false, u128::MAX - 1),
+        capture(&text, true, 0),
+        Effect::Void { hold: Box::new(text.clone()) },
+        Effect::Post,
+    ];
+    let accepted = (1u8..).zip(effects).map(|(n, effect)| {
+        let up_to = (n % 3 == 0).then(|| Box::new(u128::from(n) << 90));
+        AcceptedTransfer { effect, up_to, ..posted(u64::from(n), uuid(n)) }
+    });
+    let leg = Leg { up_to: true, ..leg() };
+    let movements = [
+        Movement::Post(leg.clone()),
+        Movement::Hold { leg: leg.clone(), expires_at: Some(-1) },
+        Movement::Hold { leg, expires_at: None },
+        Movement::Capture { hold: hold.clone(), amount: Some(Decimal::parse("0.5").unwrap()) },
+        Movement::Capture { hold: text, amount: None },
+        Movement::Void { hold },
+    ];
+    let refused = (7u32..).zip(movements).map(|(row, movement)| {
+        let transfer = Transfer { movement, ..refused(row).transfer };
+        RefusedTransfer { transfer, ..refused(row) }
+    });
+    TransferBatch {
+        ledger: LedgerHandle(2),
+        accepted: accepted.collect(),
+        refused: refused.collect(),
     }
 }
 
@@ -88,15 +137,27 @@ fn all_events() -> Vec<(&'static str, Event)> {
             Event::AccountStatusChanged { ledger, account, status: AccountStatus::Frozen },
         ),
         ("transfer_batch_mixed", Event::TransferBatch(mixed_batch())),
+        ("transfer_batch_held", Event::TransferBatch(held_batch())),
+        (
+            "hold_expired",
+            Event::HoldExpired {
+                ledger,
+                hold: uuid(7),
+                debit_account: account,
+                credit_account: AccountHandle(301),
+                asset,
+                amount: (1 << 64) + 5,
+            },
+        ),
         (
             "transfer_batch_same",
-            Event::TransferBatch(TransferBatch { ledger, posted: same, refused: vec![] }),
+            Event::TransferBatch(TransferBatch { ledger, accepted: same, refused: vec![] }),
         ),
         (
             "transfer_batch_all_refused",
             Event::TransferBatch(TransferBatch {
                 ledger,
-                posted: vec![],
+                accepted: vec![],
                 refused: vec![refused(0)],
             }),
         ),
@@ -137,14 +198,30 @@ fn the_bytes_are_those_of_the_golden_files() {
 
 #[test]
 fn damaged_columns_are_refused_and_never_panic() {
-    let good = encode(&logged(vec![Event::TransferBatch(mixed_batch())]));
-    for at in 0..good.len() {
-        for bit in 0..8 {
-            let mut bytes = good.clone();
-            bytes[at] ^= 1 << bit;
-            let _ = decode(&bytes);
+    for batch in [mixed_batch(), held_batch()] {
+        let good = encode(&logged(vec![Event::TransferBatch(batch)]));
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bytes = good.clone();
+                bytes[at] ^= 1 << bit;
+                let _ = decode(&bytes);
+            }
+            let _ = decode(&good[..at]);
         }
-        let _ = decode(&good[..at]);
+    }
+    let spoilt: [fn(&mut wire::TransferBatch); 7] = [
+        |wire| drop(wire.hold_ids.pop()),
+        |wire| wire.hold_ids.extend(wire.hold_ids.clone()),
+        |wire| drop(wire.remaining_high.pop()),
+        |wire| wire.rest_rows = vec![0],
+        |wire| wire.kinds[0] = 1,
+        |wire| wire.kinds[0] = 9,
+        |wire| wire.up_to_rows[0] = 90,
+    ];
+    for (number, spoil) in spoilt.into_iter().enumerate() {
+        let mut wire = batch::to_wire(&held_batch());
+        spoil(&mut wire);
+        assert!(batch::from_wire(wire).is_err(), "{number}");
     }
     let mut wire = batch::to_wire(&mixed_batch());
     wire.debit_accounts.pop();
@@ -169,14 +246,14 @@ fn damaged_columns_are_refused_and_never_panic() {
 
 #[test]
 fn a_transfer_takes_few_bytes() {
-    let posted: Vec<_> = (0..8190u64)
-        .map(|n| PostedTransfer {
+    let accepted: Vec<_> = (0..8190u64)
+        .map(|n| AcceptedTransfer {
             debit_account: AccountHandle(n % 10_000),
             credit_account: AccountHandle(n * 7 % 10_000),
             ..posted(n, Id::Uuid((u128::from(n) << 64).to_be_bytes()))
         })
         .collect();
-    let batch = TransferBatch { ledger: LedgerHandle(0), posted, refused: vec![] };
+    let batch = TransferBatch { ledger: LedgerHandle(0), accepted, refused: vec![] };
     let bytes = encode(&logged(vec![Event::TransferBatch(batch)])).len();
     assert!(bytes < 8190 * 30, "{bytes} bytes for 8190 transfers");
 }

@@ -9,8 +9,7 @@ fn transfer_with(change: impl FnOnce(&mut v1::Transfer)) -> v1::Transfer {
         credit_account: "b".into(),
         asset: "USD".into(),
         amount: "12.30".into(),
-        reference: String::new(),
-        effective_time: None,
+        ..Default::default()
     };
     change(&mut transfer);
     transfer
@@ -47,6 +46,79 @@ fn a_malformed_transfer_is_refused_by_its_code() {
     check(Code::ZeroAmount, |t| t.amount = "0.00".into());
     check(Code::SameAccount, |t| t.credit_account = "a".into());
     check(Code::TooLong, |t| t.reference = "x".repeat(257));
+    check(Code::Malformed, |t| t.kind = 5);
+    check(Code::Malformed, |t| t.kind = -1);
+    check(Code::Malformed, |t| t.asked_amount = "1".into());
+    let forever = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
+    assert_eq!(
+        batch_of(vec![v1::Transfer { expire_time: Some(forever), ..of_kind(Kind::Hold) }])
+            .unwrap()
+            .malformed[0]
+            .1
+            .code,
+        Code::Malformed
+    );
+}
+
+use v1::TransferKind as Kind;
+
+/// A well-formed transfer of this kind.
+fn of_kind(kind: Kind) -> v1::Transfer {
+    match kind {
+        Kind::Unspecified | Kind::Post | Kind::Hold => transfer_with(|t| t.set_kind(kind)),
+        Kind::Capture | Kind::Void => v1::Transfer {
+            transfer_id: "t-1".into(),
+            hold_id: "h-1".into(),
+            kind: kind.into(),
+            ..Default::default()
+        },
+    }
+}
+
+#[test]
+fn a_kind_is_asked_for_with_its_own_fields() {
+    let refused = |kind: Kind, change: fn(&mut v1::Transfer)| {
+        let mut wire = of_kind(kind);
+        change(&mut wire);
+        transfer(&wire).err().map(|rejection| rejection.to_string()).unwrap_or_default()
+    };
+    let fields: [(&str, fn(&mut v1::Transfer), &[Kind]); 7] = [
+        ("debit_account", |t| t.debit_account = "a".into(), &[Kind::Post, Kind::Hold]),
+        ("credit_account", |t| t.credit_account = "b".into(), &[Kind::Post, Kind::Hold]),
+        ("asset", |t| t.asset = "USD".into(), &[Kind::Post, Kind::Hold]),
+        ("amount", |t| t.amount = "1".into(), &[Kind::Post, Kind::Hold, Kind::Capture]),
+        ("hold_id", |t| t.hold_id = "h-2".into(), &[Kind::Capture, Kind::Void]),
+        ("expire_time", |t| t.expire_time = Some(Default::default()), &[Kind::Hold]),
+        ("up_to", |t| t.up_to = true, &[Kind::Post, Kind::Hold]),
+    ];
+    for kind in [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void] {
+        assert_eq!(refused(kind, |_| {}), "", "{kind:?}");
+        for (field, set, kinds) in fields {
+            let said = refused(kind, set);
+            let expected = format!("MALFORMED: {field} \"\": is no field of a");
+            assert_eq!(said.is_empty(), kinds.contains(&kind), "{kind:?} {field}: {said}");
+            assert!(said.is_empty() || said.starts_with(&expected), "{said}");
+        }
+    }
+    assert!(refused(Kind::Capture, |t| t.hold_id.clear()).starts_with("MALFORMED: hold_id"));
+    assert!(refused(Kind::Capture, |t| t.amount = "0".into()).starts_with("ZERO_AMOUNT"));
+    assert!(refused(Kind::Void, |t| t.hold_id = "~h".into()).starts_with("MALFORMED: hold_id"));
+}
+
+#[test]
+fn what_is_asked_for_is_written_as_it_was_read() {
+    let expiring = v1::Transfer {
+        expire_time: Some(prost_types::Timestamp { seconds: 5, nanos: 7 }),
+        up_to: true,
+        reference: "r".into(),
+        ..of_kind(Kind::Hold)
+    };
+    let part = v1::Transfer { amount: "1.5".into(), ..of_kind(Kind::Capture) };
+    let kinds = [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void].map(of_kind);
+    for wire in kinds.into_iter().chain([expiring, part]) {
+        let read = transfer(&wire).unwrap();
+        assert_eq!(transfer(&crate::answer::asked(&read, None)).as_ref(), Ok(&read));
+    }
 }
 
 #[test]
