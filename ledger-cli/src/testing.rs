@@ -125,7 +125,7 @@ impl Partition {
         let mut results: Vec<v1::TransferResult> = Vec::new();
         for (transfer, item) in transfers.iter().zip(items) {
             let (index, rejection) = match item {
-                ItemOutcome::Posted { row } => (row, None),
+                ItemOutcome::Accepted { row } => (row, None),
                 ItemOutcome::Refused { row, rejection } => (row, Some(rejection)),
                 ItemOutcome::Before(prior) => {
                     let refused = self.seen.get(&transfer.id).and_then(|seen| seen.2.clone());

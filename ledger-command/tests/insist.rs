@@ -16,7 +16,7 @@ use ledger_command::{Answer, Config, Environment, Handle, Reply, Submission};
 use ledger_domain::event::Row;
 use ledger_domain::{
     AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
-    LedgerName, Position, Transfer,
+    LedgerName, Leg, Movement, Position, Transfer,
 };
 use ledger_log::kafka::{Kafka, KafkaOptions};
 use ledger_log::{Backend, Decision, LogId, Reader, log};
@@ -72,10 +72,13 @@ fn account(name: &str, may_go_negative: bool) -> Command {
 fn transfer(id: &str) -> Command {
     let transfer = Transfer {
         id: Id::parse(id).unwrap(),
-        debit_account: AccountName::parse("world").unwrap(),
-        credit_account: AccountName::parse("a").unwrap(),
-        asset: AssetCode::parse("USD").unwrap(),
-        amount: Decimal::parse("1").unwrap(),
+        movement: Movement::Post(Leg {
+            debit_account: AccountName::parse("world").unwrap(),
+            credit_account: AccountName::parse("a").unwrap(),
+            asset: AssetCode::parse("USD").unwrap(),
+            amount: Decimal::parse("1").unwrap(),
+            up_to: false,
+        }),
         reference: "".into(),
         effective_at: None,
     };

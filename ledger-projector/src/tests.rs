@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fastrand::Rng;
 use ledger_domain::{
     AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
-    LedgerName, State, Transfer, apply, decide,
+    LedgerName, Leg, Movement, State, Transfer, apply, decide,
 };
 use ledger_log::{Backend, LogError};
 use ledger_views::{MemoryStore, Place, RecordKind, Table, ViewReader, ViewState, ViewStore};
@@ -54,11 +54,13 @@ impl Bank {
         let name = |name: &str| AccountName::parse(name).unwrap();
         let transfer = Transfer {
             id: Id::parse(&format!("t{}", self.transfers)).unwrap(),
-            debit_account: name("a"),
-            // Now and then one is refused.
-            credit_account: name(if rng.u32(..5) == 0 { "nobody" } else { "b" }),
-            asset: AssetCode::parse("EUR").unwrap(),
-            amount: Decimal::parse(&rng.u32(1..100).to_string()).unwrap(),
+            movement: Movement::Post(Leg {
+                debit_account: name("a"),
+                credit_account: name(if rng.u32(..5) == 0 { "nobody" } else { "b" }),
+                asset: AssetCode::parse("EUR").unwrap(),
+                amount: Decimal::parse(&rng.u32(1..100).to_string()).unwrap(),
+                up_to: false,
+            }),
             reference: "".into(),
             effective_at: None,
         };

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use fastrand::Rng;
 use ledger_domain::event::Row as BatchRow;
 use ledger_domain::{
-    AccountChange, AccountHandle, AccountName, AccountRules, AccountStatus, AccountType, AssetCode,
-    AssetHandle, Balance, Command, CommandBody, Decimal, Event, Id, LedgerName, PostedTransfer,
-    State, Transfer, apply, decide,
+    AcceptedTransfer, AccountChange, AccountHandle, AccountName, AccountRules, AccountStatus,
+    AccountType, AssetCode, AssetHandle, Balance, Command, CommandBody, Decimal, Effect, Event, Id,
+    LedgerName, Leg, Movement, State, Timestamp, Transfer, apply, decide, decide_due,
 };
 
 use self::check::{all_rows, check_everywhere};
@@ -37,6 +37,8 @@ struct Truth {
     accounts: BTreeMap<(u32, String), AccountHandle>,
     transfers: BTreeMap<(u32, Id), (Place, bool)>,
     statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
+    /// What each hold is, what is left of it, and what was given back.
+    holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
     ledgers: Vec<String>,
     assets: usize,
 }
@@ -51,7 +53,7 @@ fn pick<'a>(rng: &mut Rng, names: &[&'a str]) -> &'a str {
     names[rng.usize(..names.len())]
 }
 
-fn random_command(rng: &mut Rng, ids: &mut u64) -> Command {
+fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Command {
     let ledger = LedgerName::parse(pick(rng, &["bank", "shop"])).unwrap();
     let account =
         |rng: &mut Rng| AccountName::parse(pick(rng, &["a", "a:b", "b", "world", "till"])).unwrap();
@@ -72,7 +74,7 @@ fn random_command(rng: &mut Rng, ids: &mut u64) -> Command {
         },
         _ => CommandBody::PostTransfers {
             transfers: (0..rng.usize(1..6))
-                .map(|_| random_transfer(rng, ids, account, asset))
+                .map(|_| random_transfer(rng, ids, now, account, asset))
                 .collect(),
         },
     };
@@ -82,6 +84,7 @@ fn random_command(rng: &mut Rng, ids: &mut u64) -> Command {
 fn random_transfer(
     rng: &mut Rng,
     ids: &mut u64,
+    now: Timestamp,
     account: impl Fn(&mut Rng) -> AccountName,
     asset: impl Fn(&mut Rng) -> AssetCode,
 ) -> Transfer {
@@ -91,19 +94,36 @@ fn random_transfer(
     while credit_account == debit_account {
         credit_account = account(rng);
     }
-    let id = if rng.bool() {
-        Id::Uuid(u128::from(*ids).to_be_bytes())
-    } else {
-        Id::Text(format!("t{ids}").into())
-    };
-    Transfer {
-        id,
+    let leg = Leg {
         debit_account,
         credit_account,
         asset: asset(rng),
         amount: Decimal::parse(&rng.u32(1..2_000).to_string()).unwrap(),
+        up_to: rng.u8(..4) == 0,
+    };
+    let earlier = id_of(rng.u64(ids.saturating_sub(12).max(1)..=*ids));
+    let movement = match rng.u32(..10) {
+        0..3 => Movement::Hold { leg, expires_at: rng.bool().then(|| now + rng.i64(..60)) },
+        3..5 => {
+            let amount = rng.bool().then(|| Decimal::parse(&rng.u32(1..900).to_string()).unwrap());
+            Movement::Capture { hold: earlier, amount }
+        }
+        5 => Movement::Void { hold: earlier },
+        _ => Movement::Post(leg),
+    };
+    Transfer {
+        id: id_of(*ids),
+        movement,
         reference: if rng.bool() { "rent".into() } else { "".into() },
         effective_at: rng.bool().then(|| rng.i64(-5..5)),
+    }
+}
+
+fn id_of(number: u64) -> Id {
+    if number.is_multiple_of(2) {
+        Id::Uuid(u128::from(number).to_be_bytes())
+    } else {
+        Id::Text(format!("t{number}").into())
     }
 }
 
@@ -121,9 +141,10 @@ fn random_world(rng: &mut Rng, records: u64) -> World {
             1 => ViewRecordKind::Skipped(pick(rng, &["hole", "zombie"])),
             _ => {
                 (sequence, recorded_at) = (sequence + 1, recorded_at + 10);
-                let mut events = Vec::new();
+                let mut events = decide_due(&state, recorded_at, 5);
+                events.iter().for_each(|event| apply(&mut state, event));
                 for _ in 0..rng.usize(1..4) {
-                    let command = random_command(rng, &mut ids);
+                    let command = random_command(rng, &mut ids, recorded_at);
                     for event in decide(&state, &command, &[], recorded_at).events {
                         apply(&mut state, &event);
                         events.push(event);
@@ -159,34 +180,69 @@ impl Truth {
                 for (row, item) in batch.iter() {
                     self.place.index = place.index + row;
                     let id = match item {
-                        BatchRow::Posted(posted) => {
-                            self.post(posted);
-                            &posted.id
+                        BatchRow::Accepted(accepted) => {
+                            self.accept(batch.ledger.0, accepted);
+                            &accepted.id
                         }
                         BatchRow::Refused(refused) => &refused.transfer.id,
                     };
-                    let posted = matches!(item, BatchRow::Posted(_));
-                    self.transfers.insert((batch.ledger.0, id.clone()), (self.place, posted));
+                    let accepted = matches!(item, BatchRow::Accepted(_));
+                    self.transfers.insert((batch.ledger.0, id.clone()), (self.place, accepted));
                     truths.push(self.clone());
                 }
                 return;
+            }
+            Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
+                let sides = [(*debit_account, *asset), (*credit_account, *asset)];
+                self.enter(sides, |counters| counters[1] -= amount);
+                let row = (place, HoldStatus::Expired, 0, *amount);
+                self.holds.insert((ledger.0, hold.clone()), row);
             }
             Event::CommandRefused { .. } => {}
         }
         truths.push(self.clone());
     }
 
-    fn post(&mut self, posted: &PostedTransfer) {
-        let debit = (posted.debit_account, posted.asset);
-        let credit = (posted.credit_account, posted.asset);
-        for key in [debit, credit] {
+    fn accept(&mut self, ledger: u32, it: &AcceptedTransfer) {
+        let (place, amount) = (self.place, it.amount);
+        let sides = [(it.debit_account, it.asset), (it.credit_account, it.asset)];
+        let (hold, row) = match &it.effect {
+            Effect::Post => return self.enter(sides, |counters| counters[0] += amount),
+            Effect::Hold { .. } => {
+                self.enter(sides, |counters| counters[1] += amount);
+                (&it.id, (place, HoldStatus::Open, amount, 0))
+            }
+            Effect::Capture(capture) => {
+                self.enter(sides, |[posted, pending]| {
+                    (*posted, *pending) = (*posted + amount, *pending - amount)
+                });
+                let left = self.holds[&(ledger, capture.hold.clone())].2 - amount;
+                let status = if left == 0 { HoldStatus::Captured } else { HoldStatus::Open };
+                (&capture.hold, (place, status, left, 0))
+            }
+            Effect::Void { hold } => {
+                self.enter(sides, |counters| counters[1] -= amount);
+                (&**hold, (place, HoldStatus::Voided, 0, amount))
+            }
+        };
+        self.holds.insert((ledger, hold.clone()), row);
+    }
+
+    /// Changes posted and pending of the debit side of the first balance and the credit side of the second.
+    fn enter(&mut self, sides: [(AccountHandle, AssetHandle); 2], change: impl Fn(&mut [u128; 2])) {
+        for (key, is_debit) in sides.into_iter().zip([true, false]) {
             let (place, balance) = self.balances.entry(key).or_default();
             *place = self.place;
-            if key == debit {
-                balance.debits_posted += posted.amount;
+            let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
+                balance;
+            let (posted, pending) = if is_debit {
+                (debits_posted, debits_pending)
             } else {
-                balance.credits_posted += posted.amount;
-            }
+                (credits_posted, credits_pending)
+            };
+            let mut counters = [*posted, *pending];
+            change(&mut counters);
+            [*posted, *pending] = counters;
             self.entries.entry(key).or_default().push(self.place);
         }
     }
@@ -399,7 +455,9 @@ fn a_poison_event_parks_the_view_and_leaves_no_trace() {
     let before = rebuilt(&world.records);
     let accounts = world.truths.last().unwrap().accounts.len() as u64;
     assert!(accounts >= 2, "the seed opens accounts");
-    let posted = |debit: u64, credit: u64, amount| PostedTransfer {
+    let posted = |debit: u64, credit: u64, amount| AcceptedTransfer {
+        effect: Effect::Post,
+        up_to: None,
         id: Id::Text(format!("p{debit}-{credit}").into()),
         debit_account: AccountHandle(debit),
         credit_account: AccountHandle(credit),
@@ -408,10 +466,12 @@ fn a_poison_event_parks_the_view_and_leaves_no_trace() {
         reference: "".into(),
         effective_at: None,
     };
-    let poison: [(Vec<PostedTransfer>, &str); 3] = [
+    let void = || Effect::Void { hold: Box::new(Id::Text("nothing".into())) };
+    let poison: [(Vec<AcceptedTransfer>, &str); 4] = [
         (vec![posted(0, 1, 5), posted(0, accounts, 5)], "never opened"),
         (vec![posted(0, 1, 5), posted(1, 1, 5)], "both sides"),
         (vec![posted(0, 1, u128::MAX), posted(1, 0, u128::MAX), posted(0, 1, 1)], "2^128"),
+        (vec![AcceptedTransfer { effect: void(), ..posted(0, 1, u128::MAX) }], "less is held"),
     ];
     let (last, earlier) = world.records.split_last().unwrap();
     let offset = last.offset + 1;
@@ -422,7 +482,7 @@ fn a_poison_event_parks_the_view_and_leaves_no_trace() {
         // What was staged before it is committed, and nothing of it.
         writer.stage(last).unwrap();
         let ledger = ledger_domain::LedgerHandle(0);
-        let batch = ledger_domain::TransferBatch { ledger, posted: rows, refused: vec![] };
+        let batch = ledger_domain::TransferBatch { ledger, accepted: rows, refused: vec![] };
         let kind = ViewRecordKind::Commit(vec![Event::TransferBatch(batch)]);
         let record = ViewRecord { offset, kind, term: 1, sequence: 99, recorded_at: 9_999 };
         let error = writer.stage(&record).unwrap_err();

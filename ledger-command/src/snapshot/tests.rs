@@ -1,8 +1,8 @@
 //! Snapshots read back whole or not at all; their bytes are fixed by the schema that they name.
 
 use ledger_domain::{
-    AccountHandle, AccountName, AccountRules, AccountType, AssetCode, AssetHandle, Event, Id,
-    LedgerHandle, LedgerName, PostedTransfer, TransferBatch, apply,
+    AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AssetCode,
+    AssetHandle, Effect, Event, Id, LedgerHandle, LedgerName, TransferBatch, apply,
 };
 use ledger_log::LogId;
 
@@ -18,8 +18,10 @@ fn sample() -> Snapshot {
         account_type: AccountType::Liability,
         rules: AccountRules { may_go_negative },
     };
-    let posted = PostedTransfer {
+    let posted = AcceptedTransfer {
         id: Id::parse("t").unwrap(),
+        effect: Effect::Post,
+        up_to: None,
         debit_account: AccountHandle(0),
         credit_account: AccountHandle(1),
         asset,
@@ -27,12 +29,15 @@ fn sample() -> Snapshot {
         reference: "".into(),
         effective_at: None,
     };
+    let effect = Effect::Hold { expires_at: Some(5_000) };
+    let held = AcceptedTransfer { id: Id::parse("h").unwrap(), effect, ..posted.clone() };
+    let accepted = vec![posted, held];
     let events = [
         Event::LedgerCreated { ledger, name: LedgerName::parse("bank").unwrap() },
         Event::AssetCreated { ledger, asset, code: AssetCode::parse("USD").unwrap(), scale: 2 },
         open(0, "world", true),
         open(1, "a", false),
-        Event::TransferBatch(TransferBatch { ledger, posted: vec![posted], refused: Vec::new() }),
+        Event::TransferBatch(TransferBatch { ledger, accepted, refused: Vec::new() }),
     ];
     events.iter().for_each(|event| apply(&mut state, event));
     state.record(1_000);
@@ -52,6 +57,7 @@ fn reads_back_with_its_indices() {
     let ledger = snapshot.state.ledger_by_name(&LedgerName::parse("bank").unwrap()).unwrap();
     let book = snapshot.state.ledger(ledger).unwrap();
     assert_eq!(book.account_by_name(&AccountName::parse("a").unwrap()), Some(AccountHandle(1)));
+    assert_eq!(snapshot.state.next_due(), Some(5_000));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! One id, one outcome (LD-4): by table, in one batch, across commits in flight, and after losses.
 
-use ledger_domain::{Command, Transfer};
+use ledger_domain::{Command, Decimal, Leg, Movement, Transfer};
 use ledger_log::simulated::Crash;
 
 use super::flaky::Flaky;
-use super::rig::{Rig, batch, create_asset, line, open_account, transfer};
+use super::rig::{Rig, batch, create_asset, leg, line, open_account, transfer};
 use crate::readback;
 
 fn t(id: &str, amount: &str) -> Transfer {
@@ -29,16 +29,17 @@ fn other_content_under_an_id_names_the_field() {
     let first = Transfer { reference: "r".into(), effective_at: Some(5), ..t("t1", "1") };
     assert_eq!(rig.post(first.clone()), format!("ok 0@{FIRST}.0"));
     let name = |name| ledger_domain::AccountName::parse(name).unwrap();
-    let others: [(&str, Transfer); 8] = [
-        ("debit_account", Transfer { debit_account: name("b"), ..first.clone() }),
-        ("debit_account", Transfer { debit_account: name("nobody"), ..first.clone() }),
-        ("credit_account", Transfer { credit_account: name("b"), ..first.clone() }),
-        (
-            "asset",
-            Transfer { asset: ledger_domain::AssetCode::parse("EUR").unwrap(), ..first.clone() },
-        ),
-        ("amount", Transfer { amount: t("x", "1.01").amount, ..first.clone() }),
-        ("amount", Transfer { amount: t("x", "1.0001").amount, ..first.clone() }),
+    let post = |leg| Transfer { movement: Movement::Post(leg), ..first.clone() };
+    let leg = || leg("world", "a", "1");
+    let amount = |amount| Decimal::parse(amount).unwrap();
+    let others: [(&str, Transfer); 9] = [
+        ("debit_account", post(Leg { debit_account: name("b"), ..leg() })),
+        ("debit_account", post(Leg { debit_account: name("nobody"), ..leg() })),
+        ("credit_account", post(Leg { credit_account: name("b"), ..leg() })),
+        ("asset", post(Leg { asset: ledger_domain::AssetCode::parse("EUR").unwrap(), ..leg() })),
+        ("amount", post(Leg { amount: amount("1.01"), ..leg() })),
+        ("amount", post(Leg { amount: amount("1.0001"), ..leg() })),
+        ("up_to", post(Leg { up_to: true, ..leg() })),
         ("reference", Transfer { reference: "s".into(), ..first.clone() }),
         ("effective_time", Transfer { effective_at: None, ..first.clone() }),
     ];

@@ -149,7 +149,7 @@ fn read(rig: &Rig) -> (Rows, [i128; 4]) {
 
 fn check_row(rig: &Rig, row: Row<'_>, balances: &mut [i128; 4]) -> (Transfer, Option<Code>) {
     let (asked, refused) = match row {
-        Row::Posted(posted) => {
+        Row::Accepted(posted) => {
             let name = |at: usize| rig.writer.state().accounts()[at].name.as_str().to_owned();
             let debit = name(usize::try_from(posted.debit_account.0).unwrap());
             let credit = name(usize::try_from(posted.credit_account.0).unwrap());
@@ -160,9 +160,9 @@ fn check_row(rig: &Rig, row: Row<'_>, balances: &mut [i128; 4]) -> (Transfer, Op
         Row::Refused(refused) => (refused.transfer.clone(), Some(refused.rejection.code)),
     };
     let place = |name: &str| ACCOUNTS.iter().position(|account| *account == name).unwrap();
-    let (debit, credit) =
-        (place(asked.debit_account.as_str()), place(asked.credit_account.as_str()));
-    let amount = i128::try_from(asked.amount.to_minor(2).unwrap()).unwrap();
+    let leg = asked.movement.leg().expect("all are posts");
+    let (debit, credit) = (place(leg.debit_account.as_str()), place(leg.credit_account.as_str()));
+    let amount = i128::try_from(leg.amount.to_minor(2).unwrap()).unwrap();
     let poor = debit != 0 && balances[debit] < amount;
     assert_eq!(refused, poor.then_some(Code::InsufficientFunds), "LD-2");
     if !poor {
@@ -184,7 +184,8 @@ fn check(rig: &Rig, heard: &Heard) {
             Answer::Refused { rejection, receipt: Some(receipt) } => {
                 assert_eq!(receipt.position, Some(*at));
                 assert_eq!((first, *refused), (asked, Some(rejection.code)));
-                assert_eq!(&*rejection.subject, asked.debit_account.as_str());
+                let debit = asked.movement.leg().map(|leg| leg.debit_account.as_str());
+                assert_eq!(Some(&*rejection.subject), debit);
             }
             Answer::Refused { rejection, receipt: None } => {
                 assert_eq!(rejection.to_string(), "ID_REUSED: reference");

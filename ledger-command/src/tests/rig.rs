@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use ledger_domain::{
     AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Id,
-    LedgerName, Transfer,
+    LedgerName, Leg, Movement, Transfer,
 };
 use ledger_log::simulated::{Crash, Simulated};
 use ledger_log::{LogId, Report};
@@ -131,10 +131,11 @@ impl Rig {
         while self.follower.step().unwrap() > 0 {}
     }
 
-    /// Everything that can be done is done, with a log that takes all.
+    /// Everything that can be done is done, with a log that takes all. Nothing becomes due by it.
     pub(crate) fn pump(&mut self) {
         for _ in 0..1_000 {
-            if let Some(wake) = self.step_writer() {
+            let wake = self.step_writer();
+            if let Some(wake) = wake.filter(|wake| self.writer.state().next_due() != Some(*wake)) {
                 self.now = self.now.max(wake);
                 continue;
             }
@@ -251,14 +252,20 @@ fn bank() -> Vec<Command> {
 }
 
 pub(crate) fn transfer(id: &str, debit: &str, credit: &str, amount: &str) -> Transfer {
-    Transfer {
-        id: Id::parse(id).unwrap(),
+    moves(id, Movement::Post(leg(debit, credit, amount)))
+}
+
+pub(crate) fn moves(id: &str, movement: Movement) -> Transfer {
+    Transfer { id: Id::parse(id).unwrap(), movement, reference: "".into(), effective_at: None }
+}
+
+pub(crate) fn leg(debit: &str, credit: &str, amount: &str) -> Leg {
+    Leg {
         debit_account: AccountName::parse(debit).unwrap(),
         credit_account: AccountName::parse(credit).unwrap(),
         asset: AssetCode::parse("USD").unwrap(),
         amount: Decimal::parse(amount).unwrap(),
-        reference: "".into(),
-        effective_at: None,
+        up_to: false,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use ledger_domain::{
-    AccountChange, AccountName, AssetCode, CommandBody, Decimal, Event, Id, Position, Transfer,
+    AccountChange, AccountName, AssetCode, CommandBody, Decimal, Event, Id, Leg, Movement,
+    Position, Transfer,
 };
 use ledger_proto::v1::feed_event::Event as Wire;
 use ledger_views::MemoryStore;
@@ -131,9 +132,15 @@ fn line(event: Wire) -> String {
         Wire::AccountStatusChanged(changed) => {
             format!("{} is {:?}", changed.account, changed.status())
         }
-        Wire::TransferPosted(t) => {
-            let (id, debit, credit) = (t.transfer_id, t.debit_account, t.credit_account);
-            format!("{id} {debit} {credit} {} {} {}", t.amount, t.asset, t.reference)
+        Wire::TransferAccepted(t) => {
+            let kind = t.kind().as_str_name().trim_start_matches("TRANSFER_KIND_");
+            let (id, debit, credit) = (&t.transfer_id, &t.debit_account, &t.credit_account);
+            let (amount, asset, hold) = (&t.amount, &t.asset, &t.hold_id);
+            format!("{id} {kind}{hold} {debit} {credit} {amount} {asset} {}", t.reference)
+        }
+        Wire::HoldExpired(t) => {
+            let (debit, credit) = (&t.debit_account, &t.credit_account);
+            format!("{} expired {debit} {credit} {} {}", t.hold_id, t.amount, t.asset)
         }
         Wire::TransferRefused(refused) => {
             let (t, refusal) = (refused.transfer.unwrap(), refused.refusal.unwrap());
@@ -152,23 +159,51 @@ fn events_have_names_and_amounts_in_full_scale() {
     log.commit(&bank.open());
     let transfer = |id: &str, credit: &str, amount: &str| Transfer {
         id: Id::parse(id).unwrap(),
-        debit_account: ledger_domain::AccountName::parse("a").unwrap(),
-        credit_account: ledger_domain::AccountName::parse(credit).unwrap(),
-        asset: AssetCode::parse("EUR").unwrap(),
-        amount: Decimal::parse(amount).unwrap(),
+        movement: Movement::Post(Leg {
+            debit_account: ledger_domain::AccountName::parse("a").unwrap(),
+            credit_account: ledger_domain::AccountName::parse(credit).unwrap(),
+            asset: AssetCode::parse("EUR").unwrap(),
+            amount: Decimal::parse(amount).unwrap(),
+            up_to: false,
+        }),
         reference: "rent".into(),
         effective_at: Some(1_000_000_000),
     };
+    let hold = |id, amount| match transfer(id, "b", amount) {
+        Transfer { movement: Movement::Post(leg), .. } => Transfer {
+            movement: Movement::Hold { leg, expires_at: Some(7) },
+            ..transfer(id, "b", amount)
+        },
+        other => panic!("{other:?}"),
+    };
+    let id = || Id::parse("h").unwrap();
+    let part = Movement::Capture { hold: id(), amount: Some(Decimal::parse("2").unwrap()) };
     let transfers = vec![
         transfer("t-1", "b", "1.5"),
         transfer("t-2", "nobody", "2"),
         transfer("t-3", "b", "3.00"),
+        hold("h", "5"),
+        Transfer { movement: part, ..transfer("c", "b", "5") },
+        Transfer { movement: Movement::Void { hold: id() }, ..transfer("v", "b", "5") },
+        Transfer {
+            movement: Movement::Capture { hold: id(), amount: None },
+            ..transfer("d", "b", "5")
+        },
+        hold("i", "1"),
     ];
     log.commit(&bank.decide(CommandBody::PostTransfers { transfers }));
     let code = AssetCode::parse("EUR").unwrap();
     log.commit(&bank.decide(CommandBody::CreateAsset { code, scale: 3 }));
     let (name, change) = (AccountName::parse("b").unwrap(), AccountChange::Freeze);
     log.commit(&bank.decide(CommandBody::ChangeAccount { name, change }));
+    log.commit(&[Event::HoldExpired {
+        ledger: ledger_domain::LedgerHandle(0),
+        hold: Id::parse("i").unwrap(),
+        debit_account: ledger_domain::AccountHandle(0),
+        credit_account: ledger_domain::AccountHandle(1),
+        asset: ledger_domain::AssetHandle(0),
+        amount: 100,
+    }]);
     let projector = super::project(&log, &Arc::default());
     let topic = Topic::default();
     drain(&mut topic.feed(&log, &projector));
@@ -187,11 +222,17 @@ fn events_have_names_and_amounts_in_full_scale() {
         "asset EUR 2",
         "account a Asset",
         "account b Asset",
-        "t-1 a b 1.50 EUR rent",
+        "t-1 POST a b 1.50 EUR rent",
         "t-2 to nobody 2.00: UNKNOWN_CREDIT_ACCOUNT 0@3.1",
-        "t-3 a b 3.00 EUR rent",
+        "t-3 POST a b 3.00 EUR rent",
+        "h HOLD a b 5.00 EUR rent",
+        "c CAPTUREh a b 2.00 EUR rent",
+        "v VOIDh a b 3.00 EUR rent",
+        "d to  : HOLD_NOT_OPEN 0@3.6",
+        "i HOLD a b 1.00 EUR rent",
         "ASSET_EXISTS",
         "b is Frozen",
+        "i expired a b 1.00 EUR",
     ];
     assert_eq!(said, due);
     assert_eq!(records[4].position.to_string(), "0@3.0");

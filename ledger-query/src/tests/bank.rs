@@ -6,7 +6,7 @@ use fastrand::Rng;
 use ledger_domain::partition::partition_of;
 use ledger_domain::{
     AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
-    LedgerName, Position, State, Transfer, apply, decide,
+    LedgerName, Leg, Movement, Position, State, Transfer, apply, decide, decide_due,
 };
 use ledger_views::{Freshness, MemoryStore, ViewLog, ViewRecord, ViewRecordKind, ViewWriter};
 
@@ -132,16 +132,35 @@ impl Bank {
             self.transfers += 1;
             Transfer {
                 id: Id::parse(&format!("t{}", self.transfers)).unwrap(),
-                debit_account: AccountName::parse(debit).unwrap(),
-                credit_account: AccountName::parse(credit).unwrap(),
-                asset: AssetCode::parse(asset).unwrap(),
-                amount: Decimal::parse(amount).unwrap(),
+                movement: Movement::Post(Leg {
+                    debit_account: AccountName::parse(debit).unwrap(),
+                    credit_account: AccountName::parse(credit).unwrap(),
+                    asset: AssetCode::parse(asset).unwrap(),
+                    amount: Decimal::parse(amount).unwrap(),
+                    up_to: false,
+                }),
                 reference: "".into(),
                 effective_at: None,
             }
         });
         let transfers = transfers.collect();
+        self.post(ledger, transfers)
+    }
+
+    pub(crate) fn post(&mut self, ledger: &str, transfers: Vec<Transfer>) -> Position {
         self.commit(ledger, vec![CommandBody::PostTransfers { transfers }])
+    }
+
+    /// What is due at this instant, committed then.
+    pub(crate) fn expire(&mut self, now: i64) -> Position {
+        self.recorded_at = now;
+        let partition = &mut self.partitions[0];
+        let events = decide_due(&partition.state, now, usize::MAX);
+        events.iter().for_each(|event| apply(&mut partition.state, event));
+        partition.sequence += 1;
+        partition.recorded_at = now;
+        partition.record(ViewRecordKind::Commit(events));
+        Position::commit(0, partition.writer.next() - 1)
     }
 
     pub(crate) fn random_commit(&mut self, rng: &mut Rng, ledger: &str) -> Position {

@@ -29,21 +29,25 @@ fn exact<R: Row + Debug + PartialEq>(row: &R) {
     assert_eq!(R::decode(&bytes), None, "one byte more");
 }
 
-fn transfer(id: Id) -> Transfer {
-    Transfer {
-        id,
+fn leg() -> Leg {
+    Leg {
         debit_account: AccountName::from_log("a"),
         credit_account: AccountName::from_log("b:c"),
         asset: AssetCode::from_log("USD"),
         amount: Decimal::parse("12.5").unwrap(),
-        reference: "".into(),
-        effective_at: Some(-2),
+        up_to: false,
     }
 }
 
-fn posted(reference: &str, effective_at: Option<Timestamp>) -> PostedTransfer {
-    PostedTransfer {
+fn transfer(id: Id) -> Transfer {
+    Transfer { id, movement: Movement::Post(leg()), reference: "".into(), effective_at: Some(-2) }
+}
+
+fn posted(reference: &str, effective_at: Option<Timestamp>) -> AcceptedTransfer {
+    AcceptedTransfer {
         id: Id::Text("t1".into()),
+        effect: Effect::Post,
+        up_to: None,
         debit_account: AccountHandle(3),
         credit_account: AccountHandle(200),
         asset: AssetHandle(1),
@@ -60,6 +64,7 @@ fn balances_and_entries() {
     exact(&latest);
     let entry = EntryRow {
         side: Side::Credit,
+        kind: EntryKind::Post,
         amount: 1234,
         counterparty: AccountHandle(9),
         transfer: Id::Uuid([0xab; 16]),
@@ -80,15 +85,74 @@ fn balances_and_entries() {
         ..entry
     };
     golden(&plain, "00d209090301743105808080808080808080020007");
+    for (kind, first) in [
+        (EntryKind::Hold, "10"),
+        (EntryKind::Capture, "20"),
+        (EntryKind::Void, "30"),
+        (EntryKind::Expiry, "40"),
+    ] {
+        let row = EntryRow { kind, ..plain.clone() };
+        golden(&row, &format!("{first}d209090301743105808080808080808080020007"));
+    }
+    assert_eq!(EntryRow::decode(&[0x50, 1, 1, 3, 1, 0x61, 0, 0, 0, 0]), None, "no such kind");
+}
+
+#[test]
+fn holds() {
+    let row = HoldRow { status: HoldStatus::Voided, remaining: 0, released: 300 };
+    golden(&row, "0300ac02");
+    exact(&row);
+    assert_eq!(HoldRow::decode(&[5, 0, 0]), None, "no such status");
+}
+
+#[test]
+fn transfers_of_every_kind() {
+    let row = |outcome| TransferRow { place: PLACE, outcome };
+    let hold = Id::Text("h".into());
+    let up_to = Some(Box::new(2_000));
+    let capture = |rest, remaining| {
+        Effect::Capture(Box::new(Capture { hold: hold.clone(), rest, remaining }))
+    };
+    let accepted = [
+        (Effect::Post, up_to.clone(), ""),
+        (Effect::Hold { expires_at: None }, None, ""),
+        (Effect::Hold { expires_at: Some(-2) }, up_to, ""),
+        (capture(false, 5), None, ""),
+        (capture(true, 0), None, ""),
+        (Effect::Void { hold: Box::new(hold.clone()) }, None, ""),
+    ];
+    for (effect, up_to, hex) in accepted {
+        let transfer = AcceptedTransfer { effect, up_to, ..posted("x", Some(1)) };
+        let row = row(TransferOutcome::Accepted(transfer));
+        golden(&row, hex);
+        exact(&row);
+    }
+    let up_to = Leg { up_to: true, ..leg() };
+    let amount = Some(leg().amount);
+    let asked = [
+        (Movement::Post(up_to.clone()), ""),
+        (Movement::Hold { leg: leg(), expires_at: None }, ""),
+        (Movement::Hold { leg: up_to, expires_at: Some(-2) }, ""),
+        (Movement::Capture { hold: hold.clone(), amount }, ""),
+        (Movement::Capture { hold: hold.clone(), amount: None }, ""),
+        (Movement::Void { hold }, ""),
+    ];
+    for (movement, hex) in asked {
+        let transfer = Transfer { movement, ..transfer(Id::Text("t1".into())) };
+        let rejection = Rejection::new(Code::HoldNotOpen, "h");
+        let row = row(TransferOutcome::Refused(transfer, rejection));
+        golden(&row, hex);
+        exact(&row);
+    }
 }
 
 #[test]
 fn transfers() {
     let row = |outcome| TransferRow { place: PLACE, outcome };
-    let plain = row(TransferOutcome::Posted(posted("", None)));
+    let plain = row(TransferOutcome::Accepted(posted("", None)));
     golden(&plain, "00ac02110301743103c80101d209");
     exact(&plain);
-    let full = row(TransferOutcome::Posted(posted("x", Some(1))));
+    let full = row(TransferOutcome::Accepted(posted("x", Some(1))));
     golden(&full, "06ac02110301743103c80101d209017802");
     exact(&full);
     let rejection = Rejection::new(Code::InsufficientFunds, "a");
@@ -156,6 +220,9 @@ fn keys() {
     assert_eq!(key::read_history(&history), Some((account, asset, PLACE)));
     let transfer = key::transfer(LedgerHandle(1), &Id::Text("t1".into()));
     assert_eq!(hex(&transfer), "00000001017431");
+    let hold = key::hold(LedgerHandle(1), &Id::Text("t1".into()), PLACE);
+    assert_eq!(hex(&hold), "0000000101743100fffffffffffffed3ffffffee");
+    assert_eq!(key::read_hold_place(&hold), Some(PLACE));
     assert_eq!(hex(&key::named(LedgerHandle(1), "a:b")), "00000001613a62");
     assert_eq!(hex(&key::asset_code(LedgerHandle(1), asset)), "0000000100000003");
     assert_eq!(hex(&key::time(1)), "fffffffffffffffe");

@@ -52,8 +52,13 @@ pub(super) fn check_at(
     }
     for (ledger, id) in last.transfers.keys() {
         let row = reader.transfer(at, ledger_domain::LedgerHandle(*ledger), id)?;
-        let found = row.map(|r| (r.place, matches!(r.outcome, TransferOutcome::Posted(_))));
+        let found = row.map(|r| (r.place, matches!(r.outcome, TransferOutcome::Accepted(_))));
         assert_eq!(found, truth.transfers.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
+    }
+    for (ledger, id) in last.holds.keys() {
+        let row = reader.hold(at, ledger_domain::LedgerHandle(*ledger), id)?;
+        let found = row.map(|(place, row)| (place, row.status, row.remaining, row.released));
+        assert_eq!(found, truth.holds.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
     }
     Ok(())
 }

@@ -105,7 +105,9 @@ impl Drop for SetAtEnd<'_> {
 
 /// This amount from account 0 to account 1.
 fn transfer_of(amount: u128) -> Event {
-    let posted = PostedTransfer {
+    let posted = AcceptedTransfer {
+        effect: Effect::Post,
+        up_to: None,
         id: Id::Uuid(amount.to_be_bytes()),
         debit_account: AccountHandle(0),
         credit_account: AccountHandle(1),
@@ -115,7 +117,7 @@ fn transfer_of(amount: u128) -> Event {
         effective_at: None,
     };
     let ledger = ledger_domain::LedgerHandle(0);
-    let batch = ledger_domain::TransferBatch { ledger, posted: vec![posted], refused: vec![] };
+    let batch = ledger_domain::TransferBatch { ledger, accepted: vec![posted], refused: vec![] };
     Event::TransferBatch(batch)
 }
 
