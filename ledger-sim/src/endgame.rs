@@ -34,6 +34,7 @@ impl World {
         for partition in 0..PARTITIONS {
             self.oracles[partition as usize].walk(&self.log)?;
             self.oracles[partition as usize].finish()?;
+            self.all_expired(partition)?;
             self.compare(partition)?;
             for _ in 0..READS {
                 let commits = &self.oracles[partition as usize].commits;
@@ -83,6 +84,12 @@ impl World {
         let writers = self.nodes[0].iter().flat_map(|node| &node.parts).map(|part| &part.writer);
         let status: Vec<_> = writers.map(|w| (w.status(), w.is_idle())).collect();
         Err(format!("does not come to rest: {status:?}"))
+    }
+
+    /// Nobody asks any more, and still all that expires has: the writer itself woke for each.
+    fn all_expired(&self, partition: u32) -> Result<(), String> {
+        let left = self.oracles[partition as usize].model.due(i64::MAX);
+        if left.is_empty() { Ok(()) } else { Err(format!("at rest, and never expired: {left:?}")) }
     }
 
     fn all_answered(&self) -> Result<(), String> {

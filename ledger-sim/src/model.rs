@@ -5,12 +5,14 @@
 //! of them must have come to.
 
 mod amount;
+mod hold;
 mod shape;
 
 use std::collections::BTreeMap;
 
 use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use amount::{decimal, minor_units};
+pub(crate) use hold::{Due, Hold, HoldStatus};
 pub(crate) use shape::shape;
 
 /// Offset of a commit and index of an event in it.
@@ -21,6 +23,8 @@ pub(crate) type Place = (u64, u32);
 pub(crate) enum Verdict {
     /// It is accepted.
     Done,
+    /// It is a transfer that is accepted, and does this.
+    Moves(Moved),
     /// It is refused with this code.
     Refused(u32),
     /// It was decided before: there, and so.
@@ -29,6 +33,20 @@ pub(crate) enum Verdict {
     Reused,
     /// It repeats the item at this place of its batch.
     Repeats(usize),
+}
+
+/// What an accepted transfer does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) debit: String,
+    pub(crate) credit: String,
+    pub(crate) asset: String,
+    /// In minor units, as below.
+    pub(crate) amount: u128,
+    /// What was asked for, of one that takes less.
+    pub(crate) up_to: Option<u128>,
+    /// What is held after it, of all but a post.
+    pub(crate) remaining: u128,
 }
 
 /// The first outcome of an id.
@@ -48,10 +66,17 @@ pub(crate) enum Verdicts {
     Items(Vec<Verdict>),
 }
 
+impl Verdict {
+    /// Whether it is decided for the first time.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self, Verdict::Done | Verdict::Moves(_) | Verdict::Refused(_))
+    }
+}
+
 impl Verdicts {
     /// Whether anything of it is to be recorded.
     pub(crate) fn has_news(&self) -> bool {
-        let new = |verdict: &Verdict| matches!(verdict, Verdict::Done | Verdict::Refused(_));
+        let new = |verdict: &Verdict| verdict.is_new();
         match self {
             Verdicts::Whole(verdict) => new(verdict),
             Verdicts::Items(items) => items.iter().any(new),
@@ -64,6 +89,8 @@ impl Verdicts {
 pub(crate) struct Counters {
     pub(crate) debits: u128,
     pub(crate) credits: u128,
+    pub(crate) debits_pending: u128,
+    pub(crate) credits_pending: u128,
 }
 
 /// One version of a balance: what it is from `place` on, and by which transfer.
@@ -72,6 +99,8 @@ pub(crate) struct Version {
     pub(crate) place: Place,
     pub(crate) counters: Counters,
     pub(crate) transfer: String,
+    /// Number of the kind of the entry: that of its transfer, or [`EXPIRY`].
+    pub(crate) kind: i32,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +125,8 @@ pub(crate) enum Status {
 pub(crate) struct Decided {
     pub(crate) asked: Transfer,
     pub(crate) first: First,
+    /// `None` when it was refused.
+    pub(crate) moved: Option<Moved>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -106,6 +137,8 @@ pub(crate) struct Book {
     /// By account and asset; versions ascend.
     pub(crate) balances: BTreeMap<(String, String), Vec<Version>>,
     pub(crate) transfers: BTreeMap<String, Decided>,
+    /// By the id of the transfer that holds.
+    pub(crate) holds: BTreeMap<String, Hold>,
 }
 
 /// All ledgers of one partition.
@@ -119,9 +152,17 @@ pub(crate) struct Model {
 const ASSET: i32 = 1;
 const EXPENSE: i32 = 5;
 
+/// Kinds of transfer.
+pub(crate) const POST: i32 = 1;
+pub(crate) const HOLD: i32 = 2;
+pub(crate) const CAPTURE: i32 = 3;
+pub(crate) const VOID: i32 = 4;
+/// What no transfer does, but an entry of a statement says.
+pub(crate) const EXPIRY: i32 = 5;
+
 impl Model {
-    /// What a request comes to now. Its shape was checked.
-    pub(crate) fn decide(&self, request: &Request, well_formed: &[Transfer]) -> Verdicts {
+    /// What a request comes to at this instant. Its shape was checked.
+    pub(crate) fn decide(&self, request: &Request, well_formed: &[Transfer], now: i64) -> Verdicts {
         let key = (request.ledger.clone(), canonical_id(&request.request_id));
         if let (false, Some((asked, first))) =
             (request.request_id.is_empty(), self.requests.get(&key))
@@ -148,7 +189,7 @@ impl Model {
                 whole(book.accounts.contains_key(name).then_some(204))
             }
             (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
-            (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed)),
+            (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
 
@@ -199,6 +240,13 @@ impl Model {
     }
 }
 
+impl Counters {
+    /// Whether nothing is in it, and nothing is held of it.
+    fn is_nothing(self) -> bool {
+        self.debits == self.credits && self.debits_pending == 0 && self.credits_pending == 0
+    }
+}
+
 impl Account {
     /// Its status as of a place.
     pub(crate) fn status(&self, at: Place) -> Option<(Place, Status)> {
@@ -214,9 +262,8 @@ impl Book {
     fn change(&self, name: &str, change: Change) -> Result<(), u32> {
         let account = self.accounts.get(name).ok_or(212u32)?;
         let mut balances = self.balances.iter().filter(|((of, _), _)| of == name);
-        let is_empty = balances.all(|(_, versions)| {
-            versions.last().is_none_or(|it| it.counters.debits == it.counters.credits)
-        });
+        let is_empty =
+            balances.all(|(_, versions)| versions.last().is_none_or(|it| it.counters.is_nothing()));
         match (account.status_now(), change) {
             (Status::Closed, _) => Err(213),
             (Status::Frozen, Change::Freeze | Change::Close) => Err(214),
@@ -226,8 +273,9 @@ impl Book {
         }
     }
 
-    fn decide(&self, transfers: &[Transfer]) -> Vec<Verdict> {
-        let mut after: BTreeMap<(String, String), Counters> = BTreeMap::new();
+    fn decide(&self, transfers: &[Transfer], now: i64) -> Vec<Verdict> {
+        // A batch is decided upon a book of its own, in which each transfer is done at once.
+        let mut after = self.tip();
         let mut verdicts = Vec::new();
         for (place, transfer) in transfers.iter().enumerate() {
             let id = canonical_id(&transfer.id);
@@ -240,8 +288,11 @@ impl Book {
                     Verdict::Repeats(above)
                 }
                 (Some(_), _) | (None, Some(_)) => Verdict::Reused,
-                (None, None) => match self.post(transfer, &mut after) {
-                    Ok(()) => Verdict::Done,
+                (None, None) => match after.moves(transfer, now) {
+                    Ok(moved) => {
+                        after.enter(transfer, &moved, Place::default());
+                        Verdict::Moves(moved)
+                    }
                     Err(code) => Verdict::Refused(code),
                 },
             });
@@ -249,11 +300,31 @@ impl Book {
         verdicts
     }
 
-    fn post(
-        &self,
-        transfer: &Transfer,
-        after: &mut BTreeMap<(String, String), Counters>,
-    ) -> Result<(), u32> {
+    /// What a book is now, without its past.
+    fn tip(&self) -> Book {
+        let balances = self.balances.iter();
+        let balances =
+            balances.map(|(key, all)| (key.clone(), all.last().cloned().into_iter().collect()));
+        let open = self.holds.iter().filter(|(_, hold)| hold.remaining() > 0);
+        Book {
+            created: self.created,
+            assets: self.assets.clone(),
+            accounts: self.accounts.clone(),
+            balances: balances.collect(),
+            transfers: BTreeMap::new(),
+            holds: open.map(|(id, hold)| (id.clone(), hold.clone())).collect(),
+        }
+    }
+
+    fn moves(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
+        match transfer.kind {
+            CAPTURE | VOID => self.ends(transfer, now),
+            _ => self.begins(transfer, now),
+        }
+    }
+
+    /// A post or a hold.
+    fn begins(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
         let debit = self.accounts.get(&transfer.debit).ok_or(206u32)?;
         let credit = self.accounts.get(&transfer.credit).ok_or(207u32)?;
         for (status, code) in [(Status::Closed, 213), (Status::Frozen, 214)] {
@@ -261,59 +332,127 @@ impl Book {
                 return Err(code);
             }
         }
+        if transfer.expires_at.is_some_and(|at| at <= now) {
+            return Err(218);
+        }
         let (scale, _) = self.assets.get(&transfer.asset).ok_or(208u32)?;
-        let amount = minor_units(&transfer.amount, *scale)?;
-        let key = |account: &String| (account.clone(), transfer.asset.clone());
-        let now = |key: &(String, String)| {
-            after.get(key).copied().unwrap_or_else(|| self.latest(&key.0, &key.1))
-        };
-        let (mut debited, mut credited) = (now(&key(&transfer.debit)), now(&key(&transfer.credit)));
-        debited.debits = debited.debits.checked_add(amount).ok_or(210u32)?;
-        credited.credits = credited.credits.checked_add(amount).ok_or(210u32)?;
+        let asked = minor_units(&transfer.amount, *scale)?;
+        let debited = self.latest(&transfer.debit, &transfer.asset);
+        let credited = self.latest(&transfer.credit, &transfer.asset);
+        let mut amount = asked;
         let debit_normal = |account: &Account| matches!(account.kind, ASSET | EXPENSE);
-        let debit_short = debited.debits > debited.credits;
-        if !debit.may_go_negative && !debit_normal(debit) && debit_short {
+        let mut left = Vec::new();
+        if !debit.may_go_negative && !debit_normal(debit) {
+            let gone = debited.debits + debited.debits_pending;
+            left.push(debited.credits.checked_sub(gone).ok_or(211u32)?);
+        }
+        if !credit.may_go_negative && debit_normal(credit) {
+            let gone = credited.credits + credited.credits_pending;
+            left.push(credited.debits.checked_sub(gone).ok_or(211u32)?);
+        }
+        if transfer.up_to {
+            amount = left.iter().fold(amount, |amount, left| amount.min(*left));
+        }
+        let debit_total = debited.debits + debited.debits_pending;
+        let credit_total = credited.credits + credited.credits_pending;
+        debit_total.checked_add(amount).ok_or(210u32)?;
+        credit_total.checked_add(amount).ok_or(210u32)?;
+        if amount == 0 || left.iter().any(|left| *left < amount) {
             return Err(211);
         }
-        let credit_short = credited.credits > credited.debits;
-        if !credit.may_go_negative && debit_normal(credit) && credit_short {
-            return Err(211);
+        Ok(Moved {
+            debit: transfer.debit.clone(),
+            credit: transfer.credit.clone(),
+            asset: transfer.asset.clone(),
+            amount,
+            up_to: transfer.up_to.then_some(asked),
+            remaining: if transfer.kind == HOLD { amount } else { 0 },
+        })
+    }
+
+    /// A capture or a void.
+    fn ends(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
+        let hold = self.holds.get(&canonical_id(&transfer.hold)).ok_or(217u32)?;
+        let held = hold.remaining();
+        if held == 0 {
+            return Err(217);
         }
-        after.insert(key(&transfer.debit), debited);
-        after.insert(key(&transfer.credit), credited);
-        Ok(())
+        if hold.expires_at.is_some_and(|at| at <= now) {
+            return Err(218);
+        }
+        let mut amount = held;
+        if !transfer.amount.is_empty() {
+            let scale = self.assets.get(&hold.asset).map_or(0, |(scale, _)| *scale);
+            amount = minor_units(&transfer.amount, scale)?;
+        }
+        let remaining = held.checked_sub(amount).ok_or(219u32)?;
+        Ok(Moved {
+            debit: hold.debit.clone(),
+            credit: hold.credit.clone(),
+            asset: hold.asset.clone(),
+            amount,
+            up_to: None,
+            remaining,
+        })
     }
 
     fn record(&mut self, transfers: &[Transfer], verdicts: &[Verdict], place: Place) {
         let mut at = place;
         for (transfer, verdict) in transfers.iter().zip(verdicts) {
-            let refused = match verdict {
-                Verdict::Done => {
-                    self.enter(transfer, at);
-                    None
+            let (refused, moved) = match verdict {
+                Verdict::Moves(moved) => (None, Some(moved.clone())),
+                Verdict::Refused(code) => (Some(*code), None),
+                Verdict::Done | Verdict::Before(_) | Verdict::Reused | Verdict::Repeats(_) => {
+                    continue;
                 }
-                Verdict::Refused(code) => Some(*code),
-                Verdict::Before(_) | Verdict::Reused | Verdict::Repeats(_) => continue,
             };
+            if let Some(moved) = &moved {
+                self.enter(transfer, moved, at);
+            }
             let first = First { place: at, refused };
-            let decided = Decided { asked: transfer.clone(), first };
+            let decided = Decided { asked: transfer.clone(), first, moved };
             self.transfers.insert(canonical_id(&transfer.id), decided);
             at.1 += 1;
         }
     }
 
-    fn enter(&mut self, transfer: &Transfer, place: Place) {
-        let scale = self.assets.get(&transfer.asset).map_or(0, |(scale, _)| *scale);
-        let amount = minor_units(&transfer.amount, scale).unwrap_or(0);
-        for (account, debit) in [(&transfer.debit, true), (&transfer.credit, false)] {
-            let mut counters = self.latest(account, &transfer.asset);
-            if debit {
-                counters.debits += amount;
-            } else {
-                counters.credits += amount;
+    fn enter(&mut self, transfer: &Transfer, moved: &Moved, place: Place) {
+        let kind = if transfer.kind == 0 { POST } else { transfer.kind };
+        self.count(moved, kind, &canonical_id(&transfer.id), place);
+        match kind {
+            HOLD => {
+                let hold = Hold::new(moved, transfer.expires_at, place);
+                self.holds.insert(canonical_id(&transfer.id), hold);
             }
-            let version = Version { place, counters, transfer: canonical_id(&transfer.id) };
-            let key = (account.clone(), transfer.asset.clone());
+            CAPTURE | VOID => {
+                if let Some(hold) = self.holds.get_mut(&canonical_id(&transfer.hold)) {
+                    hold.change(kind, moved.amount, place);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts an amount in both accounts.
+    fn count(&mut self, moved: &Moved, kind: i32, transfer: &str, place: Place) {
+        for (account, debit) in [(&moved.debit, true), (&moved.credit, false)] {
+            let mut counters = self.latest(account, &moved.asset);
+            let (posted, pending) = if debit {
+                (&mut counters.debits, &mut counters.debits_pending)
+            } else {
+                (&mut counters.credits, &mut counters.credits_pending)
+            };
+            if matches!(kind, POST | CAPTURE) {
+                *posted += moved.amount;
+            }
+            if kind == HOLD {
+                *pending += moved.amount;
+            }
+            if matches!(kind, CAPTURE | VOID | EXPIRY) {
+                *pending -= moved.amount;
+            }
+            let version = Version { place, counters, transfer: transfer.to_owned(), kind };
+            let key = (account.clone(), moved.asset.clone());
             self.balances.entry(key).or_default().push(version);
         }
     }
@@ -342,7 +481,12 @@ fn same_ask(a: &Ask, b: &Ask) -> bool {
 }
 
 fn same_content(a: &Transfer, b: &Transfer) -> bool {
-    a.debit == b.debit
+    // A kind that is not named is a post.
+    a.kind.max(POST) == b.kind.max(POST)
+        && canonical_id(&a.hold) == canonical_id(&b.hold)
+        && a.up_to == b.up_to
+        && a.expires_at == b.expires_at
+        && a.debit == b.debit
         && a.credit == b.credit
         && a.asset == b.asset
         && decimal(&a.amount) == decimal(&b.amount)
@@ -352,12 +496,15 @@ fn same_content(a: &Transfer, b: &Transfer) -> bool {
 
 /// A UUID is one id in either case.
 pub(crate) fn canonical_id(id: &str) -> String {
-    let uuid = id.len() == 36
+    if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
+}
+
+fn is_uuid(id: &str) -> bool {
+    id.len() == 36
         && id.char_indices().all(|(at, c)| match at {
             8 | 13 | 18 | 23 => c == '-',
             _ => c.is_ascii_hexdigit(),
-        });
-    if uuid { id.to_ascii_lowercase() } else { id.to_owned() }
+        })
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use ledger_log::simulated::Simulated;
 use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
-use crate::model::{Model, Place, Verdicts};
+use crate::model::{CAPTURE, HOLD, Model, Place, VOID, Verdict, Verdicts};
 use crate::request::{Request, Transfer};
+use crate::summary::Summary;
 
 /// One request of a client's, sent once.
 #[derive(Clone, Debug)]
@@ -66,7 +67,14 @@ pub(crate) struct Oracle {
     rejections: BTreeMap<Place, Rejection>,
     /// What each attempt that is neither answered nor in the log may come to, at any state that it may
     /// have seen.
-    open: BTreeMap<u64, Vec<Verdicts>>,
+    /// Each with the first instant at which it may.
+    open: BTreeMap<u64, Vec<(i64, Verdicts)>>,
+    /// The latest that any writer's clock ever was.
+    pub(crate) clock: i64,
+    /// Instant of the commit that is read, or was last.
+    recorded_at: i64,
+    /// How often things came up in the log.
+    pub(crate) seen: Summary,
     pub(crate) next: u64,
     term: u64,
     sequence: u64,
@@ -85,6 +93,9 @@ impl Oracle {
             commits: Vec::new(),
             rejections: BTreeMap::new(),
             open: BTreeMap::new(),
+            clock: 0,
+            recorded_at: 0,
+            seen: Summary::default(),
             next: 0,
             term: 0,
             sequence: 0,
@@ -95,9 +106,35 @@ impl Oracle {
 
     /// A client sends a request.
     pub(crate) fn sent(&mut self, number: u64, attempt: Attempt) {
-        let verdicts = self.model.decide(&attempt.request, &attempt.transfers);
-        self.open.insert(number, vec![verdicts]);
+        let verdicts = self.may_come_to(&attempt);
+        self.open.insert(number, verdicts);
         self.attempts.insert(number, attempt);
+    }
+
+    /// What an attempt comes to at this state, from each instant on at which that may be something else.
+    fn may_come_to(&self, attempt: &Attempt) -> Vec<(i64, Verdicts)> {
+        let Attempt { request, transfers, .. } = attempt;
+        let expiries = transfers.iter().filter_map(|transfer| transfer.expires_at);
+        let later = expiries.filter(|at| *at > self.recorded_at);
+        let mut instants: Vec<i64> = later.chain([self.recorded_at]).collect();
+        instants.sort_unstable();
+        instants.dedup();
+        let decide = |at| (at, self.model.decide(request, transfers, at));
+        instants.into_iter().map(decide).collect()
+    }
+
+    /// The state has changed: what is open may have seen it.
+    fn reconsider(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        for (number, candidates) in &mut open {
+            let Some(attempt) = self.attempts.get(number) else { continue };
+            for candidate in self.may_come_to(attempt) {
+                if !candidates.iter().any(|(at, v)| *at <= candidate.0 && *v == candidate.1) {
+                    candidates.push(candidate);
+                }
+            }
+        }
+        self.open = open;
     }
 
     /// Nobody will answer an attempt any more.
@@ -160,13 +197,38 @@ impl Oracle {
         if self.commits.last().is_some_and(|last| last.recorded_at >= recorded_at) {
             return Err(format!("offset {offset}: time stands still or goes back"));
         }
+        self.recorded_at = recorded_at;
+        self.clock = self.clock.max(recorded_at);
+        let mut is_due = !self.model.due(recorded_at).is_empty();
         let mut index = 0;
         for bytes in commands {
             let command = logged::decode(bytes).map_err(|error| error.to_string())?;
-            self.command((offset, index), recorded_at, &command)?;
+            if std::mem::take(&mut is_due) {
+                self.expire((offset, index), recorded_at, &command)?;
+                if commands.len() == 1 {
+                    self.seen.note("hold.expired_alone");
+                }
+            } else {
+                self.command((offset, index), recorded_at, &command)?;
+            }
             index += command.events.iter().map(ledger_domain::Event::width).sum::<u32>();
         }
         self.commits.push(Commit { offset, recorded_at, width: index });
+        Ok(())
+    }
+
+    /// What is due comes first in its commit, all of it.
+    fn expire(&mut self, place: Place, now: i64, command: &LoggedCommand) -> Result<(), String> {
+        let due = self.model.due(now);
+        if !command.traceparent.is_empty() {
+            return Err(format!("{place:?}: {due:?} are due, the log has {command:?}"));
+        }
+        events::expiries(&due, command).map_err(|what| format!("{place:?}: {what}"))?;
+        for (index, due) in (place.1..).zip(&due) {
+            self.model.expire(due, (place.0, index));
+            self.seen.note("hold.expired");
+        }
+        self.reconsider();
         Ok(())
     }
 
@@ -193,21 +255,15 @@ impl Oracle {
         if self.logged.contains_key(&number) {
             return Err(format!("{place:?}: attempt {number} is in the log twice"));
         }
-        let verdicts = self.model.decide(request, transfers);
+        let verdicts = self.model.decide(request, transfers, recorded_at);
         events::check(place, request, transfers, &verdicts, command)
             .map_err(|what| format!("{place:?} attempt {number}: {what}\n  {request:?}"))?;
         events::rejections(place, command, &mut self.rejections);
         self.model.record(request, transfers, &verdicts, place);
+        note_moves(transfers, &verdicts, &mut self.seen);
         self.logged.insert(number, Logged { place, recorded_at, verdicts });
         self.open.remove(&number);
-        for (number, candidates) in &mut self.open {
-            if let Some(Attempt { request, transfers, .. }) = self.attempts.get(number) {
-                let verdicts = self.model.decide(request, transfers);
-                if candidates.last() != Some(&verdicts) {
-                    candidates.push(verdicts);
-                }
-            }
-        }
+        self.reconsider();
         Ok(())
     }
 
@@ -240,5 +296,24 @@ impl Oracle {
                 book.transfers.keys().map(move |id| (ledger.clone(), id.clone()))
             })
             .collect()
+    }
+}
+
+/// Notes what kinds of transfer were accepted.
+fn note_moves(transfers: &[Transfer], verdicts: &Verdicts, seen: &mut Summary) {
+    let Verdicts::Items(items) = verdicts else { return };
+    for (transfer, verdict) in transfers.iter().zip(items) {
+        let Verdict::Moves(moved) = verdict else { continue };
+        seen.note(match transfer.kind {
+            HOLD if transfer.expires_at.is_some() => "hold.made_to_expire",
+            HOLD => "hold.made",
+            CAPTURE if moved.remaining > 0 => "hold.captured_in_part",
+            CAPTURE => "hold.captured",
+            VOID => "hold.voided",
+            _ => "post",
+        });
+        if moved.up_to.is_some_and(|asked| asked > moved.amount) {
+            seen.note("up_to.less");
+        }
     }
 }

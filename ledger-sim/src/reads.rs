@@ -5,7 +5,10 @@ use ledger_domain::Position;
 use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
-use crate::model::{Account, Book, Counters, Place, Status, Version};
+use crate::model::{
+    Account, Book, Counters, Decided, Hold, HoldStatus, POST, Place, Status, Version, canonical_id,
+    decimal,
+};
 use crate::oracle::{Commit, Oracle};
 use crate::summary::Summary;
 use crate::world::Ends;
@@ -209,7 +212,7 @@ impl Reads<'_> {
 
     fn wire_balance(&self, book: &Book, asset: &str, of: &Account, at: &Version) -> v1::Balance {
         let scale = book.assets[asset].0;
-        let Counters { debits, credits } = at.counters;
+        let Counters { debits, credits, debits_pending, credits_pending } = at.counters;
         let debit_normal = of.kind == 1 || of.kind == 5;
         let (plus, minus) = if debit_normal { (debits, credits) } else { (credits, debits) };
         let sign = if minus > plus { "-" } else { "" };
@@ -218,8 +221,8 @@ impl Reads<'_> {
             asset: asset.to_owned(),
             debits_posted: decimal_string(debits, scale),
             credits_posted: decimal_string(credits, scale),
-            debits_pending: decimal_string(0, scale),
-            credits_pending: decimal_string(0, scale),
+            debits_pending: decimal_string(debits_pending, scale),
+            credits_pending: decimal_string(credits_pending, scale),
             balance: format!("{sign}{}", decimal_string(plus.abs_diff(minus), scale)),
             position: Position::event(self.oracle.partition(), offset, index).to_string(),
         }
@@ -251,7 +254,8 @@ impl Reads<'_> {
             };
             let bound = self.read_at(level, response.read_at.as_ref())?;
             for entry in response.entries {
-                read.push((entry.position, entry.transfer, entry.balance));
+                let kind = entry.kind;
+                read.push((entry.position, entry.transfer, kind, entry.balance));
             }
             if response.next_page_token.is_empty() {
                 break bound;
@@ -266,7 +270,7 @@ impl Reads<'_> {
                 let position = Position::event(self.oracle.partition(), offset, index);
                 let transfer = format!("ledgers/{ledger}/transfers/{}", version.transfer);
                 let balance = self.wire_balance(book, asset, account, version);
-                (position.to_string(), transfer, Some(balance))
+                (position.to_string(), transfer, version.kind, Some(balance))
             })
             .collect();
         if read != due {
@@ -340,19 +344,75 @@ impl Reads<'_> {
         let (offset, index) = decided.first.place;
         let position = Position::event(self.oracle.partition(), offset, index).to_string();
         let refused = response.refusal.as_ref().map(|refusal| refusal.code);
-        let asked = &decided.asked;
+        let book = &self.oracle.model.books[ledger];
         let found = response.transfer.unwrap_or_default();
+        let hold = book.holds.get(id).and_then(|hold| self.hold_state(book, hold, bound));
         let same = decided.first.place <= bound
             && response.position == position
             && refused == decided.first.refused
-            && found.debit_account == asked.debit
-            && found.credit_account == asked.credit
-            && found.reference == asked.reference
-            && crate::model::decimal(&found.amount) == crate::model::decimal(&asked.amount);
+            && response.hold == hold
+            && is_as_asked(&found, decided)
+            && is_as_moved(&found, decided, book);
         if same {
             Ok(format!("transfer {id}"))
         } else {
-            Err(format!("{decided:?}, read {found:?}"))
+            let read = (found, response.hold);
+            Err(format!("{decided:?} {hold:?}, read {read:?} at {bound:?}"))
+        }
+    }
+
+    /// What is of a hold at a place.
+    fn hold_state(&self, book: &Book, hold: &Hold, bound: Place) -> Option<v1::HoldState> {
+        let version = hold.versions.iter().rfind(|version| version.place <= bound)?;
+        let scale = book.assets[&hold.asset].0;
+        let status = match version.status {
+            HoldStatus::Open => v1::HoldStatus::Open,
+            HoldStatus::Captured => v1::HoldStatus::Captured,
+            HoldStatus::Voided => v1::HoldStatus::Voided,
+            HoldStatus::Expired => v1::HoldStatus::Expired,
+        };
+        let (offset, index) = version.place;
+        Some(v1::HoldState {
+            status: status.into(),
+            captured: decimal_string(version.captured, scale),
+            remaining: decimal_string(version.remaining, scale),
+            released: decimal_string(version.released, scale),
+            position: Position::event(self.oracle.partition(), offset, index).to_string(),
+        })
+    }
+}
+
+/// What a client says of a transfer is shown as it said it, accepted or refused.
+fn is_as_asked(found: &v1::Transfer, decided: &Decided) -> bool {
+    let asked = &decided.asked;
+    found.kind == asked.kind.max(POST)
+        && canonical_id(&asked.id) == found.transfer_id
+        && canonical_id(&asked.hold) == found.hold_id
+        && found.reference == asked.reference
+        && found.effective_time == asked.effective_at.map(time::to_wire)
+        && found.expire_time == asked.expires_at.map(time::to_wire)
+        && found.up_to == asked.up_to
+}
+
+/// Accounts, asset and amounts are what it came to; of a refused one, what was asked for.
+fn is_as_moved(found: &v1::Transfer, decided: &Decided, book: &Book) -> bool {
+    let asked = &decided.asked;
+    match &decided.moved {
+        Some(moved) => {
+            let scale = book.assets[&moved.asset].0;
+            let up_to = moved.up_to.map(|up_to| decimal_string(up_to, scale));
+            found.debit_account == moved.debit
+                && found.credit_account == moved.credit
+                && found.asset == moved.asset
+                && found.amount == decimal_string(moved.amount, scale)
+                && found.asked_amount == up_to.unwrap_or_default()
+        }
+        None => {
+            found.debit_account == asked.debit
+                && found.credit_account == asked.credit
+                && found.asset == asked.asset
+                && decimal(&found.amount) == decimal(&asked.amount)
+                && found.asked_amount.is_empty()
         }
     }
 }

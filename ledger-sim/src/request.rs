@@ -30,7 +30,7 @@ pub(crate) enum Change {
     Close,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Transfer {
     pub(crate) id: String,
     pub(crate) debit: String,
@@ -40,6 +40,15 @@ pub(crate) struct Transfer {
     pub(crate) reference: String,
     /// Nanoseconds since the Unix epoch.
     pub(crate) effective_at: Option<i64>,
+    /// Number of the kind; zero for one that is not named.
+    pub(crate) kind: i32,
+    /// Id of the hold; empty for none.
+    pub(crate) hold: String,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) expires_at: Option<i64>,
+    pub(crate) up_to: bool,
+    /// What only answers have.
+    pub(crate) asked_amount: String,
 }
 
 /// A request as the server's edge reads it: the command of its well-formed part, and the places of the
@@ -116,6 +125,11 @@ impl Transfer {
             amount: self.amount.clone(),
             reference: self.reference.clone(),
             effective_time: self.effective_at.map(time::to_wire),
+            kind: self.kind,
+            hold_id: self.hold.clone(),
+            expire_time: self.expires_at.map(time::to_wire),
+            up_to: self.up_to,
+            asked_amount: self.asked_amount.clone(),
         }
     }
 }

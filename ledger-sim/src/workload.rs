@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 
+use crate::model::{CAPTURE, HOLD, POST, VOID};
 use crate::request::{Ask, Change, Request, Transfer};
 
 pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
@@ -26,6 +27,9 @@ const MALFORMED_AMOUNTS: [&str; 6] = ["", "01", "1.", "1e3", "-1", "0.00"];
 const SET_UP_ROUNDS: usize = 2;
 /// Past asks that are drawn from again.
 const REMEMBERED_MAX: usize = 64;
+/// Past holds that are captured and voided.
+const HOLDS_MAX: usize = 24;
+const SECOND_NS: i64 = 1_000_000_000;
 
 /// Makes requests.
 #[derive(Debug, Default)]
@@ -33,11 +37,15 @@ pub(crate) struct Workload {
     made: u64,
     set_up: usize,
     past: Vec<Request>,
+    /// Ledger and id of holds that were asked for.
+    holds: Vec<(String, String)>,
+    now: i64,
 }
 
 impl Workload {
-    pub(crate) fn next(&mut self, rng: &mut Rng) -> Request {
+    pub(crate) fn next(&mut self, rng: &mut Rng, now: i64) -> Request {
         self.made += 1;
+        self.now = now;
         let request = match rng.u32(0..100) {
             0..15 if !self.past.is_empty() => self.again(rng),
             _ => self.fresh(rng),
@@ -68,16 +76,16 @@ impl Workload {
             let (request_id, ledger) = (String::new(), ledger.to_owned());
             return Request { request_id, ledger, ask, validate_only: false };
         }
-        let ask = match rng.u32(0..100) {
-            0..8 => set_up_ask(rng),
-            8..14 => change(rng),
-            _ => self.post(rng),
-        };
         let mut request_id = String::new();
         if rng.bool() {
             request_id = format!("r-{}", self.made);
         }
         let mut ledger = LEDGERS[rng.usize(0..LEDGERS.len())].to_owned();
+        let ask = match rng.u32(0..100) {
+            0..8 => set_up_ask(rng),
+            8..14 => change(rng),
+            _ => self.post(rng, &ledger),
+        };
         match rng.u32(0..200) {
             0..3 => "ghost".clone_into(&mut ledger),
             3 => "no/name".clone_into(&mut ledger),
@@ -104,7 +112,7 @@ impl Workload {
         Some((ledger, ask))
     }
 
-    fn post(&mut self, rng: &mut Rng) -> Ask {
+    fn post(&mut self, rng: &mut Rng, ledger: &str) -> Ask {
         let count = match rng.u32(0..40) {
             0 => 0,
             1..20 => 1,
@@ -116,8 +124,12 @@ impl Workload {
             let transfer = match rng.u32(0..20) {
                 0 if !transfers.is_empty() => transfers[rng.usize(0..transfers.len())].clone(),
                 1 => self.past_transfer(rng),
+                2..6 => self.end_of_hold(rng, row, ledger),
                 _ => self.transfer(rng, row),
             };
+            if transfer.kind == HOLD {
+                self.remember_hold(rng, ledger, &transfer.id);
+            }
             transfers.push(transfer);
         }
         Ask::Post { transfers }
@@ -140,15 +152,72 @@ impl Workload {
             return self.transfer(rng, 0);
         }
         let mut transfer = posts[rng.usize(0..posts.len())].clone();
-        match rng.u32(0..6) {
+        match rng.u32(0..12) {
             0 => transfer.amount = "7".into(),
             1 => transfer.reference = "other".into(),
             2 => transfer.effective_at = Some(1),
             3 => transfer.id = transfer.id.to_uppercase(),
             4 if transfer.amount.contains('.') => transfer.amount.push('0'),
+            5 => transfer.kind = rng.i32(0..5),
+            6 => transfer.up_to = !transfer.up_to,
+            7 => transfer.expires_at = Some(self.now + SECOND_NS),
+            8 => transfer.hold = transfer.hold.to_uppercase(),
             _ => {}
         }
         transfer
+    }
+
+    fn remember_hold(&mut self, rng: &mut Rng, ledger: &str, id: &str) {
+        let hold = (ledger.to_owned(), id.to_owned());
+        if self.holds.len() < HOLDS_MAX {
+            self.holds.push(hold);
+        } else {
+            self.holds[rng.usize(0..HOLDS_MAX)] = hold;
+        }
+    }
+
+    /// A capture or a void, mostly of a hold that was asked for.
+    fn end_of_hold(&self, rng: &mut Rng, row: usize, ledger: &str) -> Transfer {
+        let of_ledger = self.holds.iter().filter(|(of, _)| of == ledger);
+        let holds: Vec<&String> = of_ledger.map(|(_, id)| id).collect();
+        let hold = match rng.u32(0..20) {
+            0 => "no hold".to_owned(),
+            1 => format!("t-{}-0", rng.u64(0..=self.made)),
+            _ if holds.is_empty() => "unknown".to_owned(),
+            2 => holds[rng.usize(0..holds.len())].to_uppercase(),
+            _ => holds[rng.usize(0..holds.len())].clone(),
+        };
+        let kind = if rng.u32(0..4) == 0 { VOID } else { CAPTURE };
+        let amount = match rng.u32(0..20) {
+            _ if kind == VOID => String::new(),
+            0..5 => String::new(),
+            5 => MALFORMED_AMOUNTS[rng.usize(0..MALFORMED_AMOUNTS.len())].to_owned(),
+            6..8 => AMOUNTS[rng.usize(0..AMOUNTS.len())].to_owned(),
+            8..10 => rng.u32(100..300).to_string(),
+            _ => rng.u32(1..20).to_string(),
+        };
+        let id = self.transfer(rng, row).id;
+        let mut transfer = Transfer { id, kind, hold, amount, ..Transfer::default() };
+        self.spoil(rng, &mut transfer);
+        transfer
+    }
+
+    /// Rarely sets a field that need not be one of its kind.
+    fn spoil(&self, rng: &mut Rng, transfer: &mut Transfer) {
+        match rng.u32(0..300) {
+            0 => transfer.debit = "cash".into(),
+            1 => transfer.credit = "cash".into(),
+            2 => transfer.asset = "USD".into(),
+            3 => transfer.hold = "t-1-0".into(),
+            4 => transfer.amount = "1".into(),
+            5 => transfer.up_to = true,
+            6 => transfer.expires_at = Some(self.now + SECOND_NS),
+            7 => transfer.asked_amount = "1".into(),
+            8 => transfer.kind = 5,
+            9 => transfer.kind = -1,
+            10 => transfer.kind = 257,
+            _ => {}
+        }
     }
 
     fn transfer(&self, rng: &mut Rng, row: usize) -> Transfer {
@@ -183,7 +252,36 @@ impl Workload {
             _ => String::new(),
         };
         let effective_at = (rng.u32(0..10) == 0).then(|| rng.i64(-1_000_000..1_000_000_000));
-        Transfer { id, debit, credit, asset: asset.into(), amount, reference, effective_at }
+        let kind = match rng.u32(0..10) {
+            0..3 => HOLD,
+            3 => POST,
+            _ => 0,
+        };
+        // Most holds last for some steps, some for ever, and some are late.
+        let expires_at = match rng.u32(0..10) {
+            _ if kind != HOLD => None,
+            0..3 => None,
+            3 => Some(self.now - rng.i64(-2..SECOND_NS)),
+            4 => Some(self.now + rng.i64(0..100 * SECOND_NS)),
+            // Several at one instant.
+            5 => Some((self.now / 50_000_000 + 2) * 50_000_000),
+            _ => Some(self.now + rng.i64(0..SECOND_NS / 4)),
+        };
+        let mut transfer = Transfer {
+            id,
+            debit,
+            credit,
+            asset: asset.into(),
+            amount,
+            reference,
+            effective_at,
+            kind,
+            expires_at,
+            up_to: rng.u32(0..8) == 0,
+            ..Transfer::default()
+        };
+        self.spoil(rng, &mut transfer);
+        transfer
     }
 }
 

@@ -194,7 +194,7 @@ impl World {
     }
 
     fn ask(&mut self) -> Result<(), String> {
-        let request = self.workload.next(&mut self.rng);
+        let request = self.workload.next(&mut self.rng, self.now);
         self.attempts += 1;
         let number = self.attempts;
         let parts = model::shape(&request);
@@ -264,6 +264,8 @@ impl World {
     /// Lets one writer step, and judges what it says; when it wants to be called again.
     pub(crate) fn write_at(&mut self, node: usize, partition: u32) -> Result<Option<i64>, String> {
         let Some(running) = &mut self.nodes[node] else { return Ok(None) };
+        let oracle = &mut self.oracles[partition as usize];
+        oracle.clock = oracle.clock.max(self.now);
         let part = &mut running.parts[partition as usize];
         let Written { replies, wake } = part.write(self.now)?;
         for (number, replied) in replies {
@@ -378,6 +380,7 @@ impl World {
     pub(crate) fn into_summary(mut self) -> Summary {
         let skipped: u64 = self.oracles.iter().map(|oracle| oracle.skipped).sum();
         let commits: usize = self.oracles.iter().map(|oracle| oracle.commits.len()).sum();
+        self.oracles.iter().for_each(|oracle| self.summary.note_all(&oracle.seen));
         self.summary.counts.insert("log.skipped".into(), skipped);
         self.summary.counts.insert("log.commits".into(), commits as u64);
         self.summary.history = self.history.finalize().into();

@@ -1,6 +1,7 @@
 //! What is refused without looking at state.
 
 use super::amount::{decimal, fits};
+use super::{CAPTURE, HOLD, POST, VOID};
 use crate::request::{Ask, Request, Transfer};
 
 /// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
@@ -27,25 +28,39 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
 
 /// The code of what is wrong with a transfer.
 pub(crate) fn transfer(transfer: &Transfer) -> Option<u32> {
+    let t = transfer;
     let account = |text: &str| name(text, 128, "_.:-");
-    let names = id(&transfer.id)
-        && account(&transfer.debit)
-        && account(&transfer.credit)
-        && name(&transfer.asset, 16, "_.-");
-    if !names {
+    let sides = account(&t.debit) && account(&t.credit) && name(&t.asset, 16, "_.-");
+    let no_sides = t.debit.is_empty() && t.credit.is_empty() && t.asset.is_empty();
+    let of_kind = match t.kind {
+        0 | POST => sides && t.hold.is_empty() && t.expires_at.is_none(),
+        HOLD => sides && t.hold.is_empty(),
+        CAPTURE => no_sides && id(&t.hold) && t.expires_at.is_none() && !t.up_to,
+        VOID => {
+            let no_amount = t.amount.is_empty() && !t.up_to;
+            no_sides && no_amount && id(&t.hold) && t.expires_at.is_none()
+        }
+        _ => false,
+    };
+    if !id(&t.id) || !of_kind || !t.asked_amount.is_empty() {
         return Some(101);
     }
-    let Some((whole, fraction)) = decimal(&transfer.amount) else { return Some(102) };
+    let all_the_rest = matches!(t.kind, CAPTURE | VOID) && t.amount.is_empty();
+    if !all_the_rest && let Some(code) = amount(&t.amount) {
+        return Some(code);
+    }
+    if !matches!(t.kind, CAPTURE | VOID) && t.debit == t.credit {
+        return Some(105);
+    }
+    (t.reference.len() > 256).then_some(107)
+}
+
+fn amount(text: &str) -> Option<u32> {
+    let Some((whole, fraction)) = decimal(text) else { return Some(102) };
     if fraction.len() > 255 || !fits(&(whole.clone() + &fraction)) {
         return Some(103);
     }
-    if whole == "0" && fraction.is_empty() {
-        return Some(104);
-    }
-    if transfer.debit == transfer.credit {
-        return Some(105);
-    }
-    (transfer.reference.len() > 256).then_some(107)
+    (whole == "0" && fraction.is_empty()).then_some(104)
 }
 
 fn name(text: &str, longest: usize, more: &str) -> bool {

@@ -9,8 +9,7 @@ fn transfer(id: &str, debit: &str, credit: &str, amount: &str) -> Transfer {
         credit: credit.into(),
         asset: "USD".into(),
         amount: amount.into(),
-        reference: String::new(),
-        effective_at: None,
+        ..Transfer::default()
     }
 }
 
@@ -23,7 +22,7 @@ fn run(model: &mut Model, request: &Request, offset: u64) -> Verdicts {
         Ask::Post { transfers } => transfers.clone(),
         _ => Vec::new(),
     };
-    let verdicts = model.decide(request, &transfers);
+    let verdicts = model.decide(request, &transfers, 0);
     model.record(request, &transfers, &verdicts, (offset, 0));
     verdicts
 }
@@ -61,10 +60,14 @@ fn moves_money_and_knows_the_past() {
         transfer("t5", "nobody", "bob", "1"),
     ];
     let verdicts = run(&mut model, &request("r1", Ask::Post { transfers: batch.clone() }), 7);
+    let moves = |debit: &str, credit: &str, amount| {
+        let (debit, credit, asset) = (debit.into(), credit.into(), "USD".into());
+        Verdict::Moves(Moved { debit, credit, asset, amount, up_to: None, remaining: 0 })
+    };
     let expected = vec![
-        Verdict::Done,
+        moves("cash", "alice", 1000),
         Verdict::Refused(211),
-        Verdict::Done,
+        moves("alice", "bob", 450),
         Verdict::Refused(209),
         Verdict::Repeats(0),
         Verdict::Reused,
@@ -76,14 +79,14 @@ fn moves_money_and_knows_the_past() {
         alice.iter().map(|v| (v.place, v.counters.debits, v.counters.credits)).collect();
     assert_eq!(seen, [((7, 0), 0, 1000), ((7, 2), 450, 1000)]);
 
-    let again = model.decide(&request("", Ask::Post { transfers: batch.clone() }), &batch);
+    let again = model.decide(&request("", Ask::Post { transfers: batch.clone() }), &batch, 0);
     let Verdicts::Items(again) = again else { panic!("a batch") };
     let first = |place, refused| Verdict::Before(First { place, refused });
     assert_eq!(again[1], first((7, 1), Some(211)));
     assert_eq!(again[6], first((7, 4), Some(206)));
-    let whole = model.decide(&request("r1", Ask::Post { transfers: batch.clone() }), &batch);
+    let whole = model.decide(&request("r1", Ask::Post { transfers: batch.clone() }), &batch, 0);
     assert_eq!(whole, Verdicts::Items(again));
-    let other = model.decide(&request("r1", Ask::CreateLedger), &[]);
+    let other = model.decide(&request("r1", Ask::CreateLedger), &[], 0);
     assert_eq!(other, Verdicts::Whole(Verdict::Reused));
 }
 

@@ -72,7 +72,11 @@ impl Oracle {
         let dry = attempt.request.validate_only;
         let candidates = self.open.get(&number).ok_or("neither open nor in the log")?;
         let mut last = "all that it may come to is new, and not in the log".to_owned();
-        for verdicts in candidates {
+        for (at, verdicts) in candidates {
+            // Its writer's clock has never been there.
+            if *at > self.clock {
+                continue;
+            }
             // What is not in the log was decided before, every part of it.
             if !dry && verdicts.has_news() {
                 continue;
@@ -121,7 +125,7 @@ impl Oracle {
                         verdict => due(verdict, logged, next),
                     };
                     self.compare_one(&due, answer, summary)?;
-                    if matches!(verdict, Verdict::Done | Verdict::Refused(_)) {
+                    if verdict.is_new() {
                         next = next.map(|(offset, index)| (offset, index + 1));
                     }
                     places.push(due);
@@ -174,7 +178,7 @@ fn due(verdict: &Verdict, logged: Option<&Logged>, place: Option<Place>) -> Due 
     let recorded_at = logged.map(|logged| logged.recorded_at);
     let fresh = |refused| Due { place, recorded_at, refused, replayed: false };
     match verdict {
-        Verdict::Done => fresh(None),
+        Verdict::Done | Verdict::Moves(_) => fresh(None),
         Verdict::Refused(code) => fresh(Some(*code)),
         Verdict::Before(First { place, refused }) => {
             Due { place: Some(*place), recorded_at: None, refused: *refused, replayed: true }
