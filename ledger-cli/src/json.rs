@@ -80,14 +80,14 @@ mod tests {
             actor: String::new(),
             event: Some(event),
         };
-        let posted = of("FeedEvent", &event(Event::TransferPosted(transfer.clone()))).unwrap();
+        let posted = of("FeedEvent", &event(Event::TransferAccepted(transfer.clone()))).unwrap();
         let shown = json!({
             "transferId": "t-1", "debitAccount": "bank:cash", "creditAccount": "users:alice",
             "asset": "USD", "amount": "12.30",
         });
         let expected = json!({
             "position": "3@1042.17", "recordedAt": "1970-01-01T00:00:01Z", "ledger": "bank",
-            "transferPosted": shown,
+            "transferAccepted": shown,
         });
         assert_eq!(posted, expected);
         let refusal =

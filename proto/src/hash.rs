@@ -170,7 +170,7 @@ mod tests {
             "cde6ef0359aef67ee0a1e5ad7c100a94",
             "93e1be4ce3925030e0363c4c72231f6c",
             "92fd3a41619a85b4dda5f0ff86808314",
-            "",
+            "8a421bc7a0c720513802b97ef6e22fe6",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

@@ -57,6 +57,7 @@ fn describe(response: &v1::ListEntriesResponse) -> String {
         left("POSITION"),
         left("RECORDED"),
         left("EFFECTIVE"),
+        left("KIND"),
         left("SIDE"),
         right("AMOUNT"),
         right("BALANCE"),
@@ -72,10 +73,19 @@ fn describe(response: &v1::ListEntriesResponse) -> String {
             v1::Side::Debit => "debit",
             v1::Side::Credit => "credit",
         };
+        let kind = match entry.kind() {
+            v1::EntryKind::Unspecified => "",
+            v1::EntryKind::Post => "post",
+            v1::EntryKind::Hold => "hold",
+            v1::EntryKind::Capture => "capture",
+            v1::EntryKind::Void => "void",
+            v1::EntryKind::Expiry => "expiry",
+        };
         vec![
             entry.position.clone(),
             time(entry.recorded_at.as_ref()),
             time(entry.effective_time.as_ref()),
+            kind.to_owned(),
             side.to_owned(),
             entry.amount.clone(),
             balance.balance,

@@ -1,4 +1,4 @@
-//! `ledger transfer post | get`.
+//! `ledger transfer post | hold | capture | void | get`.
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
@@ -17,8 +17,26 @@ use crate::output::{acknowledged, left, read_at, right, table, time};
 #[derive(Debug, Subcommand)]
 pub(crate) enum TransferCommand {
     /// Post one transfer
-    Post(PostArgs),
-    /// Show one transfer, posted or refused
+    Post(LegArgs),
+    /// Hold an amount, until it is captured, voided or expires
+    Hold {
+        #[command(flatten)]
+        leg: LegArgs,
+        /// From when on it cannot be captured and is given back, as RFC 3339 or a date; never when left out
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        expire_time: Option<Timestamp>,
+    },
+    /// Post what a hold holds: a part of it, or all that is left
+    Capture {
+        #[command(flatten)]
+        hold: HoldArgs,
+        /// How much of it; all that is left when left out
+        #[arg(long, value_name = "12.34", default_value = "")]
+        amount: String,
+    },
+    /// Give back all that is left of a hold
+    Void(HoldArgs),
+    /// Show one transfer, accepted or refused, and what became of a hold
     Get {
         /// Name of the ledger
         ledger: String,
@@ -29,9 +47,9 @@ pub(crate) enum TransferCommand {
     },
 }
 
-/// Flags of `ledger transfer post`.
+/// Flags of a transfer that names its accounts.
 #[derive(Debug, Args)]
-pub(crate) struct PostArgs {
+pub(crate) struct LegArgs {
     /// Name of the ledger
     ledger: String,
     /// Account to debit
@@ -46,6 +64,27 @@ pub(crate) struct PostArgs {
     /// Asset code
     #[arg(long, value_name = "CODE")]
     asset: String,
+    /// Move less where the rules of the accounts allow no more, but not nothing
+    #[arg(long)]
+    up_to: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Flags of a transfer that is about a hold.
+#[derive(Debug, Args)]
+pub(crate) struct HoldArgs {
+    /// Name of the ledger
+    ledger: String,
+    /// Id of the hold
+    hold_id: String,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Flags of every transfer.
+#[derive(Debug, Args)]
+struct CommonArgs {
     /// Its id, unique in the ledger for ever; a fresh UUIDv7 when left out
     #[arg(long)]
     id: Option<String>,
@@ -61,39 +100,92 @@ pub(crate) struct PostArgs {
 }
 
 pub(super) async fn run(context: &Context, command: TransferCommand) -> anyhow::Result<()> {
+    use v1::TransferKind::{Capture, Hold, Post, Void};
     match command {
-        TransferCommand::Post(args) => post(context, args).await,
+        TransferCommand::Post(leg) => leg.send(context, Post, None).await,
+        TransferCommand::Hold { leg, expire_time } => leg.send(context, Hold, expire_time).await,
+        TransferCommand::Capture { hold, amount } => hold.send(context, Capture, amount).await,
+        TransferCommand::Void(hold) => hold.send(context, Void, String::new()).await,
         TransferCommand::Get { ledger, id, consistency } => {
             get(context, format!("{}/transfers/{id}", ledger_resource(&ledger)), &consistency).await
         }
     }
 }
 
-async fn post(context: &Context, args: PostArgs) -> anyhow::Result<()> {
-    let client = context.connect().await?;
-    let id = args.id.unwrap_or_else(fresh_id);
-    let transfer = v1::Transfer {
-        transfer_id: id.clone(),
-        debit_account: args.debit,
-        credit_account: args.credit,
-        asset: args.asset,
-        amount: args.amount,
-        reference: args.reference,
-        effective_time: args.effective_time,
-    };
-    // The transfer's own id makes a repeat safe; a request id would add nothing.
-    let request = v1::PostTransferRequest {
-        parent: ledger_resource(&args.ledger),
-        transfer: Some(transfer),
-        request_id: String::new(),
-        validate_only: args.validate_only,
-    };
-    let answer = client.commands().post_transfer(client.request(request)).await;
-    let response = answer.map_err(|status| repeatable(&client, status, &id))?.into_inner();
-    context.output.answer("PostTransferResponse", &response, |response| {
-        let outcome = acknowledged(response.acknowledgement.as_ref());
-        format!("posted {}: {outcome}\n", response.name)
-    })
+impl LegArgs {
+    async fn send(
+        self,
+        context: &Context,
+        kind: v1::TransferKind,
+        expire_time: Option<Timestamp>,
+    ) -> anyhow::Result<()> {
+        let transfer = v1::Transfer {
+            kind: kind.into(),
+            debit_account: self.debit,
+            credit_account: self.credit,
+            asset: self.asset,
+            amount: self.amount,
+            up_to: self.up_to,
+            expire_time,
+            ..Default::default()
+        };
+        self.common.send(context, &self.ledger, transfer).await
+    }
+}
+
+impl HoldArgs {
+    async fn send(
+        self,
+        context: &Context,
+        kind: v1::TransferKind,
+        amount: String,
+    ) -> anyhow::Result<()> {
+        let (kind, hold_id) = (kind.into(), self.hold_id);
+        let transfer = v1::Transfer { kind, hold_id, amount, ..Default::default() };
+        self.common.send(context, &self.ledger, transfer).await
+    }
+}
+
+impl CommonArgs {
+    async fn send(
+        self,
+        context: &Context,
+        ledger: &str,
+        transfer: v1::Transfer,
+    ) -> anyhow::Result<()> {
+        let client = context.connect().await?;
+        let id = self.id.unwrap_or_else(fresh_id);
+        let transfer = v1::Transfer {
+            transfer_id: id.clone(),
+            reference: self.reference,
+            effective_time: self.effective_time,
+            ..transfer
+        };
+        let done = done(transfer.kind());
+        // The transfer's own id makes a repeat safe; a request id would add nothing.
+        let request = v1::PostTransferRequest {
+            parent: ledger_resource(ledger),
+            transfer: Some(transfer),
+            request_id: String::new(),
+            validate_only: self.validate_only,
+        };
+        let answer = client.commands().post_transfer(client.request(request)).await;
+        let response = answer.map_err(|status| repeatable(&client, status, &id))?.into_inner();
+        context.output.answer("PostTransferResponse", &response, |response| {
+            let outcome = acknowledged(response.acknowledgement.as_ref());
+            format!("{done} {}: {outcome}\n", response.name)
+        })
+    }
+}
+
+/// What was done by a transfer of this kind.
+fn done(kind: v1::TransferKind) -> &'static str {
+    match kind {
+        v1::TransferKind::Unspecified | v1::TransferKind::Post => "posted",
+        v1::TransferKind::Hold => "held",
+        v1::TransferKind::Capture => "captured",
+        v1::TransferKind::Void => "voided",
+    }
 }
 
 /// What a failed post means. Where the server did not decide it, whoever repeats it needs its id: with a
@@ -124,6 +216,7 @@ fn describe(response: &v1::GetTransferResponse) -> String {
         left("REFERENCE"),
     ];
     let effective = time(transfer.effective_time.as_ref());
+    let done = done(transfer.kind());
     let row = vec![
         transfer.transfer_id,
         transfer.debit_account,
@@ -135,10 +228,26 @@ fn describe(response: &v1::GetTransferResponse) -> String {
     ];
     let recorded = time(response.recorded_at.as_ref());
     let outcome = match &response.refusal {
-        None => format!("posted at {}, recorded {recorded}", response.position),
+        None => format!("{done} at {}, recorded {recorded}", response.position),
         Some(refusal) => format!("refused, recorded {recorded}: {}", client::refused(refusal)),
     };
-    format!("{}{outcome}\n{}", table(&columns, &[row]), read_at(response.read_at.as_ref()))
+    let hold = response.hold.as_ref().map(hold_state).unwrap_or_default();
+    let table = table(&columns, &[row]);
+    format!("{table}{outcome}\n{hold}{}", read_at(response.read_at.as_ref()))
+}
+
+fn hold_state(hold: &v1::HoldState) -> String {
+    let status = match hold.status() {
+        v1::HoldStatus::Unspecified => "unknown",
+        v1::HoldStatus::Open => "open",
+        v1::HoldStatus::Captured => "captured",
+        v1::HoldStatus::Voided => "voided",
+        v1::HoldStatus::Expired => "expired",
+    };
+    let v1::HoldState { captured, remaining, released, position, .. } = hold;
+    format!(
+        "hold {status} since {position}: {captured} captured, {remaining} held, {released} given back\n"
+    )
 }
 
 #[cfg(test)]
@@ -163,5 +272,18 @@ mod tests {
         assert!(text.contains("refused, recorded -: INSUFFICIENT_FUNDS"), "{text}");
         let posted = v1::GetTransferResponse { refusal: None, ..response };
         assert!(describe(&posted).contains("posted at 0@7.1"));
+        let hold = v1::HoldState {
+            status: v1::HoldStatus::Open.into(),
+            captured: "3.00".to_owned(),
+            remaining: "7.00".to_owned(),
+            released: "0.00".to_owned(),
+            position: "0@8.0".to_owned(),
+        };
+        let kind = v1::TransferKind::Hold.into();
+        let transfer = Some(v1::Transfer { kind, ..Default::default() });
+        let held = describe(&v1::GetTransferResponse { transfer, hold: Some(hold), ..posted });
+        assert!(held.contains("held at 0@7.1"), "{held}");
+        let said = "hold open since 0@8.0: 3.00 captured, 7.00 held, 0.00 given back";
+        assert!(held.contains(said), "{held}");
     }
 }

@@ -137,7 +137,7 @@ fn the_feed_has_every_event_once_in_order_whoever_publishes_it() {
             assert_eq!((line.key.as_str(), &event["ledger"]), ("bank", &Value::from("bank")));
             let headers = format!("content-type:application/json,position:{position},log:");
             assert!(line.headers.starts_with(&headers), "{line:?}");
-            if let Some(transfer) = event.get("transferPosted") {
+            if let Some(transfer) = event.get("transferAccepted") {
                 assert_eq!(transfer["amount"], "1.00");
                 let id = transfer["transferId"].as_str().unwrap().to_owned();
                 assert_eq!(transfers.insert(id, position.to_owned()), None, "{line:?} twice");
@@ -176,7 +176,7 @@ fn the_feed_goes_on_when_the_brokers_are_back() {
         load.end().await;
         let last = newest(&server);
         let kept = once(&read_up_to(&log, &last).await);
-        let posted = kept.iter().filter(|line| line.event.get("transferPosted").is_some());
+        let posted = kept.iter().filter(|line| line.event.get("transferAccepted").is_some());
         assert_eq!(posted.count(), audited(&server, "transfers"));
     });
 }

@@ -23,6 +23,7 @@ mod errors;
 mod feed;
 mod full_disk;
 mod grpcurl;
+mod holds;
 mod imports;
 mod kafka_brokers;
 mod kafka_lost;

@@ -67,10 +67,11 @@ fn the_state_has_the_bytes_of_its_schema() {
     assert_eq!(
         hex,
         concat!(
-            "010462616e6b010355534402",               // one ledger, its one asset
-            "020005776f726c640101000100fbd204000000", // two accounts, the first with its balance
-            "000161010000010000fbd2040000",           // the second
-            "fbd007",                                 // recorded at
+            "010462616e6b010355534402", // one ledger, its one asset
+            "020005776f726c640101000100fbd20400fbd2040000", // two accounts, the first with its balance
+            "0161010000010000fbd20400fbd204",               // the second
+            "0100010168000100fbd20401fb1027",               // one hold, which expires
+            "fbd007",                                       // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"
     );

@@ -114,12 +114,16 @@ fn transfers_of_every_kind() {
         Effect::Capture(Box::new(Capture { hold: hold.clone(), rest, remaining }))
     };
     let accepted = [
-        (Effect::Post, up_to.clone(), ""),
-        (Effect::Hold { expires_at: None }, None, ""),
-        (Effect::Hold { expires_at: Some(-2) }, up_to, ""),
-        (capture(false, 5), None, ""),
-        (capture(true, 0), None, ""),
-        (Effect::Void { hold: Box::new(hold.clone()) }, None, ""),
+        (Effect::Post, up_to.clone(), "86ac02110301743103c80101d209d00f017802"),
+        (Effect::Hold { expires_at: None }, None, "16ac02110301743103c80101d209017802"),
+        (Effect::Hold { expires_at: Some(-2) }, up_to, "97ac02110301743103c80101d209d00f03017802"),
+        (capture(false, 5), None, "26ac02110301743103c80101d20902016805017802"),
+        (capture(true, 0), None, "a6ac02110301743103c80101d20902016800017802"),
+        (
+            Effect::Void { hold: Box::new(hold.clone()) },
+            None,
+            "36ac02110301743103c80101d209020168017802",
+        ),
     ];
     for (effect, up_to, hex) in accepted {
         let transfer = AcceptedTransfer { effect, up_to, ..posted("x", Some(1)) };
@@ -130,12 +134,21 @@ fn transfers_of_every_kind() {
     let up_to = Leg { up_to: true, ..leg() };
     let amount = Some(leg().amount);
     let asked = [
-        (Movement::Post(up_to.clone()), ""),
-        (Movement::Hold { leg: leg(), expires_at: None }, ""),
-        (Movement::Hold { leg: up_to, expires_at: Some(-2) }, ""),
-        (Movement::Capture { hold: hold.clone(), amount }, ""),
-        (Movement::Capture { hold: hold.clone(), amount: None }, ""),
-        (Movement::Void { hold }, ""),
+        (Movement::Post(up_to.clone()), "8cac021103017431d9010168016103623a63035553447d0103"),
+        (
+            Movement::Hold { leg: leg(), expires_at: None },
+            "1cac021103017431d9010168016103623a63035553447d0103",
+        ),
+        (
+            Movement::Hold { leg: up_to, expires_at: Some(-2) },
+            "9dac021103017431d9010168016103623a63035553447d010303",
+        ),
+        (Movement::Capture { hold: hold.clone(), amount }, "2cac021103017431d90101680201687d0103"),
+        (
+            Movement::Capture { hold: hold.clone(), amount: None },
+            "acac021103017431d901016802016803",
+        ),
+        (Movement::Void { hold }, "3cac021103017431d901016802016803"),
     ];
     for (movement, hex) in asked {
         let transfer = Transfer { movement, ..transfer(Id::Text("t1".into())) };

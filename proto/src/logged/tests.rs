@@ -212,7 +212,7 @@ fn damaged_columns_are_refused_and_never_panic() {
     let spoilt: [fn(&mut wire::TransferBatch); 7] = [
         |wire| drop(wire.hold_ids.pop()),
         |wire| wire.hold_ids.extend(wire.hold_ids.clone()),
-        |wire| drop(wire.remaining_high.pop()),
+        |wire| wire.remaining_high.truncate(1),
         |wire| wire.rest_rows = vec![0],
         |wire| wire.kinds[0] = 1,
         |wire| wire.kinds[0] = 9,

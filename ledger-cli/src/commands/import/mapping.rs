@@ -118,6 +118,7 @@ impl Mapping {
             amount: self.amount(column(self.amount))?,
             reference: self.reference.map(column).unwrap_or_default().to_owned(),
             effective_time: Some(effective_time),
+            ..Default::default()
         };
         Ok(Row {
             transfer: self.well_formed(transfer)?,
@@ -203,6 +204,7 @@ mod tests {
             amount: "900.00".to_owned(),
             reference: "salary, may".to_owned(),
             effective_time: Some(prost_types::Timestamp { seconds: 725_846_400, nanos: 0 }),
+            ..Default::default()
         };
         assert_eq!(credit.transfer, expected);
         assert_eq!((credit.id.as_str(), credit.date.as_str()), ("17", "1993-01-01"));

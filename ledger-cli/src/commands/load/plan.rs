@@ -114,6 +114,7 @@ impl Plan {
             amount: format!("{}.{:02}", minor / 100, minor % 100),
             reference: String::new(),
             effective_time: None,
+            ..Default::default()
         }
     }
 
