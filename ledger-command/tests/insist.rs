@@ -178,7 +178,7 @@ fn count(
     for event in events {
         if let Event::TransferBatch(batch) = &event {
             for (row, content) in batch.iter() {
-                let Row::Posted(posted) = content else { panic!("nobody is poor: {content:?}") };
+                let Row::Accepted(posted) = content else { panic!("nobody is poor: {content:?}") };
                 let at = Position::event(0, offset, index + row);
                 counted.entry(posted.id.to_string()).or_default().push(at);
             }

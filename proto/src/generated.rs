@@ -1,5 +1,10 @@
 //! Generated code. Its documentation is that of the `.proto` files.
-#![expect(clippy::allow_attributes, clippy::too_many_lines, reason = "generated code")]
+#![expect(
+    clippy::allow_attributes,
+    clippy::large_enum_variant,
+    clippy::too_many_lines,
+    reason = "generated code"
+)]
 
 /// The API of the services.
 pub mod v1 {
@@ -7,7 +12,6 @@ pub mod v1 {
 }
 
 /// What stands in the log.
-#[expect(clippy::large_enum_variant, reason = "generated code")]
 pub mod log_v1 {
     tonic::include_proto!("ledger.log.v1");
 }

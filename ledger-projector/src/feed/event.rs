@@ -85,23 +85,7 @@ impl Names {
             Event::TransferBatch(batch) => {
                 let ledger = self.ledger(batch.ledger)?;
                 for (row, item) in batch.iter() {
-                    let event = match item {
-                        Row::Accepted(accepted) => {
-                            Wire::TransferAccepted(self.accepted(batch.ledger, accepted)?)
-                        }
-                        Row::Refused(refused) => {
-                            let index = place.index + row;
-                            let at = Place { index, ..place };
-                            let position = Position::event(partition, at.offset, index);
-                            let refusal =
-                                answer::refusal(&refused.rejection, Some(position), false);
-                            Wire::TransferRefused(wire::TransferRefused {
-                                transfer: Some(self.asked(at, batch.ledger, &refused.transfer)?),
-                                refusal: Some(refusal),
-                            })
-                        }
-                    };
-                    add(&ledger, row, event);
+                    add(&ledger, row, self.row(place, batch.ledger, row, item)?);
                 }
             }
             Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
@@ -122,6 +106,27 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    fn row(
+        &mut self,
+        place: Place,
+        ledger: LedgerHandle,
+        row: u32,
+        item: Row<'_>,
+    ) -> Result<Wire, StoreError> {
+        Ok(match item {
+            Row::Accepted(accepted) => Wire::TransferAccepted(self.accepted(ledger, accepted)?),
+            Row::Refused(refused) => {
+                let at = Place { index: place.index + row, ..place };
+                let position = Position::event(self.view.log().partition, at.offset, at.index);
+                let refusal = answer::refusal(&refused.rejection, Some(position), false);
+                Wire::TransferRefused(wire::TransferRefused {
+                    transfer: Some(self.asked(at, ledger, &refused.transfer)?),
+                    refusal: Some(refusal),
+                })
+            }
+        })
     }
 
     fn accepted(

@@ -151,12 +151,8 @@ fn line(event: Wire) -> String {
     }
 }
 
-#[test]
-fn events_have_names_and_amounts_in_full_scale() {
-    let mut bank = Bank::default();
-    let mut log = TestLog::created();
-    log.term();
-    log.commit(&bank.open());
+/// Transfers of every kind from "a", two of them refused.
+fn every_kind() -> Vec<Transfer> {
     let transfer = |id: &str, credit: &str, amount: &str| Transfer {
         id: Id::parse(id).unwrap(),
         movement: Movement::Post(Leg {
@@ -178,7 +174,7 @@ fn events_have_names_and_amounts_in_full_scale() {
     };
     let id = || Id::parse("h").unwrap();
     let part = Movement::Capture { hold: id(), amount: Some(Decimal::parse("2").unwrap()) };
-    let transfers = vec![
+    vec![
         transfer("t-1", "b", "1.5"),
         transfer("t-2", "nobody", "2"),
         transfer("t-3", "b", "3.00"),
@@ -190,7 +186,16 @@ fn events_have_names_and_amounts_in_full_scale() {
             ..transfer("d", "b", "5")
         },
         hold("i", "1"),
-    ];
+    ]
+}
+
+#[test]
+fn events_have_names_and_amounts_in_full_scale() {
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    log.commit(&bank.open());
+    let transfers = every_kind();
     log.commit(&bank.decide(CommandBody::PostTransfers { transfers }));
     let code = AssetCode::parse("EUR").unwrap();
     log.commit(&bank.decide(CommandBody::CreateAsset { code, scale: 3 }));

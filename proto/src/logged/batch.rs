@@ -87,8 +87,7 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
     let rows = usize::try_from(batch.rows).ok();
     let rows = rows.filter(|rows| (1..=BATCH_TRANSFERS_MAX).contains(rows));
     let rows = rows.ok_or_else(|| DecodeError::new("rows"))?;
-    let refused: Vec<_> =
-        batch.refused.into_iter().map(refused_from_wire).collect::<Result<_, _>>()?;
+    let refused: Vec<_> = batch.refused.iter().map(refused_from_wire).collect::<Result<_, _>>()?;
     let count = rows.checked_sub(refused.len()).ok_or_else(|| DecodeError::new("refused rows"))?;
     let ascending = refused.windows(2).all(|pair| matches!(pair, [a, b] if a.row < b.row));
     if !ascending || refused.last().is_some_and(|last| last.row >= batch.rows) {
@@ -294,7 +293,7 @@ fn refused_to_wire(refused: &RefusedTransfer) -> wire::RefusedTransfer {
     out
 }
 
-fn refused_from_wire(refused: wire::RefusedTransfer) -> Result<RefusedTransfer, DecodeError> {
+fn refused_from_wire(refused: &wire::RefusedTransfer) -> Result<RefusedTransfer, DecodeError> {
     let no_id = || DecodeError::new("a refused transfer without an id");
     let id = id_from_wire(refused.id.clone().ok_or_else(no_id)?)?;
     let kind = match refused.kind {

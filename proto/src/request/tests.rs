@@ -82,7 +82,8 @@ fn a_kind_is_asked_for_with_its_own_fields() {
         change(&mut wire);
         transfer(&wire).err().map(|rejection| rejection.to_string()).unwrap_or_default()
     };
-    let fields: [(&str, fn(&mut v1::Transfer), &[Kind]); 7] = [
+    type Set = fn(&mut v1::Transfer);
+    let fields: [(&str, Set, &[Kind]); 7] = [
         ("debit_account", |t| t.debit_account = "a".into(), &[Kind::Post, Kind::Hold]),
         ("credit_account", |t| t.credit_account = "b".into(), &[Kind::Post, Kind::Hold]),
         ("asset", |t| t.asset = "USD".into(), &[Kind::Post, Kind::Hold]),
