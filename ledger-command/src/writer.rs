@@ -13,6 +13,7 @@
 mod answer;
 mod decide;
 mod draft;
+mod offsets;
 mod ownership;
 mod recent;
 mod term;
@@ -30,6 +31,7 @@ use crate::ids::IdStore;
 use crate::link::{Fingerprint, Link};
 use crate::reply::{Replied, Reply, Request};
 use crate::snapshot::state_hash;
+use offsets::Offsets;
 use recent::Recent;
 use term::Phase;
 
@@ -447,47 +449,6 @@ fn not_recorded(why: &str) -> Reply {
 fn clock_behind(by_ns: i64) -> Reply {
     let reason = format!("the clock is {} ms behind the last commit", by_ns / 1_000_000);
     Reply::NotRecorded { reason }
-}
-
-/// Offsets of the newest commits that count, by sequence.
-#[derive(Debug, Default)]
-struct Offsets {
-    first: u64,
-    offsets: VecDeque<u64>,
-}
-
-impl Offsets {
-    fn restart(&mut self, first: u64) {
-        *self = Offsets { first, offsets: VecDeque::new() };
-    }
-
-    fn push(&mut self, sequence: u64, offset: u64) {
-        let next = self.first + u64::try_from(self.offsets.len()).unwrap_or(u64::MAX);
-        assert_eq!(sequence, next, "sequences are gapless");
-        self.offsets.push_back(offset);
-    }
-
-    fn find(&self, sequence: u64) -> Option<u64> {
-        let place = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
-        self.offsets.get(place).copied()
-    }
-
-    /// # Panics
-    /// For a commit that does not count or was forgotten.
-    fn get(&self, sequence: u64) -> u64 {
-        match self.find(sequence) {
-            Some(offset) => offset,
-            None => panic!("a reply leaves once its commits count: sequence {sequence}"),
-        }
-    }
-
-    /// Forgets what the id store has, but keeps this many.
-    fn prune(&mut self, followed: u64, kept: usize) {
-        while self.first <= followed && self.offsets.len() > kept {
-            self.offsets.pop_front();
-            self.first += 1;
-        }
-    }
 }
 
 #[cfg(test)]

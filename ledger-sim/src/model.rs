@@ -6,6 +6,7 @@
 
 mod amount;
 mod hold;
+mod same;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
+pub(crate) use same::canonical_id;
+use same::{same_ask, same_content};
 pub(crate) use shape::shape;
 
 /// Offset of a commit and index of an event in it.
@@ -461,50 +464,6 @@ impl Book {
         let versions = self.balances.get(&(account.to_owned(), asset.to_owned()));
         versions.and_then(|v| v.last()).map(|version| version.counters).unwrap_or_default()
     }
-}
-
-/// Two requests with one id ask the same.
-fn same_ask(a: &Ask, b: &Ask) -> bool {
-    match (a, b) {
-        (Ask::Post { transfers: a }, Ask::Post { transfers: b }) => {
-            let well_formed = |transfers: &[Transfer]| -> Vec<Transfer> {
-                transfers.iter().filter(|t| shape::transfer(t).is_none()).cloned().collect()
-            };
-            let (a, b) = (well_formed(a), well_formed(b));
-            let same = |(a, b): (&Transfer, &Transfer)| {
-                canonical_id(&a.id) == canonical_id(&b.id) && same_content(a, b)
-            };
-            a.len() == b.len() && a.iter().zip(&b).all(same)
-        }
-        (a, b) => a == b,
-    }
-}
-
-fn same_content(a: &Transfer, b: &Transfer) -> bool {
-    // A kind that is not named is a post.
-    a.kind.max(POST) == b.kind.max(POST)
-        && canonical_id(&a.hold) == canonical_id(&b.hold)
-        && a.up_to == b.up_to
-        && a.expires_at == b.expires_at
-        && a.debit == b.debit
-        && a.credit == b.credit
-        && a.asset == b.asset
-        && decimal(&a.amount) == decimal(&b.amount)
-        && a.reference == b.reference
-        && a.effective_at == b.effective_at
-}
-
-/// A UUID is one id in either case.
-pub(crate) fn canonical_id(id: &str) -> String {
-    if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
-}
-
-fn is_uuid(id: &str) -> bool {
-    id.len() == 36
-        && id.char_indices().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == '-',
-            _ => c.is_ascii_hexdigit(),
-        })
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ impl Model {
                 let Some(at) = hold.expires_at.filter(|at| *at <= now) else { continue };
                 let amount = hold.remaining();
                 if amount > 0 {
-                    let (is_text, id, ledger) = (!super::is_uuid(id), id.clone(), ledger.clone());
+                    let (is_text, id, ledger) =
+                        (!super::same::is_uuid(id), id.clone(), ledger.clone());
                     due.push(Due { at, nth, is_text, id, amount, ledger });
                 }
             }

@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use ledger_domain::{Capture, Code, Decimal, Effect, Leg, Movement};
+
 use super::*;
 
 const PLACE: Place = Place { offset: 300, index: 17 };

@@ -1,0 +1,48 @@
+//! What is the same under one id.
+
+use super::{POST, decimal, shape};
+use crate::request::{Ask, Transfer};
+
+/// Two requests with one id ask the same.
+pub(super) fn same_ask(a: &Ask, b: &Ask) -> bool {
+    match (a, b) {
+        (Ask::Post { transfers: a }, Ask::Post { transfers: b }) => {
+            let well_formed = |transfers: &[Transfer]| -> Vec<Transfer> {
+                transfers.iter().filter(|t| shape::transfer(t).is_none()).cloned().collect()
+            };
+            let (a, b) = (well_formed(a), well_formed(b));
+            let same = |(a, b): (&Transfer, &Transfer)| {
+                canonical_id(&a.id) == canonical_id(&b.id) && same_content(a, b)
+            };
+            a.len() == b.len() && a.iter().zip(&b).all(same)
+        }
+        (a, b) => a == b,
+    }
+}
+
+pub(super) fn same_content(a: &Transfer, b: &Transfer) -> bool {
+    // A kind that is not named is a post.
+    a.kind.max(POST) == b.kind.max(POST)
+        && canonical_id(&a.hold) == canonical_id(&b.hold)
+        && a.up_to == b.up_to
+        && a.expires_at == b.expires_at
+        && a.debit == b.debit
+        && a.credit == b.credit
+        && a.asset == b.asset
+        && decimal(&a.amount) == decimal(&b.amount)
+        && a.reference == b.reference
+        && a.effective_at == b.effective_at
+}
+
+/// A UUID is one id in either case.
+pub(crate) fn canonical_id(id: &str) -> String {
+    if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
+}
+
+pub(super) fn is_uuid(id: &str) -> bool {
+    id.len() == 36
+        && id.char_indices().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}

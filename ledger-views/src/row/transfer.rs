@@ -1,0 +1,178 @@
+//! The bytes of a transfer, as it was accepted or as it was asked for and refused.
+
+use ledger_domain::{
+    AcceptedTransfer, AccountHandle, AccountName, AssetCode, AssetHandle, Capture, Code, Decimal,
+    Effect, Id, Leg, Movement, Rejection, Transfer, TransferKind,
+};
+
+use super::{
+    EXPIRES, OPEN_AMOUNT, REFUSED, Row, TransferOutcome, TransferRow, flag, flags, kind_bits,
+    kind_number, optional, put_optional,
+};
+use crate::code::{Source, put_id, put_number, put_signed, put_text};
+use crate::key::Place;
+
+impl Row for TransferRow {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match &self.outcome {
+            TransferOutcome::Accepted(accepted) => encode_accepted(self.place, accepted, out),
+            TransferOutcome::Refused(asked, why) => encode_refused(self.place, asked, why, out),
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut source = Source(bytes);
+        let flags = source.byte()?;
+        let kind = TransferKind::from_number(kind_number(flags))?;
+        let place = Place::decode(&mut source)?;
+        let id = source.id()?;
+        let outcome = if flags & REFUSED == 0 {
+            TransferOutcome::Accepted(decode_accepted(&mut source, flags, kind, id)?)
+        } else {
+            let code = Code::from_number(source.u32()?)?;
+            let rejection = Rejection::new(code, source.text()?);
+            let asked = decode_asked(&mut source, flags, kind, id)?;
+            TransferOutcome::Refused(asked, rejection)
+        };
+        source.end(TransferRow { place, outcome })
+    }
+}
+
+fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
+    let (open_amount, expires_at) = match &t.effect {
+        Effect::Post => (t.up_to.is_some(), None),
+        Effect::Hold { expires_at } => (t.up_to.is_some(), *expires_at),
+        Effect::Capture(capture) => (capture.rest, None),
+        Effect::Void { .. } => (false, None),
+    };
+    let kind = kind_bits(t.effect.kind().number());
+    let open_amount = flag(open_amount, OPEN_AMOUNT);
+    let expires = flag(expires_at.is_some(), EXPIRES);
+    out.push(kind | open_amount | expires | flags(&t.reference, t.effective_at));
+    place.encode(out);
+    put_id(out, &t.id);
+    put_number(out, t.debit_account.0);
+    put_number(out, t.credit_account.0);
+    put_number(out, t.asset.0);
+    put_number(out, t.amount);
+    if let Some(up_to) = &t.up_to {
+        put_number(out, **up_to);
+    }
+    match &t.effect {
+        Effect::Post => {}
+        Effect::Hold { expires_at } => expires_at.iter().for_each(|at| put_signed(out, *at)),
+        Effect::Capture(capture) => {
+            put_id(out, &capture.hold);
+            put_number(out, capture.remaining);
+        }
+        Effect::Void { hold } => put_id(out, hold),
+    }
+    put_optional(out, &t.reference, t.effective_at);
+}
+
+fn decode_accepted(
+    source: &mut Source<'_>,
+    flags: u8,
+    kind: TransferKind,
+    id: Id,
+) -> Option<AcceptedTransfer> {
+    let debit_account = AccountHandle(source.u64()?);
+    let credit_account = AccountHandle(source.u64()?);
+    let asset = AssetHandle(source.u32()?);
+    let amount = source.number()?;
+    let open_amount = flags & OPEN_AMOUNT != 0;
+    let is_leg = matches!(kind, TransferKind::Post | TransferKind::Hold);
+    let up_to = if open_amount && is_leg { Some(Box::new(source.number()?)) } else { None };
+    let effect = match kind {
+        TransferKind::Post if flags & EXPIRES == 0 => Effect::Post,
+        TransferKind::Hold => {
+            let expires_at = if flags & EXPIRES == 0 { None } else { Some(source.signed()?) };
+            Effect::Hold { expires_at }
+        }
+        TransferKind::Capture if flags & EXPIRES == 0 => {
+            let (hold, remaining) = (source.id()?, source.number()?);
+            Effect::Capture(Box::new(Capture { hold, rest: open_amount, remaining }))
+        }
+        TransferKind::Void if flags & EXPIRES == 0 && !open_amount => {
+            Effect::Void { hold: Box::new(source.id()?) }
+        }
+        TransferKind::Post | TransferKind::Capture | TransferKind::Void => return None,
+    };
+    let (reference, effective_at) = optional(source, flags)?;
+    Some(AcceptedTransfer {
+        id,
+        effect,
+        debit_account,
+        credit_account,
+        asset,
+        amount,
+        up_to,
+        reference,
+        effective_at,
+    })
+}
+
+fn encode_refused(place: Place, t: &Transfer, rejection: &Rejection, out: &mut Vec<u8>) {
+    let movement = &t.movement;
+    let all = matches!(movement, Movement::Capture { amount: None, .. });
+    let open_amount = flag(all || movement.leg().is_some_and(|leg| leg.up_to), OPEN_AMOUNT);
+    let expires = flag(movement.expires_at().is_some(), EXPIRES);
+    let kind = kind_bits(movement.kind().number());
+    out.push(REFUSED | kind | open_amount | expires | flags(&t.reference, t.effective_at));
+    place.encode(out);
+    put_id(out, &t.id);
+    put_number(out, rejection.code.number());
+    put_text(out, &rejection.subject);
+    if let Some(leg) = movement.leg() {
+        put_text(out, leg.debit_account.as_str());
+        put_text(out, leg.credit_account.as_str());
+        put_text(out, leg.asset.as_str());
+    }
+    movement.hold().iter().for_each(|hold| put_id(out, hold));
+    if let Some(amount) = movement.amount() {
+        let (mantissa, scale) = amount.parts();
+        put_number(out, mantissa);
+        out.push(scale);
+    }
+    movement.expires_at().iter().for_each(|at| put_signed(out, *at));
+    put_optional(out, &t.reference, t.effective_at);
+}
+
+fn decode_asked(
+    source: &mut Source<'_>,
+    flags: u8,
+    kind: TransferKind,
+    id: Id,
+) -> Option<Transfer> {
+    let open_amount = flags & OPEN_AMOUNT != 0;
+    let amount =
+        |source: &mut Source<'_>| Some(Decimal::from_minor(source.number()?, source.byte()?));
+    let leg = |source: &mut Source<'_>| {
+        Some(Leg {
+            debit_account: AccountName::from_log(source.text()?),
+            credit_account: AccountName::from_log(source.text()?),
+            asset: AssetCode::from_log(source.text()?),
+            amount: amount(source)?,
+            up_to: open_amount,
+        })
+    };
+    let movement = match kind {
+        TransferKind::Post if flags & EXPIRES == 0 => Movement::Post(leg(source)?),
+        TransferKind::Hold => {
+            let leg = leg(source)?;
+            let expires_at = if flags & EXPIRES == 0 { None } else { Some(source.signed()?) };
+            Movement::Hold { leg, expires_at }
+        }
+        TransferKind::Capture if flags & EXPIRES == 0 => {
+            let hold = source.id()?;
+            let amount = if open_amount { None } else { Some(amount(source)?) };
+            Movement::Capture { hold, amount }
+        }
+        TransferKind::Void if flags & EXPIRES == 0 && !open_amount => {
+            Movement::Void { hold: source.id()? }
+        }
+        TransferKind::Post | TransferKind::Capture | TransferKind::Void => return None,
+    };
+    let (reference, effective_at) = optional(source, flags)?;
+    Some(Transfer { id, movement, reference, effective_at })
+}
