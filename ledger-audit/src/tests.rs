@@ -228,9 +228,9 @@ fn one(invariant: &'static str, position: &str) -> Vec<(&'static str, String)> {
 }
 
 /// These events, forged behind a good log, stop the replay there.
-fn stops_at(events: Vec<Event>, position: &str) {
+fn stops_at(events: &[Event], position: &str) {
     let mut author = Author::bank();
-    author.forge(events.clone());
+    author.forge(events.to_vec());
     author.forge(vec![moved("t-10", 0, 1, 1)]);
     let report = audit(&author.log, Until::End);
     assert!(report.stopped, "{events:?}");
@@ -461,7 +461,7 @@ fn an_event_that_no_state_could_have_led_to_stops_the_replay() {
         (vec![status(17, AccountStatus::Frozen)], "0@11.0"),
     ];
     for (events, position) in cases {
-        stops_at(events, position);
+        stops_at(&events, position);
     }
 }
 

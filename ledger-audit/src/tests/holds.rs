@@ -49,7 +49,7 @@ fn a_hold_that_no_state_could_have_led_to_stops_the_replay() {
     let now = Author::bank().now + 10;
     assert_eq!(now, 1_100, "the instant that is forged at");
     for (events, position) in cases {
-        stops_at(events, position);
+        stops_at(&events, position);
     }
 }
 
