@@ -122,7 +122,7 @@ fn fill(rejection: &mut Rejection, asked: &Asked, found: &Found<'_>) {
 /// In the order of [`ledger_domain::Transfer::first_difference`].
 fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> {
     let AcceptedTransfer { id: _, effect, debit_account, credit_account, .. } = first;
-    let AcceptedTransfer { asset, amount, up_to, reference, effective_at, .. } = first;
+    let AcceptedTransfer { asset, amount: _, up_to, reference, effective_at, .. } = first;
     let movement = &now.transfer.movement;
     let leg = movement.leg();
     // A capture and a void do not name what they have of their hold.
@@ -131,14 +131,9 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
         Effect::Capture(capture) if capture.rest => None,
         Effect::Void { .. } => None,
         Effect::Post | Effect::Hold { .. } | Effect::Capture(_) => {
-            let asked = up_to.as_ref().map_or(*amount, |asked| **asked);
             let scale = usize::try_from(asset.0).ok().and_then(|at| now.scales.get(at));
-            scale.map(|scale| Decimal::from_minor(asked, *scale))
+            scale.map(|scale| Decimal::from_minor(first.asked(), *scale))
         }
-    };
-    let expires_at = match effect {
-        Effect::Hold { expires_at } => *expires_at,
-        Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
     };
     let fields = [
         ("kind", effect.kind() == movement.kind()),
@@ -148,7 +143,7 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
         ("hold_id", effect.hold() == movement.hold()),
         ("amount", asked == movement.amount()),
         ("up_to", same(leg.is_some_and(|leg| leg.up_to) == up_to.is_some())),
-        ("expire_time", expires_at == movement.expires_at()),
+        ("expire_time", effect.expires_at() == movement.expires_at()),
         ("reference", now.transfer.reference == *reference),
         ("effective_time", now.transfer.effective_at == *effective_at),
     ];

@@ -68,10 +68,7 @@ pub fn apply(state: &mut State, event: &Event) {
 
 fn apply_transfer(state: &mut State, ledger: LedgerHandle, transfer: &AcceptedTransfer) {
     let AcceptedTransfer { debit_account, credit_account, asset, amount, .. } = *transfer;
-    let expires_at = match transfer.effect {
-        Effect::Hold { expires_at } => expires_at,
-        Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
-    };
+    let expires_at = transfer.effect.expires_at();
     let moved = Hold { debit_account, credit_account, asset, amount, expires_at };
     step(state, ledger, &moved, transfer.effect.step());
     match &transfer.effect {

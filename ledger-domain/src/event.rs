@@ -124,6 +124,14 @@ pub struct AcceptedTransfer {
     pub effective_at: Option<Timestamp>,
 }
 
+impl AcceptedTransfer {
+    /// The amount that was asked for where one was, in minor units: it may have come to less.
+    #[must_use]
+    pub fn asked(&self) -> u128 {
+        self.up_to.as_ref().map_or(self.amount, |asked| **asked)
+    }
+}
+
 /// What an accepted transfer did with its amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -173,6 +181,15 @@ impl Effect {
             Effect::Capture(capture) => Some(&capture.hold),
             Effect::Void { hold } => Some(hold),
             Effect::Post | Effect::Hold { .. } => None,
+        }
+    }
+
+    /// When what it holds expires.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Effect::Hold { expires_at } => *expires_at,
+            Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
         }
     }
 

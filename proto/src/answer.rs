@@ -2,8 +2,8 @@
 
 use ledger_domain::amount::format_minor;
 use ledger_domain::{
-    AcceptedTransfer, AccountStatus, AccountType, Code, Effect, Position, Rejection, Timestamp,
-    Transfer, TransferKind,
+    AcceptedTransfer, AccountStatus, AccountType, Code, Position, Rejection, Timestamp, Transfer,
+    TransferKind,
 };
 use prost::Message;
 use tonic::Status;
@@ -62,10 +62,6 @@ pub struct TransferNames<'a> {
 #[must_use]
 pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Transfer {
     let TransferNames { debit_account, credit_account, asset, scale } = names;
-    let expires_at = match accepted.effect {
-        Effect::Hold { expires_at } => expires_at,
-        Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
-    };
     let asked_amount = accepted.up_to.as_ref().map(|asked| format_minor(**asked, scale));
     v1::Transfer {
         transfer_id: accepted.id.to_string(),
@@ -77,7 +73,7 @@ pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Tr
         effective_time: accepted.effective_at.map(timestamp),
         kind: transfer_kind(accepted.effect.kind()).into(),
         hold_id: accepted.effect.hold().map(ToString::to_string).unwrap_or_default(),
-        expire_time: expires_at.map(timestamp),
+        expire_time: accepted.effect.expires_at().map(timestamp),
         up_to: accepted.up_to.is_some(),
         asked_amount: asked_amount.unwrap_or_default(),
     }

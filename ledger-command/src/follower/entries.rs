@@ -90,8 +90,7 @@ fn as_asked(state: &State, book: &Ledger, accepted: &AcceptedTransfer) -> Transf
     else {
         panic!("an accepted transfer names what was opened and created before it");
     };
-    let asked = accepted.up_to.as_ref().map_or(accepted.amount, |asked| **asked);
-    let amount = Decimal::from_minor(asked, asset.scale);
+    let amount = Decimal::from_minor(accepted.asked(), asset.scale);
     let leg = || {
         let (asset, up_to) = (asset.code.clone(), accepted.up_to.is_some());
         Leg { debit_account, credit_account, asset, amount, up_to }

@@ -102,10 +102,7 @@ impl<'a> Draft<'a> {
             .account(credit_account)
             .ok_or_else(|| reject(Code::UnknownCreditAccount, credit_account.as_str()))?;
         both_open(debit.account, credit.account)?;
-        let expires_at = match effect {
-            Effect::Hold { expires_at } => expires_at,
-            Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
-        };
+        let expires_at = effect.expires_at();
         if expires_at.is_some_and(|at| at <= self.now) {
             return Err(reject(Code::HoldExpired, "expire_time"));
         }

@@ -2,7 +2,7 @@
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AssetCode, AssetHandle, Capture, Code, Decimal,
-    Effect, Id, Leg, Movement, Rejection, Transfer, TransferKind,
+    Effect, Id, Leg, Movement, Rejection, Timestamp, Transfer, TransferKind,
 };
 
 use super::{
@@ -24,6 +24,11 @@ impl Row for TransferRow {
         let mut source = Source(bytes);
         let flags = source.byte()?;
         let kind = TransferKind::from_number(kind_number(flags))?;
+        let expires = flags & EXPIRES != 0 && kind != TransferKind::Hold;
+        let open_amount = flags & OPEN_AMOUNT != 0 && kind == TransferKind::Void;
+        if expires || open_amount {
+            return None;
+        }
         let place = Place::decode(&mut source)?;
         let id = source.id()?;
         let outcome = if flags & REFUSED == 0 {
@@ -39,15 +44,14 @@ impl Row for TransferRow {
 }
 
 fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
-    let (open_amount, expires_at) = match &t.effect {
-        Effect::Post => (t.up_to.is_some(), None),
-        Effect::Hold { expires_at } => (t.up_to.is_some(), *expires_at),
-        Effect::Capture(capture) => (capture.rest, None),
-        Effect::Void { .. } => (false, None),
+    let open_amount = match &t.effect {
+        Effect::Post | Effect::Hold { .. } => t.up_to.is_some(),
+        Effect::Capture(capture) => capture.rest,
+        Effect::Void { .. } => false,
     };
     let kind = kind_bits(t.effect.kind().number());
     let open_amount = flag(open_amount, OPEN_AMOUNT);
-    let expires = flag(expires_at.is_some(), EXPIRES);
+    let expires = flag(t.effect.expires_at().is_some(), EXPIRES);
     out.push(kind | open_amount | expires | flags(&t.reference, t.effective_at));
     place.encode(out);
     put_id(out, &t.id);
@@ -70,6 +74,10 @@ fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
     put_optional(out, &t.reference, t.effective_at);
 }
 
+fn expires_at(source: &mut Source<'_>, flags: u8) -> Option<Option<Timestamp>> {
+    if flags & EXPIRES == 0 { Some(None) } else { source.signed().map(Some) }
+}
+
 fn decode_accepted(
     source: &mut Source<'_>,
     flags: u8,
@@ -84,19 +92,13 @@ fn decode_accepted(
     let is_leg = matches!(kind, TransferKind::Post | TransferKind::Hold);
     let up_to = if open_amount && is_leg { Some(Box::new(source.number()?)) } else { None };
     let effect = match kind {
-        TransferKind::Post if flags & EXPIRES == 0 => Effect::Post,
-        TransferKind::Hold => {
-            let expires_at = if flags & EXPIRES == 0 { None } else { Some(source.signed()?) };
-            Effect::Hold { expires_at }
-        }
-        TransferKind::Capture if flags & EXPIRES == 0 => {
+        TransferKind::Post => Effect::Post,
+        TransferKind::Hold => Effect::Hold { expires_at: expires_at(source, flags)? },
+        TransferKind::Capture => {
             let (hold, remaining) = (source.id()?, source.number()?);
             Effect::Capture(Box::new(Capture { hold, rest: open_amount, remaining }))
         }
-        TransferKind::Void if flags & EXPIRES == 0 && !open_amount => {
-            Effect::Void { hold: Box::new(source.id()?) }
-        }
-        TransferKind::Post | TransferKind::Capture | TransferKind::Void => return None,
+        TransferKind::Void => Effect::Void { hold: Box::new(source.id()?) },
     };
     let (reference, effective_at) = optional(source, flags)?;
     Some(AcceptedTransfer {
@@ -157,21 +159,17 @@ fn decode_asked(
         })
     };
     let movement = match kind {
-        TransferKind::Post if flags & EXPIRES == 0 => Movement::Post(leg(source)?),
+        TransferKind::Post => Movement::Post(leg(source)?),
         TransferKind::Hold => {
             let leg = leg(source)?;
-            let expires_at = if flags & EXPIRES == 0 { None } else { Some(source.signed()?) };
-            Movement::Hold { leg, expires_at }
+            Movement::Hold { leg, expires_at: expires_at(source, flags)? }
         }
-        TransferKind::Capture if flags & EXPIRES == 0 => {
+        TransferKind::Capture => {
             let hold = source.id()?;
             let amount = if open_amount { None } else { Some(amount(source)?) };
             Movement::Capture { hold, amount }
         }
-        TransferKind::Void if flags & EXPIRES == 0 && !open_amount => {
-            Movement::Void { hold: source.id()? }
-        }
-        TransferKind::Post | TransferKind::Capture | TransferKind::Void => return None,
+        TransferKind::Void => Movement::Void { hold: source.id()? },
     };
     let (reference, effective_at) = optional(source, flags)?;
     Some(Transfer { id, movement, reference, effective_at })
