@@ -70,6 +70,7 @@ mod tests {
             credit_account: "users:alice".to_owned(),
             asset: "USD".to_owned(),
             amount: "12.30".to_owned(),
+            kind: v1::TransferKind::Post.into(),
             ..Default::default()
         };
         let event = |event| v1::FeedEvent {
@@ -83,7 +84,7 @@ mod tests {
         let posted = of("FeedEvent", &event(Event::TransferAccepted(transfer.clone()))).unwrap();
         let shown = json!({
             "transferId": "t-1", "debitAccount": "bank:cash", "creditAccount": "users:alice",
-            "asset": "USD", "amount": "12.30",
+            "asset": "USD", "amount": "12.30", "kind": "TRANSFER_KIND_POST",
         });
         let expected = json!({
             "position": "3@1042.17", "recordedAt": "1970-01-01T00:00:01Z", "ledger": "bank",

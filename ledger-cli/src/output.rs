@@ -101,9 +101,15 @@ pub(crate) fn time(at: Option<&prost_types::Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
+/// A value of an enum of the API without what all of its values begin with: "frozen".
+pub(crate) fn word(name: &str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
+}
+
 /// What an acknowledgement says, as the end of a sentence.
 pub(crate) fn acknowledged(acknowledgement: Option<&v1::Acknowledgement>) -> String {
-    let Some(v1::Acknowledgement { position, recorded_at, replayed }) = acknowledgement else {
+    let recorded = acknowledgement.filter(|of| !of.position.is_empty());
+    let Some(v1::Acknowledgement { position, recorded_at, replayed }) = recorded else {
         return "nothing was recorded".to_owned();
     };
     let first = if *replayed { "; replayed: the first outcome of an earlier request" } else { "" };
@@ -204,6 +210,8 @@ mod tests {
         let text = acknowledged(Some(&acknowledgement(false)));
         assert_eq!(text, "position 0@7.1, recorded 1970-01-01T00:00:00.000000001Z");
         assert!(acknowledged(Some(&acknowledgement(true))).contains("replayed"));
+        let dry_run = v1::Acknowledgement::default();
+        assert_eq!(acknowledged(Some(&dry_run)), "nothing was recorded");
         let position = "0@9".to_owned();
         let read =
             v1::ReadAt { position, recorded_at: Some(at), r#final: true, ..Default::default() };

@@ -6,7 +6,7 @@ use ledger_proto::v1;
 
 use super::{Context, PAGE_SIZE, fresh_id};
 use crate::args::{AccountKind, ConsistencyArgs};
-use crate::output::{acknowledged, left, read_at, table};
+use crate::output::{acknowledged, left, read_at, table, word};
 
 /// Commands on accounts.
 #[derive(Debug, Subcommand)]
@@ -193,9 +193,4 @@ pub(super) fn type_name(account_type: v1::AccountType) -> String {
 /// "frozen".
 fn status_name(status: v1::AccountStatus) -> String {
     word(status.as_str_name(), "ACCOUNT_STATUS_")
-}
-
-/// A value of an enum without what all of its values begin with.
-fn word(name: &str, prefix: &str) -> String {
-    name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase()
 }

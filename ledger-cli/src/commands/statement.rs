@@ -6,7 +6,7 @@ use ledger_proto::v1;
 
 use super::{Context, PAGE_SIZE};
 use crate::args::ConsistencyArgs;
-use crate::output::{left, read_at, right, table, time};
+use crate::output::{left, read_at, right, table, time, word};
 
 /// Flags of `ledger statement`.
 #[derive(Debug, Args)]
@@ -73,19 +73,11 @@ fn describe(response: &v1::ListEntriesResponse) -> String {
             v1::Side::Debit => "debit",
             v1::Side::Credit => "credit",
         };
-        let kind = match entry.kind() {
-            v1::EntryKind::Unspecified => "",
-            v1::EntryKind::Post => "post",
-            v1::EntryKind::Hold => "hold",
-            v1::EntryKind::Capture => "capture",
-            v1::EntryKind::Void => "void",
-            v1::EntryKind::Expiry => "expiry",
-        };
         vec![
             entry.position.clone(),
             time(entry.recorded_at.as_ref()),
             time(entry.effective_time.as_ref()),
-            kind.to_owned(),
+            word(entry.kind().as_str_name(), "ENTRY_KIND_"),
             side.to_owned(),
             entry.amount.clone(),
             balance.balance,

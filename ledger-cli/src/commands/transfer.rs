@@ -1,6 +1,7 @@
 //! `ledger transfer post | hold | capture | void | get`.
 
 use anyhow::anyhow;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use ledger_proto::answer::refusal_of;
 use ledger_proto::resource::ledger_resource;
@@ -11,7 +12,7 @@ use tonic::Status;
 use super::{Context, fresh_id};
 use crate::args::{ConsistencyArgs, instant};
 use crate::client::{self, Client};
-use crate::output::{acknowledged, left, read_at, right, table, time};
+use crate::output::{Column, acknowledged, left, read_at, right, table, time, word};
 
 /// Commands on transfers.
 #[derive(Debug, Subcommand)]
@@ -31,8 +32,8 @@ pub(crate) enum TransferCommand {
         #[command(flatten)]
         hold: HoldArgs,
         /// How much of it; all that is left when left out
-        #[arg(long, value_name = "12.34", default_value = "")]
-        amount: String,
+        #[arg(long, value_name = "12.34", value_parser = NonEmptyStringValueParser::new())]
+        amount: Option<String>,
     },
     /// Give back all that is left of a hold
     Void(HoldArgs),
@@ -64,7 +65,8 @@ pub(crate) struct LegArgs {
     /// Asset code
     #[arg(long, value_name = "CODE")]
     asset: String,
-    /// Move less where the rules of the accounts allow no more, but not nothing
+    /// Move less where the rules of the accounts allow no more, but not nothing; `transfer get` says what
+    /// it came to
     #[arg(long)]
     up_to: bool,
     #[command(flatten)]
@@ -104,7 +106,9 @@ pub(super) async fn run(context: &Context, command: TransferCommand) -> anyhow::
     match command {
         TransferCommand::Post(leg) => leg.send(context, Post, None).await,
         TransferCommand::Hold { leg, expire_time } => leg.send(context, Hold, expire_time).await,
-        TransferCommand::Capture { hold, amount } => hold.send(context, Capture, amount).await,
+        TransferCommand::Capture { hold, amount } => {
+            hold.send(context, Capture, amount.unwrap_or_default()).await
+        }
         TransferCommand::Void(hold) => hold.send(context, Void, String::new()).await,
         TransferCommand::Get { ledger, id, consistency } => {
             get(context, format!("{}/transfers/{id}", ledger_resource(&ledger)), &consistency).await
@@ -206,47 +210,43 @@ async fn get(context: &Context, name: String, consistency: &ConsistencyArgs) -> 
 
 fn describe(response: &v1::GetTransferResponse) -> String {
     let transfer = response.transfer.clone().unwrap_or_default();
-    let columns = [
-        left("TRANSFER"),
-        left("DEBIT"),
-        left("CREDIT"),
-        right("AMOUNT"),
-        left("ASSET"),
-        left("EFFECTIVE"),
-        left("REFERENCE"),
+    let kind = transfer.kind();
+    let up_to = match transfer.asked_amount {
+        // A refused one came to nothing.
+        asked if asked.is_empty() => transfer.amount.clone(),
+        asked => asked,
+    };
+    let cells = [
+        (left("TRANSFER"), Some(transfer.transfer_id)),
+        (left("KIND"), Some(word(kind.as_str_name(), "TRANSFER_KIND_"))),
+        (left("HOLD"), Some(transfer.hold_id).filter(|hold| !hold.is_empty())),
+        (left("DEBIT"), Some(transfer.debit_account)),
+        (left("CREDIT"), Some(transfer.credit_account)),
+        (right("AMOUNT"), Some(transfer.amount)),
+        (right("UP TO"), transfer.up_to.then_some(up_to)),
+        (left("ASSET"), Some(transfer.asset)),
+        (left("EXPIRES"), transfer.expire_time.map(|at| at.to_string())),
+        (left("EFFECTIVE"), Some(time(transfer.effective_time.as_ref()))),
+        (left("REFERENCE"), Some(transfer.reference)),
     ];
-    let effective = time(transfer.effective_time.as_ref());
-    let done = done(transfer.kind());
-    let row = vec![
-        transfer.transfer_id,
-        transfer.debit_account,
-        transfer.credit_account,
-        transfer.amount,
-        transfer.asset,
-        effective,
-        transfer.reference,
-    ];
+    let (columns, row): (Vec<Column>, Vec<String>) =
+        cells.into_iter().filter_map(|(column, cell)| Some((column, cell?))).unzip();
     let recorded = time(response.recorded_at.as_ref());
     let outcome = match &response.refusal {
-        None => format!("{done} at {}, recorded {recorded}", response.position),
-        Some(refusal) => format!("refused, recorded {recorded}: {}", client::refused(refusal)),
+        None => format!("{} at {}, recorded {recorded}\n", done(kind), response.position),
+        Some(refusal) => format!("refused, recorded {recorded}: {}\n", client::refused(refusal)),
     };
     let hold = response.hold.as_ref().map(hold_state).unwrap_or_default();
-    let table = table(&columns, &[row]);
-    format!("{table}{outcome}\n{hold}{}", read_at(response.read_at.as_ref()))
+    format!("{}{outcome}{hold}{}", table(&columns, &[row]), read_at(response.read_at.as_ref()))
 }
 
+/// The line about what became of a hold.
 fn hold_state(hold: &v1::HoldState) -> String {
-    let status = match hold.status() {
-        v1::HoldStatus::Unspecified => "unknown",
-        v1::HoldStatus::Open => "open",
-        v1::HoldStatus::Captured => "captured",
-        v1::HoldStatus::Voided => "voided",
-        v1::HoldStatus::Expired => "expired",
-    };
+    let status = word(hold.status().as_str_name(), "HOLD_STATUS_");
     let v1::HoldState { captured, remaining, released, position, .. } = hold;
     format!(
-        "hold {status} since {position}: {captured} captured, {remaining} held, {released} given back\n"
+        "hold {status}: captured {captured}, remaining {remaining}, released {released}; changed last at \
+         {position}\n"
     )
 }
 
@@ -272,18 +272,51 @@ mod tests {
         assert!(text.contains("refused, recorded -: INSUFFICIENT_FUNDS"), "{text}");
         let posted = v1::GetTransferResponse { refusal: None, ..response };
         assert!(describe(&posted).contains("posted at 0@7.1"));
+    }
+
+    #[test]
+    fn a_hold_says_what_became_of_it() {
+        let transfer = v1::Transfer {
+            transfer_id: "h-1".to_owned(),
+            debit_account: "alice".to_owned(),
+            credit_account: "shop".to_owned(),
+            asset: "USD".to_owned(),
+            amount: "7.00".to_owned(),
+            kind: v1::TransferKind::Hold.into(),
+            expire_time: Some(Timestamp { seconds: 86_400, nanos: 0 }),
+            up_to: true,
+            asked_amount: "9.00".to_owned(),
+            ..Default::default()
+        };
         let hold = v1::HoldState {
             status: v1::HoldStatus::Open.into(),
-            captured: "3.00".to_owned(),
-            remaining: "7.00".to_owned(),
+            captured: "2.50".to_owned(),
+            remaining: "4.50".to_owned(),
             released: "0.00".to_owned(),
-            position: "0@8.0".to_owned(),
+            position: "0@9".to_owned(),
         };
-        let kind = v1::TransferKind::Hold.into();
-        let transfer = Some(v1::Transfer { kind, ..Default::default() });
-        let held = describe(&v1::GetTransferResponse { transfer, hold: Some(hold), ..posted });
-        assert!(held.contains("held at 0@7.1"), "{held}");
-        let said = "hold open since 0@8.0: 3.00 captured, 7.00 held, 0.00 given back";
-        assert!(held.contains(said), "{held}");
+        let response = v1::GetTransferResponse {
+            transfer: Some(transfer),
+            position: "0@7.1".to_owned(),
+            hold: Some(hold),
+            ..Default::default()
+        };
+        let expected = "\
+TRANSFER  KIND  DEBIT  CREDIT  AMOUNT  UP TO  ASSET  EXPIRES               EFFECTIVE  REFERENCE
+h-1       hold  alice  shop      7.00   9.00  USD    1970-01-02T00:00:00Z  -
+held at 0@7.1, recorded -
+hold open: captured 2.50, remaining 4.50, released 0.00; changed last at 0@9
+";
+        assert_eq!(describe(&response), expected);
+        let capture = v1::Transfer {
+            transfer_id: "c-1".to_owned(),
+            kind: v1::TransferKind::Capture.into(),
+            hold_id: "h-1".to_owned(),
+            amount: "2.50".to_owned(),
+            ..Default::default()
+        };
+        let response = v1::GetTransferResponse { transfer: Some(capture), hold: None, ..response };
+        let text = describe(&response);
+        assert!(text.contains("captured at 0@7.1") && text.contains("h-1"), "{text}");
     }
 }
