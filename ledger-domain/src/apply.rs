@@ -72,7 +72,7 @@ fn apply_transfer(state: &mut State, ledger: LedgerHandle, transfer: &AcceptedTr
     let moved = Hold { debit_account, credit_account, asset, amount, expires_at };
     step(state, ledger, &moved, transfer.effect.step());
     match &transfer.effect {
-        Effect::Post => {}
+        Effect::Post | Effect::Reversal(_) => {}
         Effect::Hold { .. } => open_hold(state, ledger, &transfer.id, moved),
         Effect::Capture(capture) => {
             reduce_hold(state, ledger, &capture.hold, &moved, capture.remaining);

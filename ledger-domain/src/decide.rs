@@ -8,9 +8,9 @@ mod open_account;
 mod post_transfers;
 
 use crate::command::{Command, CommandBody, Timestamp};
-use crate::event::Event;
+use crate::event::{AcceptedTransfer, Event};
 use crate::rejection::{Code, Rejection};
-use crate::state::State;
+use crate::state::{AccountHandle, AssetHandle, State};
 
 pub use due::decide_due;
 
@@ -34,6 +34,10 @@ pub struct Prior {
 pub enum Seen {
     /// Never seen.
     New,
+    /// Never seen; the transfer reverses this one.
+    NewReversal(Original),
+    /// Never seen; but its journal entry was recorded before, without it.
+    EntryTaken,
     /// Decided in an earlier command.
     Before(Prior),
     /// The same id stands at this earlier place of the same batch.
@@ -43,6 +47,53 @@ pub enum Seen {
         /// Whether the content is the same.
         same_content: bool,
     },
+}
+
+impl Seen {
+    /// Whether the transfer is to be decided now.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        match self {
+            Seen::New | Seen::NewReversal(_) => true,
+            Seen::EntryTaken | Seen::Before(_) | Seen::Above { .. } => false,
+        }
+    }
+}
+
+/// What is known of a transfer that is to be reversed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Original {
+    /// None with its id was accepted before this command.
+    Unknown,
+    /// It posted nothing, or is a reversal itself.
+    NotReversible,
+    /// It posted this.
+    Posted(Posted),
+}
+
+/// What a transfer posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// Account that it debited.
+    pub debit_account: AccountHandle,
+    /// Account that it credited.
+    pub credit_account: AccountHandle,
+    /// Asset.
+    pub asset: AssetHandle,
+    /// What of it is not reversed, in minor units.
+    pub left: u128,
+}
+
+impl Original {
+    /// That of a transfer right after it was accepted.
+    #[must_use]
+    pub fn of(accepted: &AcceptedTransfer) -> Self {
+        if !accepted.effect.is_reversible() {
+            return Original::NotReversible;
+        }
+        let AcceptedTransfer { debit_account, credit_account, asset, amount: left, .. } = *accepted;
+        Original::Posted(Posted { debit_account, credit_account, asset, left })
+    }
 }
 
 /// What is known of the ids of a command's transfers, one for each, in order. Empty means all new.
@@ -80,6 +131,11 @@ pub enum ItemOutcome {
     Refused {
         /// Row of the event.
         row: u32,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// Refused for what became of others; nothing is recorded, and its id stays free.
+    NotRecorded {
         /// Why.
         rejection: Rejection,
     },

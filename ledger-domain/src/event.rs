@@ -1,6 +1,8 @@
 //! What happened: facts that `apply` cannot refuse.
 
-use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp, Transfer, TransferKind};
+use crate::command::{
+    AccountRules, AccountStatus, AccountType, Link, Timestamp, Transfer, TransferKind,
+};
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rejection::Rejection;
 use crate::state::{AccountHandle, AssetHandle, LedgerHandle, Step};
@@ -108,7 +110,8 @@ pub struct AcceptedTransfer {
     pub id: Id,
     /// What it did.
     pub effect: Effect,
-    /// Account that was debited, or would be; of a capture and a void that of the hold, as below.
+    /// Account that was debited, or would be; of a capture and a void that of the hold, as below, and of a
+    /// reversal the one that was credited.
     pub debit_account: AccountHandle,
     /// Account that was credited, or would be.
     pub credit_account: AccountHandle,
@@ -122,6 +125,8 @@ pub struct AcceptedTransfer {
     pub reference: Box<str>,
     /// When it took effect, if that is not when it was recorded.
     pub effective_at: Option<Timestamp>,
+    /// With which others of the batch it was accepted.
+    pub link: Link,
 }
 
 impl AcceptedTransfer {
@@ -149,6 +154,19 @@ pub enum Effect {
         /// Id of the hold.
         hold: Box<Id>,
     },
+    /// It was posted back.
+    Reversal(Box<Reversal>),
+}
+
+/// What a reversal says of the transfer that it reverses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversal {
+    /// Id of that transfer.
+    pub of: Id,
+    /// Whether all that was not reversed yet was asked for, and no amount.
+    pub rest: bool,
+    /// What of it is still not reversed after this, in minor units.
+    pub remaining: u128,
 }
 
 /// What a capture says of its hold.
@@ -171,6 +189,7 @@ impl Effect {
             Effect::Hold { .. } => TransferKind::Hold,
             Effect::Capture(_) => TransferKind::Capture,
             Effect::Void { .. } => TransferKind::Void,
+            Effect::Reversal(_) => TransferKind::Reversal,
         }
     }
 
@@ -180,7 +199,35 @@ impl Effect {
         match self {
             Effect::Capture(capture) => Some(&capture.hold),
             Effect::Void { hold } => Some(hold),
-            Effect::Post | Effect::Hold { .. } => None,
+            Effect::Post | Effect::Hold { .. } | Effect::Reversal(_) => None,
+        }
+    }
+
+    /// What it says of the transfer that it reverses.
+    #[must_use]
+    pub fn reversal(&self) -> Option<&Reversal> {
+        match self {
+            Effect::Reversal(reversal) => Some(reversal),
+            Effect::Post | Effect::Hold { .. } | Effect::Capture(_) | Effect::Void { .. } => None,
+        }
+    }
+
+    /// Whether all that was left was asked for, and no amount.
+    #[must_use]
+    pub fn is_rest(&self) -> bool {
+        match self {
+            Effect::Capture(capture) => capture.rest,
+            Effect::Reversal(reversal) => reversal.rest,
+            Effect::Post | Effect::Hold { .. } | Effect::Void { .. } => false,
+        }
+    }
+
+    /// Whether a transfer that has it can be reversed.
+    #[must_use]
+    pub fn is_reversible(&self) -> bool {
+        match self {
+            Effect::Post | Effect::Capture(_) => true,
+            Effect::Hold { .. } | Effect::Void { .. } | Effect::Reversal(_) => false,
         }
     }
 
@@ -189,7 +236,7 @@ impl Effect {
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self {
             Effect::Hold { expires_at } => *expires_at,
-            Effect::Post | Effect::Capture(_) | Effect::Void { .. } => None,
+            Effect::Post | Effect::Capture(_) | Effect::Void { .. } | Effect::Reversal(_) => None,
         }
     }
 
@@ -197,7 +244,7 @@ impl Effect {
     #[must_use]
     pub fn step(&self) -> Step {
         match self {
-            Effect::Post => Step::Post,
+            Effect::Post | Effect::Reversal(_) => Step::Post,
             Effect::Hold { .. } => Step::Hold,
             Effect::Capture(_) => Step::Capture,
             Effect::Void { .. } => Step::Release,

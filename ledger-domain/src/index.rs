@@ -8,7 +8,7 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash};
 
-/// A map that can be asked and filled, not walked. Half the cost of `decide` was comparing names in a
+/// A map that can be asked and changed, not walked. Half the cost of `decide` was comparing names in a
 /// tree (docs/performance.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Index<K: Eq + Hash, V>(HashMap<K, V, BuildHasherDefault<DefaultHasher>>);
@@ -25,6 +25,10 @@ impl<K: Eq + Hash, V> Index<K, V> {
     /// Returns what stood there before.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.0.insert(key, value)
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) {
+        self.0.remove(key);
     }
 }
 

@@ -37,11 +37,15 @@ pub mod invariants;
 pub use amount::{AmountError, Decimal};
 pub use apply::apply;
 pub use command::{
-    AccountChange, AccountRules, AccountStatus, AccountType, Command, CommandBody, Leg, Movement,
-    Timestamp, Transfer, TransferKind,
+    AccountChange, AccountRules, AccountStatus, AccountType, Command, CommandBody, Leg, Link,
+    Movement, Timestamp, Transfer, TransferKind,
 };
-pub use decide::{Decision, ItemOutcome, Known, Outcome, Prior, Seen, decide, decide_due};
-pub use event::{AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, TransferBatch};
+pub use decide::{
+    Decision, ItemOutcome, Known, Original, Outcome, Posted, Prior, Seen, decide, decide_due,
+};
+pub use event::{
+    AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, Reversal, TransferBatch,
+};
 pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
 pub use position::{Position, PositionError};
 pub use rejection::{Code, Rejection};

@@ -3,6 +3,8 @@
 /// Transfers in one batch: some 300 kB in the log with UUIDs and without references, some 6 MB with the
 /// longest texts. Reading a log refuses longer batches, so that it may only ever grow.
 pub const BATCH_TRANSFERS_MAX: usize = 8_190;
+/// Transfers of one journal entry, which is read as one.
+pub const ENTRY_TRANSFERS_MAX: usize = 1_000;
 /// Bytes of a ledger's name.
 pub const LEDGER_NAME_BYTES_MAX: usize = 64;
 /// Bytes of an account's name.

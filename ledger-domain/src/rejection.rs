@@ -2,7 +2,8 @@
 //!
 //! 100-199 are of shape, authority and limits: they depend on no state, never reach the log and never
 //! burn an id. 300-399 tell of an id that was used before, and record nothing. 200-299 depend on state:
-//! they are recorded, and their id stays refused.
+//! they are recorded, and their id stays refused. 400-499 tell of another transfer's refusal, and record
+//! nothing.
 
 use std::fmt;
 
@@ -58,6 +59,8 @@ codes! {
 
     /// The id was used before with other content.
     IdReused = 301, "ID_REUSED";
+    /// The journal entry was recorded before, with other transfers.
+    EntryExists = 302, "ENTRY_EXISTS";
 
     /// No such ledger.
     UnknownLedger = 201, "UNKNOWN_LEDGER";
@@ -75,6 +78,10 @@ codes! {
     UnknownCreditAccount = 207, "UNKNOWN_CREDIT_ACCOUNT";
     /// No such account.
     UnknownAccount = 212, "UNKNOWN_ACCOUNT";
+    /// No transfer with this id was accepted.
+    UnknownTransfer = 220, "UNKNOWN_TRANSFER";
+    /// The transfer posted nothing that could be posted back, or is a reversal itself.
+    NotReversible = 221, "NOT_REVERSIBLE";
     /// The account is closed, for ever.
     AccountClosed = 213, "ACCOUNT_CLOSED";
     /// The account is frozen: nothing moves until it is unfrozen.
@@ -91,12 +98,17 @@ codes! {
     UnknownAsset = 208, "UNKNOWN_ASSET";
     /// More digits behind the point than the asset's scale.
     TooManyDecimals = 209, "TOO_MANY_DECIMALS";
+    /// More is to be reversed than is left of the transfer.
+    ExceedsTransfer = 222, "EXCEEDS_TRANSFER";
     /// The amount or a counter would reach 2^128 minor units.
     Overflow = 210, "OVERFLOW";
     /// More is to be captured than is left of the hold.
     ExceedsHold = 219, "EXCEEDS_HOLD";
     /// The debit would take a credit-normal account below zero, or the credit a debit-normal one.
     InsufficientFunds = 211, "INSUFFICIENT_FUNDS";
+
+    /// Another transfer of its group was refused.
+    LinkedFailed = 401, "LINKED_FAILED";
 }
 
 impl Code {
@@ -153,11 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn shape_comes_before_known_ids_and_these_before_state() {
+    fn shape_comes_before_known_ids_these_before_state_and_others_refusals_last() {
         let stage = |code: &Code| match code.number() {
             100..=199 => 0,
             300..=399 => 1,
             200..=299 => 2,
+            400..=499 => 3,
             other => panic!("{code}: no range has {other}"),
         };
         assert!(Code::ALL.is_sorted_by_key(stage));

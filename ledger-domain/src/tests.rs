@@ -1,7 +1,7 @@
 //! The rules as tables, in a small language: a line is a command and what it comes to.
 
 use crate::command::{
-    AccountChange, AccountRules, AccountType, Command, CommandBody, Leg, Movement, Transfer,
+    AccountChange, AccountRules, AccountType, Command, CommandBody, Leg, Link, Movement, Transfer,
 };
 use crate::decide::{ItemOutcome, Outcome, decide, decide_due};
 use crate::event::Event;
@@ -114,7 +114,8 @@ fn transfer(number: usize, debit: &str, credit: &str, asset: &str, amount: &str)
 }
 
 fn moves(id: &str, movement: Movement) -> Transfer {
-    Transfer { id: Id::parse(id).unwrap(), movement, reference: "".into(), effective_at: None }
+    let (id, reference, link) = (Id::parse(id).unwrap(), "".into(), Link::Alone);
+    Transfer { id, movement, reference, effective_at: None, link }
 }
 
 fn leg(debit: &str, credit: &str, asset: &str, amount: &str) -> Leg {
@@ -385,5 +386,8 @@ fn fed(state: &State) -> Vec<u8> {
 }
 
 mod batches;
+mod desk;
+mod groups;
 mod holds;
 mod properties;
+mod reversals;

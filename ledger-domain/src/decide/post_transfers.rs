@@ -1,10 +1,15 @@
 //! Transfers are decided in order, each upon the balances that those before it left.
 
-use super::{Decision, ItemOutcome, Known, Outcome, Seen};
+mod group;
+mod overlay;
+mod reversal;
+
+use overlay::Overlay;
+
+use super::{Decision, ItemOutcome, Known, Original, Outcome, Seen};
 use crate::amount::{AmountError, Decimal};
-use crate::command::{AccountStatus, Leg, Movement, Timestamp, Transfer};
+use crate::command::{AccountStatus, Leg, Link, Movement, Timestamp, Transfer};
 use crate::event::{AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, TransferBatch};
-use crate::index::Index;
 use crate::name::{AccountName, Id, LedgerName};
 use crate::rejection::{Code, Rejection};
 use crate::state::{
@@ -23,26 +28,48 @@ pub(super) fn decide(
     let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
     let book = state.ledger(handle).ok_or_else(unknown)?;
 
-    let (touched, holds) = (Index::default(), Index::default());
-    let mut draft = Draft { state, ledger: handle, book, now, touched, holds };
+    let mut draft = Draft::new(state, handle, book, transfers, now);
     let mut batch = TransferBatch { ledger: handle, accepted: Vec::new(), refused: Vec::new() };
     batch.accepted.reserve(transfers.len());
     let mut items = Vec::with_capacity(transfers.len());
-    for (place, transfer) in transfers.iter().enumerate() {
-        items.push(match known.get(place).unwrap_or(&Seen::New) {
-            Seen::Before(prior) => ItemOutcome::Before(prior.clone()),
-            Seen::Above { item, same_content: true } => ItemOutcome::Repeats { item: *item },
-            Seen::Above { item, same_content: false } => {
-                let first = transfers.get(*item);
-                let field = first.and_then(|first| first.first_difference(transfer));
-                ItemOutcome::Reuses { item: *item, field: field.unwrap_or("transfer_id") }
-            }
-            Seen::New => draft.take(transfer, &mut batch),
-        });
+    let mut rest = transfers;
+    while let [transfer, behind @ ..] = rest {
+        let place = items.len();
+        let seen = |place: usize| known.get(place).unwrap_or(&Seen::New);
+        if transfer.link == Link::Alone {
+            items.push(match seen(place) {
+                seen if seen.is_new() => draft.take(transfer, seen, &mut batch),
+                seen => known_before(transfers, transfer, seen),
+            });
+            rest = behind;
+        } else {
+            let (group, behind) = rest.split_at(group::length(rest));
+            let group: Vec<_> = group.iter().zip((place..).map(seen)).collect();
+            draft.take_group(transfers, &group, &mut batch, &mut items);
+            rest = behind;
+        }
     }
     let nothing_new = batch.rows() == 0;
     let events = if nothing_new { Vec::new() } else { vec![Event::TransferBatch(batch)] };
     Ok(Decision { events, outcome: Outcome::Items(items) })
+}
+
+/// What a transfer comes to whose id, or journal entry, was used before. `all` are those of the batch.
+fn known_before(all: &[Transfer], transfer: &Transfer, seen: &Seen) -> ItemOutcome {
+    match seen {
+        Seen::Before(prior) => ItemOutcome::Before(prior.clone()),
+        Seen::Above { item, same_content: true } => ItemOutcome::Repeats { item: *item },
+        Seen::Above { item, same_content: false } => {
+            let first = all.get(*item);
+            let field = first.and_then(|first| first.first_difference(transfer));
+            ItemOutcome::Reuses { item: *item, field: field.unwrap_or("transfer_id") }
+        }
+        Seen::EntryTaken => {
+            let entry = transfer.link.entry().map(ToString::to_string).unwrap_or_default();
+            ItemOutcome::NotRecorded { rejection: reject(Code::EntryExists, &entry) }
+        }
+        Seen::New | Seen::NewReversal(_) => panic!("a new transfer is decided"),
+    }
 }
 
 /// The state as it would be after the transfers decided so far.
@@ -51,32 +78,44 @@ struct Draft<'a> {
     ledger: LedgerHandle,
     book: &'a Ledger,
     now: Timestamp,
-    touched: Index<(AccountHandle, AssetHandle), Balance>,
+    touched: Overlay<(AccountHandle, AssetHandle), Balance>,
     /// Holds that it opened or reduced; nothing is left of one that ended.
-    holds: Index<Id, Hold>,
+    holds: Overlay<Id, Hold>,
+    /// Transfers that it accepted or reversed; `None` when it reverses none, which is mostly so.
+    originals: Option<Overlay<Id, Original>>,
 }
 
 impl<'a> Draft<'a> {
-    fn take(&mut self, transfer: &Transfer, batch: &mut TransferBatch) -> ItemOutcome {
-        let row = batch.rows();
-        match self.accept(transfer) {
-            Ok(accepted) => {
-                batch.accepted.push(accepted);
-                ItemOutcome::Accepted { row }
-            }
-            Err(rejection) => {
-                let refused = RefusedTransfer {
-                    row,
-                    transfer: transfer.clone(),
-                    rejection: rejection.clone(),
-                };
-                batch.refused.push(refused);
-                ItemOutcome::Refused { row, rejection }
-            }
+    fn new(
+        state: &'a State,
+        ledger: LedgerHandle,
+        book: &'a Ledger,
+        transfers: &[Transfer],
+        now: Timestamp,
+    ) -> Self {
+        let reverses = transfers.iter().any(|transfer| transfer.movement.reverses().is_some());
+        let originals = reverses.then(Overlay::new);
+        let (touched, holds) = (Overlay::new(), Overlay::new());
+        Draft { state, ledger, book, now, touched, holds, originals }
+    }
+
+    fn take(&mut self, transfer: &Transfer, seen: &Seen, batch: &mut TransferBatch) -> ItemOutcome {
+        match self.accept(transfer, seen) {
+            Ok(accepted) => self.push(accepted, batch),
+            Err(rejection) => refuse(transfer, rejection, batch),
         }
     }
 
-    fn accept(&mut self, transfer: &Transfer) -> Result<AcceptedTransfer, Rejection> {
+    fn push(&mut self, accepted: AcceptedTransfer, batch: &mut TransferBatch) -> ItemOutcome {
+        if let Some(originals) = &mut self.originals {
+            originals.set(accepted.id.clone(), Original::of(&accepted));
+        }
+        let row = batch.rows();
+        batch.accepted.push(accepted);
+        ItemOutcome::Accepted { row }
+    }
+
+    fn accept(&mut self, transfer: &Transfer, seen: &Seen) -> Result<AcceptedTransfer, Rejection> {
         match &transfer.movement {
             Movement::Post(leg) => self.accept_leg(transfer, leg, Effect::Post),
             Movement::Hold { leg, expires_at } => {
@@ -84,6 +123,7 @@ impl<'a> Draft<'a> {
             }
             Movement::Capture { hold, amount } => self.capture(transfer, hold, *amount),
             Movement::Void { hold } => self.void(transfer, hold),
+            Movement::Reversal { of, amount } => self.reverse(transfer, seen, of, *amount),
         }
     }
 
@@ -102,8 +142,7 @@ impl<'a> Draft<'a> {
             .account(credit_account)
             .ok_or_else(|| reject(Code::UnknownCreditAccount, credit_account.as_str()))?;
         both_open(debit.account, credit.account)?;
-        let expires_at = effect.expires_at();
-        if expires_at.is_some_and(|at| at <= self.now) {
+        if effect.expires_at().is_some_and(|at| at <= self.now) {
             return Err(reject(Code::HoldExpired, "expire_time"));
         }
         let unknown_asset = || reject(Code::UnknownAsset, leg.asset.as_str());
@@ -111,6 +150,18 @@ impl<'a> Draft<'a> {
         let scale = self.book.asset(asset).ok_or_else(unknown_asset)?.scale;
         let asked = to_minor(*amount, scale)?;
 
+        let moved = Moved { debit, credit, asset, asked, up_to: *up_to };
+        self.post(transfer, &moved, effect)
+    }
+
+    /// Moves as much as is asked, or may be, by the rules of both accounts.
+    fn post(
+        &mut self,
+        transfer: &Transfer,
+        moved: &Moved<'_>,
+        effect: Effect,
+    ) -> Result<AcceptedTransfer, Rejection> {
+        let Moved { debit, credit, asset, asked, up_to } = *moved;
         let (debited, credited) = (self.balance(debit, asset), self.balance(credit, asset));
         let room =
             [debit.account.room(debited, Side::Debit), credit.account.room(credited, Side::Credit)];
@@ -119,6 +170,7 @@ impl<'a> Draft<'a> {
             false => asked,
         };
         let (debit_account, credit_account) = (debit.handle, credit.handle);
+        let expires_at = effect.expires_at();
         let moved = Hold { debit_account, credit_account, asset, amount, expires_at };
         let after = self.after(&moved, [debited, credited], effect.step())?;
         for (it, room) in [debit, credit].into_iter().zip(room) {
@@ -129,7 +181,7 @@ impl<'a> Draft<'a> {
 
         self.touch(&moved, after);
         if matches!(effect, Effect::Hold { .. }) {
-            self.holds.insert(transfer.id.clone(), moved.clone());
+            self.holds.set(transfer.id.clone(), moved.clone());
         }
         let up_to = up_to.then(|| Box::new(asked));
         Ok(accepted(transfer, &moved, effect, up_to))
@@ -155,7 +207,7 @@ impl<'a> Draft<'a> {
         let moved = Hold { amount, ..hold.clone() };
         let after = self.after(&moved, self.balances(&hold), Step::Capture)?;
         self.touch(&moved, after);
-        self.holds.insert(id.clone(), Hold { amount: remaining, ..hold });
+        self.holds.set(id.clone(), Hold { amount: remaining, ..hold });
         let capture = Capture { hold: id.clone(), rest: asked.is_none(), remaining };
         Ok(accepted(transfer, &moved, Effect::Capture(Box::new(capture)), None))
     }
@@ -164,7 +216,7 @@ impl<'a> Draft<'a> {
         let hold = self.open_hold(id)?;
         let after = self.after(&hold, self.balances(&hold), Step::Release)?;
         self.touch(&hold, after);
-        self.holds.insert(id.clone(), Hold { amount: 0, ..hold.clone() });
+        self.holds.set(id.clone(), Hold { amount: 0, ..hold.clone() });
         Ok(accepted(transfer, &hold, Effect::Void { hold: Box::new(id.clone()) }, None))
     }
 
@@ -181,6 +233,10 @@ impl<'a> Draft<'a> {
 
     fn account(&self, name: &AccountName) -> Option<Found<'a>> {
         let handle = self.book.account_by_name(name)?;
+        self.found(handle)
+    }
+
+    fn found(&self, handle: AccountHandle) -> Option<Found<'a>> {
         self.state.account(handle).map(|account| Found { handle, account })
     }
 
@@ -221,8 +277,8 @@ impl<'a> Draft<'a> {
     }
 
     fn touch(&mut self, moved: &Hold, [debit, credit]: [Balance; 2]) {
-        self.touched.insert((moved.debit_account, moved.asset), debit);
-        self.touched.insert((moved.credit_account, moved.asset), credit);
+        self.touched.set((moved.debit_account, moved.asset), debit);
+        self.touched.set((moved.credit_account, moved.asset), credit);
     }
 }
 
@@ -231,6 +287,23 @@ impl<'a> Draft<'a> {
 struct Found<'a> {
     handle: AccountHandle,
     account: &'a Account,
+}
+
+/// What is to move, of names that were found.
+struct Moved<'a> {
+    debit: Found<'a>,
+    credit: Found<'a>,
+    asset: AssetHandle,
+    /// Minor units.
+    asked: u128,
+    up_to: bool,
+}
+
+/// Takes the next row, and burns the id.
+fn refuse(transfer: &Transfer, rejection: Rejection, batch: &mut TransferBatch) -> ItemOutcome {
+    let (row, transfer) = (batch.rows(), transfer.clone());
+    batch.refused.push(RefusedTransfer { row, transfer, rejection: rejection.clone() });
+    ItemOutcome::Refused { row, rejection }
 }
 
 fn reject(code: Code, subject: &str) -> Rejection {
@@ -260,6 +333,7 @@ fn accepted(
         up_to,
         reference: transfer.reference.clone(),
         effective_at: transfer.effective_at,
+        link: transfer.link.clone(),
     }
 }
 
