@@ -8,9 +8,9 @@ use ledger_log::{Cursor, LogInfo};
 use ledger_views::key::{self, Place};
 use ledger_views::row::AppliedRow;
 use ledger_views::{
-    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, LatestRow,
-    LedgerNameRow, LedgerRow, ProjectError, Projection, Row, Rows, StoreError, Table, TimeRow,
-    TransferRow, ViewLog, ViewReader, ViewRecord, project_record,
+    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, JournalEntryRow,
+    LatestRow, LedgerNameRow, LedgerRow, ProjectError, Projection, Row, Rows, StoreError, Table,
+    TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord, project_record,
 };
 
 use crate::report::{AuditError, Report};
@@ -327,7 +327,7 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
     match table {
         Table::History => key::read_history(key).map(|(_, _, place)| place),
         Table::AccountStatuses => key::read_account_status(key).map(|(_, place)| place),
-        Table::Holds => key::read_hold_place(key),
+        Table::Holds | Table::Reversals => key::read_change_place(key),
         _ => None,
     }
 }
@@ -342,8 +342,11 @@ fn place_of(
     let place = match table {
         Table::Meta => None,
         Table::Latest => LatestRow::decode(value).map(|row| row.place),
-        Table::History | Table::AccountStatuses | Table::Holds => place_of_key(table, key),
+        Table::History | Table::AccountStatuses | Table::Holds | Table::Reversals => {
+            place_of_key(table, key)
+        }
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),
+        Table::JournalEntries => JournalEntryRow::decode(value).map(|row| row.place),
         Table::Ledgers => LedgerRow::decode(value).map(|row| row.place),
         Table::Assets => AssetRow::decode(value).map(|row| row.place),
         Table::Accounts => AccountRow::decode(value).map(|row| row.place),

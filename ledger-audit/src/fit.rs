@@ -96,7 +96,8 @@ impl Draft<'_> {
         let AcceptedTransfer { debit_account, credit_account, asset, amount, .. } = *transfer;
         let moved = |expires_at| Hold { debit_account, credit_account, asset, amount, expires_at };
         match &transfer.effect {
-            Effect::Post => self.step(&moved(None), Step::Post),
+            // What a reversal is of is known by the ids.
+            Effect::Post | Effect::Reversal(_) => self.step(&moved(None), Step::Post),
             Effect::Hold { expires_at } => {
                 let hold = moved(*expires_at);
                 if hold.is_expired(self.now) {

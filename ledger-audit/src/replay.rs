@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use ledger_domain::{Event, Position, State, Timestamp, event::Row, invariants};
+use ledger_domain::{Event, Position, State, Timestamp, invariants};
 use ledger_log::record::{Commit, LogId, MAGIC, Record};
 use ledger_log::{Backend, Cursor, Decision, LogError, LogInfo, RawRecord, Reader, Skip};
 use ledger_proto::logged::{self, LoggedCommand};
@@ -354,7 +354,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// LD-4.
+    /// LD-4, LD-7 and LD-8.
     fn check_ids(
         &mut self,
         offset: u64,
@@ -363,27 +363,19 @@ impl<'a> Replay<'a> {
         event: &Event,
     ) {
         let Some(ledger) = fit::ledger_of(&self.state, event) else { return };
-        let mut twice = Vec::new();
+        let mut misfits = Vec::new();
         if let Some(id) = request_id
             && !self.ids.first(ledger.as_str(), Kind::Request, id)
         {
-            twice.push((first, format!("request {id} was decided before")));
+            let what = format!("request {id} was decided before");
+            misfits.push(Misfit { invariant: "LD-4", row: 0, what });
         }
         if let Event::TransferBatch(batch) = event {
-            for (row, item) in batch.iter() {
-                let id = match item {
-                    Row::Accepted(accepted) => &accepted.id,
-                    Row::Refused(refused) => &refused.transfer.id,
-                };
-                if !self.ids.first(ledger.as_str(), Kind::Transfer, id) {
-                    let index = first.saturating_add(row);
-                    twice.push((index, format!("transfer {id} was decided before")));
-                }
-            }
+            misfits.extend(self.ids.check_batch(ledger.as_str(), batch));
         }
-        for (index, what) in twice {
-            let position = Position { index: Some(index), ..self.at(offset) };
-            self.report.find("LD-4", position, what);
+        for Misfit { invariant, row, what } in misfits {
+            let index = Some(first.saturating_add(row));
+            self.report.find(invariant, Position { index, ..self.at(offset) }, what);
         }
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountStatus, AccountType,
-    AssetCode, AssetHandle, Capture, Command, CommandBody, Decimal, Effect, Event, Id,
-    LedgerHandle, LedgerName, Leg, Movement, State, Transfer, TransferBatch, apply, decide,
+    AssetCode, AssetHandle, Capture, Code, Command, CommandBody, Decimal, Effect, Event, Id,
+    LedgerHandle, LedgerName, Leg, Link, Movement, RefusedTransfer, Rejection, Reversal, State,
+    Transfer, TransferBatch, apply, decide,
 };
 use ledger_log::record::{Commit, FORMAT, HASH, Record};
 use ledger_log::{
@@ -151,6 +152,7 @@ impl Author {
                 }),
                 reference: "".into(),
                 effective_at: None,
+                link: Link::Alone,
             })
             .collect();
         self.run(None, CommandBody::PostTransfers { transfers });
@@ -207,6 +209,7 @@ fn did(id: &str, effect: Effect, debit: u64, credit: u64, amount: u128) -> Event
             up_to: None,
             reference: "".into(),
             effective_at: None,
+            link: Link::Alone,
         }],
         refused: Vec::new(),
     })
@@ -238,6 +241,7 @@ fn stops_at(events: &[Event], position: &str) {
     assert_eq!((first.invariant, first.position.to_string().as_str()), ("LD-3", position));
 }
 
+mod groups;
 mod holds;
 mod service;
 mod views;

@@ -5,6 +5,7 @@ mod asset;
 mod audit;
 mod balance;
 mod import;
+mod journal;
 mod ledger;
 mod load;
 mod log;
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// Post and read transfers
     #[command(subcommand)]
     Transfer(transfer::TransferCommand),
+    /// Record, reverse and read journal entries: transfers that are accepted together or not at all
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
     /// Show the balances of an account, now or as of any past position or instant
     Balance(balance::BalanceArgs),
     /// Show the entries of an account, newest first, each with the balance after it
@@ -103,6 +107,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Asset(command) => asset::run(&context, command).await?,
         Command::Account(command) => account::run(&context, command).await?,
         Command::Transfer(command) => transfer::run(&context, command).await?,
+        Command::Journal(command) => journal::run(&context, command).await?,
         Command::Balance(args) => balance::run(&context, args).await?,
         Command::Statement(args) => statement::run(&context, args).await?,
         Command::Import(command) => return Box::pin(import::run(&context, command)).await,

@@ -127,6 +127,12 @@ impl Partition {
             let (index, rejection) = match item {
                 ItemOutcome::Accepted { row } => (row, None),
                 ItemOutcome::Refused { row, rejection } => (row, Some(rejection)),
+                ItemOutcome::NotRecorded { rejection } => {
+                    let refusal = answer::refusal(&rejection, None, false);
+                    let outcome = Some(v1::transfer_result::Outcome::Refusal(refusal));
+                    results.push(v1::TransferResult { outcome });
+                    continue;
+                }
                 ItemOutcome::Before(prior) => {
                     let refused = self.seen.get(&transfer.id).and_then(|seen| seen.2.clone());
                     let at = Position::event(0, prior.offset, prior.index);
@@ -385,6 +391,13 @@ impl LedgerQueryService for Server {
         &self,
         _: Request<v1::GetTransferRequest>,
     ) -> Result<Response<v1::GetTransferResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_journal_entry(
+        &self,
+        _: Request<v1::GetJournalEntryRequest>,
+    ) -> Result<Response<v1::GetJournalEntryResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }

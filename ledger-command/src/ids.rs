@@ -11,14 +11,14 @@ mod rocks;
 
 use std::fmt;
 
-use ledger_domain::{Code, Timestamp};
+use ledger_domain::{AccountHandle, AssetHandle, Code, Posted, Timestamp};
 use ledger_log::Cursor;
 
-pub use keys::{Keys, request_key, transfer_key};
+pub use keys::{Keys, entry_key, request_key, reversed_key, transfer_key};
 pub use memory::MemoryIds;
 pub use rocks::{IdStores, RocksIds};
 
-/// The first outcome of an id.
+/// The first outcome of an id; of a transfer that was reversed, its newest reversal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdEntry {
     /// Offset of the commit that recorded it.
@@ -31,21 +31,28 @@ pub struct IdEntry {
     pub content_hash: [u8; 16],
     /// Why it was refused, if it was.
     pub refused: Option<Code>,
+    /// Of a transfer that can be reversed: what it posted, and how much of that is not reversed after this.
+    pub posted: Option<Posted>,
 }
 
-/// Bytes of an encoded entry.
-pub const ENTRY_BYTES: usize = 8 + 4 + 8 + 16 + 4;
-
 impl IdEntry {
-    /// Fixed little-endian fields, in the order of the struct; 0 for "not refused".
+    /// Fixed little-endian fields, in the order of the struct, 0 for "not refused"; then what was posted, as
+    /// numbers of seven bits a byte, the lowest first, or nothing.
     #[must_use]
-    pub fn encode(&self) -> [u8; ENTRY_BYTES] {
-        let mut bytes = [0; ENTRY_BYTES];
-        bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.index.to_le_bytes());
-        bytes[12..20].copy_from_slice(&self.recorded_at.to_le_bytes());
-        bytes[20..36].copy_from_slice(&self.content_hash);
-        bytes[36..].copy_from_slice(&self.refused.map_or(0, Code::number).to_le_bytes());
+    pub fn encode(&self) -> Vec<u8> {
+        let IdEntry { offset, index, recorded_at, content_hash, refused, posted } = self;
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&offset.to_le_bytes());
+        bytes.extend_from_slice(&index.to_le_bytes());
+        bytes.extend_from_slice(&recorded_at.to_le_bytes());
+        bytes.extend_from_slice(content_hash);
+        bytes.extend_from_slice(&refused.map_or(0, Code::number).to_le_bytes());
+        if let Some(Posted { debit_account, credit_account, asset, left }) = posted {
+            put_number(&mut bytes, debit_account.0.into());
+            put_number(&mut bytes, credit_account.0.into());
+            put_number(&mut bytes, asset.0.into());
+            put_number(&mut bytes, *left);
+        }
         bytes
     }
 
@@ -56,16 +63,55 @@ impl IdEntry {
         let (index, rest) = rest.split_first_chunk()?;
         let (recorded_at, rest) = rest.split_first_chunk()?;
         let (content_hash, rest) = rest.split_first_chunk()?;
-        let number = u32::from_le_bytes(rest.try_into().ok()?);
+        let (number, mut rest) = rest.split_first_chunk()?;
+        let number = u32::from_le_bytes(*number);
         let refused = if number == 0 { None } else { Some(Code::from_number(number)?) };
+        let posted = match rest {
+            [] => None,
+            _ => Some(Posted {
+                debit_account: AccountHandle(take_number(&mut rest)?.try_into().ok()?),
+                credit_account: AccountHandle(take_number(&mut rest)?.try_into().ok()?),
+                asset: AssetHandle(take_number(&mut rest)?.try_into().ok()?),
+                left: take_number(&mut rest)?,
+            }),
+        };
+        if !rest.is_empty() {
+            return None;
+        }
         Some(IdEntry {
             offset: u64::from_le_bytes(*offset),
             index: u32::from_le_bytes(*index),
             recorded_at: i64::from_le_bytes(*recorded_at),
             content_hash: *content_hash,
             refused,
+            posted,
         })
     }
+}
+
+fn put_number(out: &mut Vec<u8>, mut number: u128) {
+    while number > 0x7f {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn take_number(bytes: &mut &[u8]) -> Option<u128> {
+    let mut number = 0u128;
+    for shift in (0..128).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let part = u128::from(byte & 0x7f);
+        if part.leading_zeros() < shift {
+            return None;
+        }
+        number |= part << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// The id store failed. The text is for the person who has to act.

@@ -122,15 +122,15 @@ fn fill(rejection: &mut Rejection, asked: &Asked, found: &Found<'_>) {
 /// In the order of [`ledger_domain::Transfer::first_difference`].
 fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> {
     let AcceptedTransfer { id: _, effect, debit_account, credit_account, .. } = first;
-    let AcceptedTransfer { asset, amount: _, up_to, reference, effective_at, .. } = first;
+    let AcceptedTransfer { asset, amount: _, up_to, reference, effective_at, link, .. } = first;
     let movement = &now.transfer.movement;
     let leg = movement.leg();
-    // A capture and a void do not name what they have of their hold.
+    // A capture, a void and a reversal do not name what they have of another transfer.
     let same = |is_same: bool| leg.is_none() || is_same;
     let asked = match effect {
-        Effect::Capture(capture) if capture.rest => None,
         Effect::Void { .. } => None,
-        Effect::Post | Effect::Hold { .. } | Effect::Capture(_) => {
+        _ if effect.is_rest() => None,
+        Effect::Post | Effect::Hold { .. } | Effect::Capture(_) | Effect::Reversal(_) => {
             let scale = usize::try_from(asset.0).ok().and_then(|at| now.scales.get(at));
             scale.map(|scale| Decimal::from_minor(first.asked(), *scale))
         }
@@ -141,11 +141,14 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
         ("credit_account", same(now.credit_account == Some(*credit_account))),
         ("asset", same(now.asset == Some(*asset))),
         ("hold_id", effect.hold() == movement.hold()),
+        ("reversed_id", effect.reversal().map(|it| &it.of) == movement.reverses()),
         ("amount", asked == movement.amount()),
         ("up_to", same(leg.is_some_and(|leg| leg.up_to) == up_to.is_some())),
         ("expire_time", effect.expires_at() == movement.expires_at()),
         ("reference", now.transfer.reference == *reference),
         ("effective_time", now.transfer.effective_at == *effective_at),
+        ("entry_id", now.transfer.link.entry() == link.entry()),
+        ("linked", now.transfer.link == *link),
     ];
     fields.into_iter().find_map(|(field, same)| (!same).then_some(field))
 }

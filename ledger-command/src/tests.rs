@@ -3,6 +3,7 @@
 mod doubts;
 pub(crate) mod embedded;
 pub(crate) mod flaky;
+mod groups;
 mod holds;
 mod idempotency;
 mod ownership;

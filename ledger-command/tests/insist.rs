@@ -16,7 +16,7 @@ use ledger_command::{Answer, Config, Environment, Handle, Reply, Submission};
 use ledger_domain::event::Row;
 use ledger_domain::{
     AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
-    LedgerName, Leg, Movement, Position, Transfer,
+    LedgerName, Leg, Link, Movement, Position, Transfer,
 };
 use ledger_log::kafka::{Kafka, KafkaOptions};
 use ledger_log::{Backend, Decision, LogId, Reader, log};
@@ -81,6 +81,7 @@ fn transfer(id: &str) -> Command {
         }),
         reference: "".into(),
         effective_at: None,
+        link: Link::Alone,
     };
     command(CommandBody::PostTransfers { transfers: vec![transfer] })
 }

@@ -8,7 +8,8 @@ mod open_account;
 mod post_transfers;
 
 use crate::command::{Command, CommandBody, Timestamp};
-use crate::event::{AcceptedTransfer, Event};
+use crate::event::{AcceptedTransfer, Event, Reversal};
+use crate::name::Id;
 use crate::rejection::{Code, Rejection};
 use crate::state::{AccountHandle, AssetHandle, State};
 
@@ -84,7 +85,32 @@ pub struct Posted {
     pub left: u128,
 }
 
+impl Posted {
+    /// The transfer that this one reverses, and what is left of it then; `None` when it reverses none.
+    #[must_use]
+    pub fn left_by(accepted: &AcceptedTransfer) -> Option<(&Id, Posted)> {
+        let Reversal { of, rest: _, remaining } = accepted.effect.reversal()?;
+        let posted = Posted {
+            // The reversal is the other way round.
+            debit_account: accepted.credit_account,
+            credit_account: accepted.debit_account,
+            asset: accepted.asset,
+            left: *remaining,
+        };
+        Some((of, posted))
+    }
+}
+
 impl Original {
+    /// What can be posted back.
+    #[must_use]
+    pub fn posted(self) -> Option<Posted> {
+        match self {
+            Original::Posted(posted) => Some(posted),
+            Original::Unknown | Original::NotReversible => None,
+        }
+    }
+
     /// That of a transfer right after it was accepted.
     #[must_use]
     pub fn of(accepted: &AcceptedTransfer) -> Self {

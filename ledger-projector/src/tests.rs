@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fastrand::Rng;
 use ledger_domain::{
     AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
-    LedgerName, Leg, Movement, State, Transfer, apply, decide,
+    LedgerName, Leg, Link, Movement, State, Transfer, apply, decide,
 };
 use ledger_log::{Backend, LogError};
 use ledger_views::{MemoryStore, Place, RecordKind, Table, ViewReader, ViewState, ViewStore};
@@ -63,6 +63,7 @@ impl Bank {
             }),
             reference: "".into(),
             effective_at: None,
+            link: Link::Alone,
         };
         self.decide(CommandBody::PostTransfers { transfers: vec![transfer] })
     }

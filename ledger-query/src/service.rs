@@ -159,4 +159,11 @@ impl LedgerQueryService for LedgerQuery {
     ) -> Answer<v1::GetTransferResponse> {
         self.point(request, Query::get_transfer).await
     }
+
+    async fn get_journal_entry(
+        &self,
+        request: Request<v1::GetJournalEntryRequest>,
+    ) -> Answer<v1::GetJournalEntryResponse> {
+        self.scan(request, Query::get_journal_entry).await
+    }
 }

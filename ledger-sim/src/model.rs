@@ -5,6 +5,8 @@
 //! of them must have come to.
 
 mod amount;
+mod batch;
+mod groups;
 mod hold;
 mod same;
 mod shape;
@@ -36,6 +38,8 @@ pub(crate) enum Verdict {
     Reused,
     /// It repeats the item at this place of its batch.
     Repeats(usize),
+    /// It is refused with this code for what became of others, and stays free.
+    NotRecorded(u32),
 }
 
 /// What an accepted transfer does.
@@ -48,7 +52,7 @@ pub(crate) struct Moved {
     pub(crate) amount: u128,
     /// What was asked for, of one that takes less.
     pub(crate) up_to: Option<u128>,
-    /// What is held after it, of all but a post.
+    /// What is held after it; of a reversal, what is not reversed.
     pub(crate) remaining: u128,
 }
 
@@ -142,6 +146,10 @@ pub(crate) struct Book {
     pub(crate) transfers: BTreeMap<String, Decided>,
     /// By the id of the transfer that holds.
     pub(crate) holds: BTreeMap<String, Hold>,
+    /// By the id of the transfer that is reversed: where, by which and how much; ascending.
+    pub(crate) reversals: BTreeMap<String, Vec<(Place, String, u128)>>,
+    /// Journal entries: where each transfer of one was accepted, and its id.
+    pub(crate) entries: BTreeMap<String, Vec<(Place, String)>>,
 }
 
 /// All ledgers of one partition.
@@ -160,8 +168,11 @@ pub(crate) const POST: i32 = 1;
 pub(crate) const HOLD: i32 = 2;
 pub(crate) const CAPTURE: i32 = 3;
 pub(crate) const VOID: i32 = 4;
+pub(crate) const REVERSAL: i32 = 5;
 /// What no transfer does, but an entry of a statement says.
 pub(crate) const EXPIRY: i32 = 5;
+/// What an entry of a statement says of a reversal.
+pub(crate) const REVERSED: i32 = 6;
 
 impl Model {
     /// What a request comes to at this instant. Its shape was checked.
@@ -276,141 +287,24 @@ impl Book {
         }
     }
 
-    fn decide(&self, transfers: &[Transfer], now: i64) -> Vec<Verdict> {
-        // A batch is decided upon a book of its own, in which each transfer is done at once.
-        let mut after = self.tip();
-        let mut verdicts = Vec::new();
-        for (place, transfer) in transfers.iter().enumerate() {
-            let id = canonical_id(&transfer.id);
-            let above = transfers[..place].iter().position(|t| canonical_id(&t.id) == id);
-            verdicts.push(match (self.transfers.get(&id), above) {
-                (Some(decided), _) if same_content(&decided.asked, transfer) => {
-                    Verdict::Before(decided.first.clone())
-                }
-                (None, Some(above)) if same_content(&transfers[above], transfer) => {
-                    Verdict::Repeats(above)
-                }
-                (Some(_), _) | (None, Some(_)) => Verdict::Reused,
-                (None, None) => match after.moves(transfer, now) {
-                    Ok(moved) => {
-                        after.enter(transfer, &moved, Place::default());
-                        Verdict::Moves(moved)
-                    }
-                    Err(code) => Verdict::Refused(code),
-                },
-            });
-        }
-        verdicts
-    }
-
-    /// What a book is now, without its past.
-    fn tip(&self) -> Book {
-        let balances = self.balances.iter();
-        let balances =
-            balances.map(|(key, all)| (key.clone(), all.last().cloned().into_iter().collect()));
-        let open = self.holds.iter().filter(|(_, hold)| hold.remaining() > 0);
-        Book {
-            created: self.created,
-            assets: self.assets.clone(),
-            accounts: self.accounts.clone(),
-            balances: balances.collect(),
-            transfers: BTreeMap::new(),
-            holds: open.map(|(id, hold)| (id.clone(), hold.clone())).collect(),
-        }
-    }
-
-    fn moves(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
-        match transfer.kind {
-            CAPTURE | VOID => self.ends(transfer, now),
-            _ => self.begins(transfer, now),
-        }
-    }
-
-    /// A post or a hold.
-    fn begins(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
-        let debit = self.accounts.get(&transfer.debit).ok_or(206u32)?;
-        let credit = self.accounts.get(&transfer.credit).ok_or(207u32)?;
-        for (status, code) in [(Status::Closed, 213), (Status::Frozen, 214)] {
-            if [debit, credit].iter().any(|account| account.status_now() == status) {
-                return Err(code);
-            }
-        }
-        if transfer.expires_at.is_some_and(|at| at <= now) {
-            return Err(218);
-        }
-        let (scale, _) = self.assets.get(&transfer.asset).ok_or(208u32)?;
-        let asked = minor_units(&transfer.amount, *scale)?;
-        let debited = self.latest(&transfer.debit, &transfer.asset);
-        let credited = self.latest(&transfer.credit, &transfer.asset);
-        let mut amount = asked;
-        let debit_normal = |account: &Account| matches!(account.kind, ASSET | EXPENSE);
-        let mut left = Vec::new();
-        if !debit.may_go_negative && !debit_normal(debit) {
-            let gone = debited.debits + debited.debits_pending;
-            left.push(debited.credits.checked_sub(gone).ok_or(211u32)?);
-        }
-        if !credit.may_go_negative && debit_normal(credit) {
-            let gone = credited.credits + credited.credits_pending;
-            left.push(credited.debits.checked_sub(gone).ok_or(211u32)?);
-        }
-        if transfer.up_to {
-            amount = left.iter().fold(amount, |amount, left| amount.min(*left));
-        }
-        let debit_total = debited.debits + debited.debits_pending;
-        let credit_total = credited.credits + credited.credits_pending;
-        debit_total.checked_add(amount).ok_or(210u32)?;
-        credit_total.checked_add(amount).ok_or(210u32)?;
-        if amount == 0 || left.iter().any(|left| *left < amount) {
-            return Err(211);
-        }
-        Ok(Moved {
-            debit: transfer.debit.clone(),
-            credit: transfer.credit.clone(),
-            asset: transfer.asset.clone(),
-            amount,
-            up_to: transfer.up_to.then_some(asked),
-            remaining: if transfer.kind == HOLD { amount } else { 0 },
-        })
-    }
-
-    /// A capture or a void.
-    fn ends(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
-        let hold = self.holds.get(&canonical_id(&transfer.hold)).ok_or(217u32)?;
-        let held = hold.remaining();
-        if held == 0 {
-            return Err(217);
-        }
-        if hold.expires_at.is_some_and(|at| at <= now) {
-            return Err(218);
-        }
-        let mut amount = held;
-        if !transfer.amount.is_empty() {
-            let scale = self.assets.get(&hold.asset).map_or(0, |(scale, _)| *scale);
-            amount = minor_units(&transfer.amount, scale)?;
-        }
-        let remaining = held.checked_sub(amount).ok_or(219u32)?;
-        Ok(Moved {
-            debit: hold.debit.clone(),
-            credit: hold.credit.clone(),
-            asset: hold.asset.clone(),
-            amount,
-            up_to: None,
-            remaining,
-        })
-    }
-
     fn record(&mut self, transfers: &[Transfer], verdicts: &[Verdict], place: Place) {
         let mut at = place;
         for (transfer, verdict) in transfers.iter().zip(verdicts) {
             let (refused, moved) = match verdict {
                 Verdict::Moves(moved) => (None, Some(moved.clone())),
                 Verdict::Refused(code) => (Some(*code), None),
-                Verdict::Done | Verdict::Before(_) | Verdict::Reused | Verdict::Repeats(_) => {
-                    continue;
-                }
+                Verdict::Done
+                | Verdict::Before(_)
+                | Verdict::Reused
+                | Verdict::Repeats(_)
+                | Verdict::NotRecorded(_) => continue,
             };
             if let Some(moved) = &moved {
                 self.enter(transfer, moved, at);
+                if !transfer.entry.is_empty() {
+                    let entry = self.entries.entry(canonical_id(&transfer.entry)).or_default();
+                    entry.push((at, canonical_id(&transfer.id)));
+                }
             }
             let first = First { place: at, refused };
             let decided = Decided { asked: transfer.clone(), first, moved };
@@ -421,8 +315,13 @@ impl Book {
 
     fn enter(&mut self, transfer: &Transfer, moved: &Moved, place: Place) {
         let kind = if transfer.kind == 0 { POST } else { transfer.kind };
-        self.count(moved, kind, &canonical_id(&transfer.id), place);
+        let id = canonical_id(&transfer.id);
+        self.count(moved, if kind == REVERSAL { REVERSED } else { kind }, &id, place);
         match kind {
+            REVERSAL => {
+                let parts = self.reversals.entry(canonical_id(&transfer.reverses)).or_default();
+                parts.push((place, id, moved.amount));
+            }
             HOLD => {
                 let hold = Hold::new(moved, transfer.expires_at, place);
                 self.holds.insert(canonical_id(&transfer.id), hold);
@@ -445,7 +344,7 @@ impl Book {
             } else {
                 (&mut counters.credits, &mut counters.credits_pending)
             };
-            if matches!(kind, POST | CAPTURE) {
+            if matches!(kind, POST | CAPTURE | REVERSED) {
                 *posted += moved.amount;
             }
             if kind == HOLD {

@@ -14,7 +14,7 @@ use ledger_log::simulated::Simulated;
 use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
-use crate::model::{CAPTURE, HOLD, Model, Place, VOID, Verdict, Verdicts};
+use crate::model::{CAPTURE, HOLD, Model, Place, REVERSAL, VOID, Verdict, Verdicts};
 use crate::request::{Request, Transfer};
 use crate::summary::Summary;
 
@@ -303,13 +303,24 @@ impl Oracle {
 fn note_moves(transfers: &[Transfer], verdicts: &Verdicts, seen: &mut Summary) {
     let Verdicts::Items(items) = verdicts else { return };
     for (transfer, verdict) in transfers.iter().zip(items) {
+        if let Verdict::NotRecorded(code) = verdict {
+            seen.note(if *code == 401 { "group.failed" } else { "entry.taken" });
+        }
         let Verdict::Moves(moved) = verdict else { continue };
+        if transfer.linked {
+            seen.note("linked");
+        }
+        if !transfer.entry.is_empty() {
+            seen.note("of_an_entry");
+        }
         seen.note(match transfer.kind {
             HOLD if transfer.expires_at.is_some() => "hold.made_to_expire",
             HOLD => "hold.made",
             CAPTURE if moved.remaining > 0 => "hold.captured_in_part",
             CAPTURE => "hold.captured",
             VOID => "hold.voided",
+            REVERSAL if moved.remaining > 0 => "reversed_in_part",
+            REVERSAL => "reversed",
             _ => "post",
         });
         if moved.up_to.is_some_and(|asked| asked > moved.amount) {

@@ -97,6 +97,10 @@ impl Reads<'_> {
                 let (ledger, id) = &ids[rng.usize(0..ids.len())];
                 self.transfer(ledger, id, level)
             }
+            2 if !book.entries.is_empty() => {
+                let entries: Vec<&String> = book.entries.keys().collect();
+                self.journal_entry(ledger, entries[rng.usize(0..entries.len())], level)
+            }
             2..4 => self.accounts(ledger, book, level, rng.i32(1..5)),
             4..7 if !book.balances.is_empty() => {
                 let keys: Vec<_> = book.balances.keys().collect();
@@ -351,6 +355,7 @@ impl Reads<'_> {
             && response.position == position
             && refused == decided.first.refused
             && response.hold == hold
+            && response.reversal == self.reversal_state(book, id, bound)
             && is_as_asked(&found, decided)
             && is_as_moved(&found, decided, book);
         if same {
@@ -359,6 +364,57 @@ impl Reads<'_> {
             let read = (found, response.hold);
             Err(format!("{decided:?} {hold:?}, read {read:?} at {bound:?}"))
         }
+    }
+
+    /// What of a transfer was reversed at a place.
+    fn reversal_state(&self, book: &Book, id: &str, bound: Place) -> Option<v1::ReversalState> {
+        let moved = book.transfers[id].moved.as_ref()?;
+        let parts = book.reversals.get(id)?.iter().rev().filter(|(place, ..)| *place <= bound);
+        let parts: Vec<_> = parts.collect();
+        let ((offset, index), ..) = parts.first()?;
+        let scale = book.assets[&moved.asset].0;
+        let reversed = parts.iter().map(|(_, _, part)| part).sum();
+        Some(v1::ReversalState {
+            reversed: decimal_string(reversed, scale),
+            remaining: decimal_string(moved.amount - reversed, scale),
+            reversal_ids: parts.iter().take(100).map(|(_, id, _)| id.clone()).collect(),
+            position: Position::event(self.oracle.partition(), *offset, *index).to_string(),
+        })
+    }
+
+    /// Each transfer of a journal entry, as it is read by itself.
+    fn journal_entry(&self, ledger: &str, id: &str, level: Level) -> Result<String, String> {
+        let book = &self.oracle.model.books[ledger];
+        let transfers = &book.entries[id];
+        let request = v1::GetJournalEntryRequest {
+            name: format!("ledgers/{ledger}/journalEntries/{id}"),
+            consistency: Some(level.wire()),
+        };
+        let response = match self.query.get_journal_entry(&request) {
+            Ok(response) => response,
+            Err(error) => return self.nothing(level, &error, transfers[0].0),
+        };
+        let bound = self.read_at(level, response.read_at.as_ref())?;
+        let shown: Vec<_> = transfers.iter().filter(|(place, _)| *place <= bound).collect();
+        if shown.len() != response.transfers.len() {
+            return Err(format!("{transfers:?}, read {response:?} at {bound:?}"));
+        }
+        for ((place, id), read) in shown.into_iter().zip(&response.transfers) {
+            let decided = &book.transfers[id];
+            let found = read.transfer.clone().unwrap_or_default();
+            let hold = book.holds.get(id).and_then(|hold| self.hold_state(book, hold, bound));
+            let (offset, index) = *place;
+            let same = read.hold == hold
+                && read.reversal == self.reversal_state(book, id, bound)
+                && read.position
+                    == Position::event(self.oracle.partition(), offset, index).to_string()
+                && is_as_asked(&found, decided)
+                && is_as_moved(&found, decided, book);
+            if !same {
+                return Err(format!("{decided:?}, read {read:?} at {bound:?}"));
+            }
+        }
+        Ok(format!("journal entry {id}"))
     }
 
     /// What is of a hold at a place.
@@ -388,6 +444,9 @@ fn is_as_asked(found: &v1::Transfer, decided: &Decided) -> bool {
     found.kind == asked.kind.max(POST)
         && canonical_id(&asked.id) == found.transfer_id
         && canonical_id(&asked.hold) == found.hold_id
+        && canonical_id(&asked.reverses) == found.reversed_id
+        && canonical_id(&asked.entry) == found.entry_id
+        && asked.linked == found.linked
         && found.reference == asked.reference
         && found.effective_time == asked.effective_at.map(time::to_wire)
         && found.expire_time == asked.expires_at.map(time::to_wire)

@@ -47,6 +47,11 @@ pub(crate) struct Transfer {
     /// Nanoseconds since the Unix epoch.
     pub(crate) expires_at: Option<i64>,
     pub(crate) up_to: bool,
+    /// Id of the transfer that it reverses; empty for none.
+    pub(crate) reverses: String,
+    pub(crate) linked: bool,
+    /// Id of its journal entry; empty for none.
+    pub(crate) entry: String,
     /// What only answers have.
     pub(crate) asked_amount: String,
 }
@@ -130,6 +135,9 @@ impl Transfer {
             expire_time: self.expires_at.map(time::to_wire),
             up_to: self.up_to,
             asked_amount: self.asked_amount.clone(),
+            reversed_id: self.reverses.clone(),
+            linked: self.linked,
+            entry_id: self.entry.clone(),
         }
     }
 }

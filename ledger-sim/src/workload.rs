@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::model::{CAPTURE, HOLD, POST, VOID};
+use crate::model::{CAPTURE, HOLD, POST, REVERSAL, VOID};
 use crate::request::{Ask, Change, Request, Transfer};
 
 pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
@@ -27,8 +27,8 @@ const MALFORMED_AMOUNTS: [&str; 6] = ["", "01", "1.", "1e3", "-1", "0.00"];
 const SET_UP_ROUNDS: usize = 2;
 /// Past asks that are drawn from again.
 const REMEMBERED_MAX: usize = 64;
-/// Past holds that are captured and voided.
-const HOLDS_MAX: usize = 24;
+/// Past holds that are captured and voided, and past transfers that are reversed.
+const IDS_MAX: usize = 24;
 const SECOND_NS: i64 = 1_000_000_000;
 
 /// Makes requests.
@@ -39,6 +39,8 @@ pub(crate) struct Workload {
     past: Vec<Request>,
     /// Ledger and id of holds that were asked for.
     holds: Vec<(String, String)>,
+    /// Likewise of what can be reversed.
+    posts: Vec<(String, String)>,
     now: i64,
 }
 
@@ -125,12 +127,18 @@ impl Workload {
                 0 if !transfers.is_empty() => transfers[rng.usize(0..transfers.len())].clone(),
                 1 => self.past_transfer(rng),
                 2..6 => self.end_of_hold(rng, row, ledger),
+                6..8 => self.reversal(rng, row, ledger),
                 _ => self.transfer(rng, row),
             };
-            if transfer.kind == HOLD {
-                self.remember_hold(rng, ledger, &transfer.id);
+            match transfer.kind {
+                HOLD => remember(&mut self.holds, rng, ledger, &transfer.id),
+                0 | POST | CAPTURE => remember(&mut self.posts, rng, ledger, &transfer.id),
+                _ => {}
             }
             transfers.push(transfer);
+        }
+        if count > 1 && rng.u32(0..4) == 0 {
+            self.bind(rng, &mut transfers);
         }
         Ask::Post { transfers }
     }
@@ -158,22 +166,70 @@ impl Workload {
             2 => transfer.effective_at = Some(1),
             3 => transfer.id = transfer.id.to_uppercase(),
             4 if transfer.amount.contains('.') => transfer.amount.push('0'),
-            5 => transfer.kind = rng.i32(0..5),
+            5 => transfer.kind = rng.i32(0..6),
             6 => transfer.up_to = !transfer.up_to,
             7 => transfer.expires_at = Some(self.now + SECOND_NS),
             8 => transfer.hold = transfer.hold.to_uppercase(),
+            9 => transfer.linked = !transfer.linked,
+            10 => transfer.entry = "e-2".into(),
             _ => {}
         }
         transfer
     }
 
-    fn remember_hold(&mut self, rng: &mut Rng, ledger: &str, id: &str) {
-        let hold = (ledger.to_owned(), id.to_owned());
-        if self.holds.len() < HOLDS_MAX {
-            self.holds.push(hold);
-        } else {
-            self.holds[rng.usize(0..HOLDS_MAX)] = hold;
+    /// Makes some of a batch's transfers stand or fall together, mostly well.
+    fn bind(&self, rng: &mut Rng, transfers: &mut [Transfer]) {
+        let mut at = 0;
+        let mut entries = 0;
+        while at < transfers.len() {
+            let length = rng.usize(1..5).min(transfers.len() - at);
+            let group = &mut transfers[at..at + length];
+            match rng.u32(0..4) {
+                0 => group[..length - 1].iter_mut().for_each(|transfer| transfer.linked = true),
+                1 => {
+                    entries += 1;
+                    let made = if rng.u32(0..8) == 0 { rng.u64(0..=self.made) } else { self.made };
+                    let entry = match rng.u32(0..12) {
+                        0 => "no entry".to_owned(),
+                        1..6 => format!("0198c0de-0000-7abc-8def-{made:08X}{entries:04x}"),
+                        _ => format!("e-{made}-{entries}"),
+                    };
+                    group.iter_mut().for_each(|transfer| transfer.entry.clone_from(&entry));
+                }
+                _ => {}
+            }
+            at += length;
         }
+        match rng.u32(0..40) {
+            0 => transfers[transfers.len() - 1].linked = true,
+            1 => transfers[0].linked = true,
+            2 => transfers[0].entry = "e-1".into(),
+            3 => transfers[transfers.len() - 1].entry = transfers[0].entry.clone(),
+            _ => {}
+        }
+    }
+
+    /// A reversal, mostly of a transfer that was asked for.
+    fn reversal(&self, rng: &mut Rng, row: usize, ledger: &str) -> Transfer {
+        let of_ledger = self.posts.iter().filter(|(of, _)| of == ledger);
+        let posts: Vec<&String> = of_ledger.map(|(_, id)| id).collect();
+        let reverses = match rng.u32(0..20) {
+            0 => "no transfer".to_owned(),
+            1 => format!("t-{}-0", rng.u64(0..=self.made)),
+            2 => format!("t-{}-{}", self.made, rng.usize(0..=row)),
+            _ if posts.is_empty() => "unknown".to_owned(),
+            3 => posts[rng.usize(0..posts.len())].to_uppercase(),
+            _ => posts[rng.usize(0..posts.len())].clone(),
+        };
+        let amount = match rng.u32(0..10) {
+            0..4 => String::new(),
+            4 => AMOUNTS[rng.usize(0..AMOUNTS.len())].to_owned(),
+            _ => rng.u32(1..60).to_string(),
+        };
+        let id = self.transfer(rng, row).id;
+        let mut transfer = Transfer { id, kind: REVERSAL, reverses, amount, ..Transfer::default() };
+        self.spoil(rng, &mut transfer);
+        transfer
     }
 
     /// A capture or a void, mostly of a hold that was asked for.
@@ -213,7 +269,9 @@ impl Workload {
             5 => transfer.up_to = true,
             6 => transfer.expires_at = Some(self.now + SECOND_NS),
             7 => transfer.asked_amount = "1".into(),
-            8 => transfer.kind = 5,
+            8 => transfer.kind = 6,
+            11 => transfer.reverses = "t-1-0".into(),
+            12 => transfer.linked = true,
             9 => transfer.kind = -1,
             10 => transfer.kind = 257,
             _ => {}
@@ -282,6 +340,15 @@ impl Workload {
         };
         self.spoil(rng, &mut transfer);
         transfer
+    }
+}
+
+fn remember(ids: &mut Vec<(String, String)>, rng: &mut Rng, ledger: &str, id: &str) {
+    let named = (ledger.to_owned(), id.to_owned());
+    if ids.len() < IDS_MAX {
+        ids.push(named);
+    } else {
+        ids[rng.usize(0..IDS_MAX)] = named;
     }
 }
 

@@ -75,7 +75,7 @@ fn newest_first(place: Place) -> [u8; 12] {
     end
 }
 
-/// Key of [`crate::Table::Transfers`].
+/// Key of [`crate::Table::Transfers`] and [`crate::Table::JournalEntries`].
 #[must_use]
 pub fn transfer(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
     let mut key = ledger.0.to_be_bytes().to_vec();
@@ -83,26 +83,26 @@ pub fn transfer(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
     key
 }
 
-/// Bytes that every key of one hold in [`crate::Table::Holds`] begins with, and of no other: no id holds
-/// the zero behind it.
+/// Bytes that every key of one transfer in [`crate::Table::Holds`] and [`crate::Table::Reversals`] begins
+/// with, and of no other: no id holds the zero behind it.
 #[must_use]
-pub fn hold_prefix(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
+pub fn changes_prefix(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
     let mut key = transfer(ledger, id);
     key.push(0);
     key
 }
 
-/// Key of [`crate::Table::Holds`].
+/// Key of [`crate::Table::Holds`] and [`crate::Table::Reversals`]: what has become of a transfer at a place.
 #[must_use]
-pub fn hold(ledger: LedgerHandle, id: &Id, place: Place) -> Vec<u8> {
-    let mut key = hold_prefix(ledger, id);
+pub fn change(ledger: LedgerHandle, id: &Id, place: Place) -> Vec<u8> {
+    let mut key = changes_prefix(ledger, id);
     key.extend_from_slice(&newest_first(place));
     key
 }
 
-/// The place in a key of [`crate::Table::Holds`].
+/// The place in such a key.
 #[must_use]
-pub fn read_hold_place(key: &[u8]) -> Option<Place> {
+pub fn read_change_place(key: &[u8]) -> Option<Place> {
     let (_, place) = key.split_last_chunk::<12>()?;
     read_newest_first(place)
 }

@@ -41,8 +41,8 @@ pub use project::{
 pub use reader::{Page, ViewReader};
 pub use row::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryKind, EntryRow, Heads,
-    HoldRow, HoldStatus, LatestRow, LedgerNameRow, LedgerRow, RecordKind, Row, TimeRow, ToldRow,
-    TransferOutcome, TransferRow, ViewLog,
+    HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, RecordKind,
+    ReversalRow, Row, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
 };
 pub use rows::Rows;
 pub use store::memory::MemoryStore;

@@ -2,15 +2,15 @@
 //! balances before it. The projector, the audit and the simulator run this same code (PR-2).
 
 use ledger_domain::{
-    AcceptedTransfer, AccountHandle, AssetHandle, Balance, Effect, Event, Id, LedgerHandle, Side,
-    Step, Timestamp, TransferBatch,
+    AcceptedTransfer, AccountHandle, AssetHandle, Balance, Effect, Event, Id, LedgerHandle,
+    Reversal, Side, Step, Timestamp, TransferBatch,
 };
 
 use crate::key::{self, Place};
 use crate::row::{
     AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryKind,
-    EntryRow, Heads, HoldRow, HoldStatus, LedgerNameRow, LedgerRow, RecordKind, Row, TimeRow,
-    TransferOutcome, TransferRow,
+    EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow, LedgerNameRow, LedgerRow, RecordKind,
+    ReversalRow, Row, TimeRow, TransferOutcome, TransferRow,
 };
 use crate::rows::Rows;
 use crate::store::StoreError;
@@ -182,7 +182,7 @@ pub fn project(
             };
             entries(projection, place, &moved, rows)?;
             let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released: *amount };
-            rows.put(Table::Holds, &key::hold(*ledger, hold, place), |out| row.encode(out));
+            rows.put(Table::Holds, &key::change(*ledger, hold, place), |out| row.encode(out));
         }
         // Nothing that a view shows changed; the log and the id store hold it.
         Event::CommandRefused { .. } => {}
@@ -198,6 +198,7 @@ fn project_batch(
 ) -> Result<(), ProjectError> {
     known_ledger(projection.heads, batch.ledger, first)?;
     let mut count = 0;
+    let mut journal = Journal { ledger: batch.ledger, open: None };
     for (row, item) in batch.iter() {
         count += 1;
         let index = first.index.checked_add(row);
@@ -207,6 +208,8 @@ fn project_batch(
             BatchRow::Accepted(accepted) => {
                 entries(projection, place, &Moved::by(accepted), rows)?;
                 hold(batch.ledger, place, accepted, rows);
+                reversal(batch.ledger, place, accepted, rows);
+                journal.take(place, accepted, rows);
                 (&accepted.id, TransferOutcome::Accepted(accepted.clone()))
             }
             BatchRow::Refused(refused) => {
@@ -218,6 +221,7 @@ fn project_batch(
         let key = key::transfer(batch.ledger, id);
         rows.put(Table::Transfers, &key, |out| TransferRow { place, outcome }.encode(out));
     }
+    journal.end(rows);
     if count == batch.rows() {
         Ok(())
     } else {
@@ -306,7 +310,7 @@ fn entry(
 fn hold(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &mut Rows) {
     let amount = accepted.amount;
     let (id, row) = match &accepted.effect {
-        Effect::Post => return,
+        Effect::Post | Effect::Reversal(_) => return,
         Effect::Hold { .. } => {
             let row = HoldRow { status: HoldStatus::Open, remaining: amount, released: 0 };
             (&accepted.id, row)
@@ -321,7 +325,43 @@ fn hold(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &
             (&**hold, HoldRow { status: HoldStatus::Voided, remaining: 0, released: amount })
         }
     };
-    rows.put(Table::Holds, &key::hold(ledger, id, place), |out| row.encode(out));
+    rows.put(Table::Holds, &key::change(ledger, id, place), |out| row.encode(out));
+}
+
+fn reversal(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &mut Rows) {
+    let Some(Reversal { of, rest: _, remaining }) = accepted.effect.reversal() else { return };
+    let row = ReversalRow { reversal: accepted.id.clone(), remaining: *remaining };
+    rows.put(Table::Reversals, &key::change(ledger, of, place), |out| row.encode(out));
+}
+
+/// Puts the transfers of a journal entry together: they stand side by side.
+struct Journal {
+    ledger: LedgerHandle,
+    open: Option<(Id, JournalEntryRow)>,
+}
+
+impl Journal {
+    fn take(&mut self, place: Place, accepted: &AcceptedTransfer, rows: &mut Rows) {
+        let entry = accepted.link.entry();
+        match (&mut self.open, entry) {
+            (None, None) => {}
+            (Some((open, row)), Some(entry)) if open == entry => {
+                row.transfers.push(accepted.id.clone());
+            }
+            (_, entry) => {
+                self.end(rows);
+                let row = JournalEntryRow { place, transfers: vec![accepted.id.clone()] };
+                self.open = entry.map(|entry| (entry.clone(), row));
+            }
+        }
+    }
+
+    fn end(&mut self, rows: &mut Rows) {
+        if let Some((entry, row)) = self.open.take() {
+            let key = key::transfer(self.ledger, &entry);
+            rows.put(Table::JournalEntries, &key, |out| row.encode(out));
+        }
+    }
 }
 
 fn poison(place: Place, what: String) -> ProjectError {

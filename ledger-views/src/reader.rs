@@ -1,16 +1,18 @@
 //! Reads of a view, each as of a fixed place: all up to it, and nothing later (QY-1).
 
+mod transfers;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use ledger_domain::{AccountHandle, AssetHandle, Id, LedgerHandle, Timestamp};
+use ledger_domain::{AccountHandle, AssetHandle, LedgerHandle, Timestamp};
 use tokio::sync::watch;
 
 use crate::key::{self, Place};
 use crate::mirror::Nudge;
 use crate::row::{
     AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryRow,
-    HoldRow, LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
+    JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
 };
 use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
@@ -62,6 +64,12 @@ impl Placed for AccountRow {
 }
 
 impl Placed for TransferRow {
+    fn place(&self) -> Place {
+        self.place
+    }
+}
+
+impl Placed for JournalEntryRow {
     fn place(&self) -> Place {
         self.place
     }
@@ -312,38 +320,6 @@ impl ViewReader {
             })
         })?;
         Ok(entries)
-    }
-
-    /// The transfer with this id, accepted or refused.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn transfer(
-        &self,
-        at: Place,
-        ledger: LedgerHandle,
-        id: &Id,
-    ) -> Result<Option<TransferRow>, StoreError> {
-        self.placed(at, Table::Transfers, &key::transfer(ledger, id))
-    }
-
-    /// What a hold is, with the place that it is it from; none where there is no such hold.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn hold(
-        &self,
-        at: Place,
-        ledger: LedgerHandle,
-        id: &Id,
-    ) -> Result<Option<(Place, HoldRow)>, StoreError> {
-        let mut found = None;
-        let (prefix, from) = (key::hold_prefix(ledger, id), key::hold(ledger, id, at));
-        self.each(Table::Holds, &prefix, &from, |key, row: HoldRow| {
-            found = Some((key::read_hold_place(key)?, row));
-            Some(ControlFlow::Break(()))
-        })?;
-        Ok(found)
     }
 
     /// What the record at this offset is.

@@ -10,9 +10,11 @@ use ledger_domain::{AccountName, AssetCode, LedgerName};
 use crate::code::{Source, put_balance, put_id, put_number, put_signed, put_text};
 use crate::key::Place;
 
+mod change;
 mod log;
 mod transfer;
 
+pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
 pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};
 
 /// A value of a table.
@@ -46,6 +48,8 @@ pub enum EntryKind {
     Void,
     /// It was held and was given back for its time was over.
     Expiry,
+    /// It was posted back.
+    Reversal,
 }
 
 impl EntryKind {
@@ -58,6 +62,7 @@ impl EntryKind {
             EntryKind::Capture => 3,
             EntryKind::Void => 4,
             EntryKind::Expiry => 5,
+            EntryKind::Reversal => 6,
         }
     }
 
@@ -68,6 +73,7 @@ impl EntryKind {
             3 => Some(EntryKind::Capture),
             4 => Some(EntryKind::Void),
             5 => Some(EntryKind::Expiry),
+            6 => Some(EntryKind::Reversal),
             _ => None,
         }
     }
@@ -80,6 +86,7 @@ impl From<TransferKind> for EntryKind {
             TransferKind::Hold => EntryKind::Hold,
             TransferKind::Capture => EntryKind::Capture,
             TransferKind::Void => EntryKind::Void,
+            TransferKind::Reversal => EntryKind::Reversal,
         }
     }
 }
@@ -121,53 +128,6 @@ pub enum TransferOutcome {
     Accepted(AcceptedTransfer),
     /// It was refused, as it was asked for.
     Refused(Transfer, Rejection),
-}
-
-/// Of [`crate::Table::Holds`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HoldRow {
-    /// Its status.
-    pub status: HoldStatus,
-    /// What is left of it, in minor units.
-    pub remaining: u128,
-    /// What was given back of it, in minor units. The rest of its amount was captured.
-    pub released: u128,
-}
-
-/// What a hold is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HoldStatus {
-    /// Something is left of it.
-    Open,
-    /// All was captured.
-    Captured,
-    /// What was left of it was given back on request.
-    Voided,
-    /// What was left of it was given back for its time was over.
-    Expired,
-}
-
-impl HoldStatus {
-    /// Its stable number: in the API and in rows.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        match self {
-            HoldStatus::Open => 1,
-            HoldStatus::Captured => 2,
-            HoldStatus::Voided => 3,
-            HoldStatus::Expired => 4,
-        }
-    }
-
-    fn from_number(number: u8) -> Option<HoldStatus> {
-        match number {
-            1 => Some(HoldStatus::Open),
-            2 => Some(HoldStatus::Captured),
-            3 => Some(HoldStatus::Voided),
-            4 => Some(HoldStatus::Expired),
-            _ => None,
-        }
-    }
 }
 
 /// Of [`crate::Table::Ledgers`].
@@ -262,7 +222,7 @@ const EFFECTIVE: u8 = 4;
 const REFUSED: u8 = 8;
 const KIND: u8 = 0x70;
 const KIND_SHIFT: u32 = 4;
-/// Of a post or a hold: it moves up to its amount. Of a capture: all that is left.
+/// Of a post or a hold: it moves up to its amount. Of a capture or a reversal: all that is left.
 const OPEN_AMOUNT: u8 = 0x80;
 
 fn kind_bits(number: u8) -> u8 {
@@ -331,21 +291,6 @@ impl Row for EntryRow {
             effective_at,
             balance,
         })
-    }
-}
-
-impl Row for HoldRow {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.push(self.status.number());
-        put_number(out, self.remaining);
-        put_number(out, self.released);
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut source = Source(bytes);
-        let status = HoldStatus::from_number(source.byte()?)?;
-        let row = HoldRow { status, remaining: source.number()?, released: source.number()? };
-        source.end(row)
     }
 }
 

@@ -13,6 +13,10 @@ pub enum Table {
     Transfers,
     /// ledger ++ id ++ 0 ++ !offset ++ !index -> what a hold is from there on, newest first.
     Holds,
+    /// ledger ++ id ++ 0 ++ !offset ++ !index -> one reversal of a transfer, newest first.
+    Reversals,
+    /// ledger ++ id -> the transfers of a journal entry.
+    JournalEntries,
     /// Name -> ledger.
     Ledgers,
     /// Handle -> name of a ledger.
@@ -50,12 +54,14 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 14] = [
+    pub const ALL: [Table; 16] = [
         Table::Meta,
         Table::Latest,
         Table::History,
         Table::Transfers,
         Table::Holds,
+        Table::Reversals,
+        Table::JournalEntries,
         Table::Ledgers,
         Table::LedgerNames,
         Table::Assets,
@@ -83,6 +89,8 @@ impl Table {
             Table::History => (Family::History, None),
             Table::Transfers => (Family::Transfers, None),
             Table::Holds => (Family::Directory, Some(8)),
+            Table::Reversals => (Family::Directory, Some(16)),
+            Table::JournalEntries => (Family::Directory, Some(17)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -97,6 +105,8 @@ impl Table {
             Table::History => "history",
             Table::Transfers => "transfers",
             Table::Holds => "holds",
+            Table::Reversals => "reversals",
+            Table::JournalEntries => "journal_entries",
             Table::Ledgers => "ledgers",
             Table::LedgerNames => "ledger_names",
             Table::Assets => "assets",

@@ -15,12 +15,12 @@ use fastrand::Rng;
 use ledger_domain::event::Row as BatchRow;
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountStatus, AccountType,
-    AssetHandle, Balance, Effect, Event, Id, LedgerName, State, apply, decide, decide_due,
+    AssetHandle, Balance, Effect, Event, Id, LedgerName, Link, State, apply, decide, decide_due,
 };
 
 use self::check::{all_rows, check_everywhere};
 use self::mirror::private;
-use self::random::random_command;
+use self::random::{Past, random_command};
 use crate::store::{StoreError, ViewStore};
 use crate::writer::{ViewError, ViewWriter};
 use crate::*;
@@ -38,6 +38,10 @@ struct Truth {
     accounts: BTreeMap<(u32, String), AccountHandle>,
     transfers: BTreeMap<(u32, Id), (Place, bool)>,
     statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
+    /// What is left of each transfer that was reversed, and by which.
+    reversals: BTreeMap<(u32, Id), (Place, u128, Vec<Id>)>,
+    /// Transfers of each journal entry.
+    journal: BTreeMap<(u32, Id), Vec<Id>>,
     /// What each hold is, what is left of it, and what was given back.
     holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
     ledgers: Vec<String>,
@@ -58,6 +62,7 @@ fn random_world(rng: &mut Rng, records: u64) -> World {
     let (mut state, mut truth, mut ids) = (State::default(), Truth::default(), 0);
     let mut world = World { records: Vec::new(), truths: Vec::new() };
     let (mut term, mut sequence, mut recorded_at) = (0, 0, 0);
+    let mut past = Past::default();
     for offset in 0..records {
         let kind = match rng.u32(..12) {
             _ if offset == 0 => ViewRecordKind::Created,
@@ -72,8 +77,10 @@ fn random_world(rng: &mut Rng, records: u64) -> World {
                 events.iter().for_each(|event| apply(&mut state, event));
                 for _ in 0..rng.usize(1..4) {
                     let command = random_command(rng, &mut ids, recorded_at);
-                    for event in decide(&state, &command, &[], recorded_at).events {
+                    let seen = past.look_up(&state, &command);
+                    for event in decide(&state, &command, &seen, recorded_at).events {
                         apply(&mut state, &event);
+                        past.remember(&event);
                         events.push(event);
                     }
                 }
@@ -132,9 +139,19 @@ impl Truth {
 
     fn accept(&mut self, ledger: u32, it: &AcceptedTransfer) {
         let (place, amount) = (self.place, it.amount);
+        if let Some(entry) = it.link.entry() {
+            self.journal.entry((ledger, entry.clone())).or_default().push(it.id.clone());
+        }
         let sides = [(it.debit_account, it.asset), (it.credit_account, it.asset)];
         let (hold, row) = match &it.effect {
             Effect::Post => return self.enter(sides, |counters| counters[0] += amount),
+            Effect::Reversal(reversal) => {
+                self.enter(sides, |counters| counters[0] += amount);
+                let all = (place, amount + reversal.remaining, Vec::new());
+                let row = self.reversals.entry((ledger, reversal.of.clone())).or_insert(all);
+                (row.0, row.1) = (place, row.1 - amount);
+                return row.2.insert(0, it.id.clone());
+            }
             Effect::Hold { .. } => {
                 self.enter(sides, |counters| counters[1] += amount);
                 (&it.id, (place, HoldStatus::Open, amount, 0))
@@ -392,6 +409,7 @@ fn a_poison_event_parks_the_view_and_leaves_no_trace() {
         amount,
         reference: "".into(),
         effective_at: None,
+        link: Link::Alone,
     };
     let void = || Effect::Void { hold: Box::new(Id::Text("nothing".into())) };
     let poison: [(Vec<AcceptedTransfer>, &str); 4] = [

@@ -2,8 +2,8 @@
 
 use ledger_domain::amount::format_minor;
 use ledger_domain::{
-    AcceptedTransfer, AccountStatus, AccountType, Code, Position, Rejection, Timestamp, Transfer,
-    TransferKind,
+    AcceptedTransfer, AccountStatus, AccountType, Code, Link, Position, Rejection, Timestamp,
+    Transfer, TransferKind,
 };
 use prost::Message;
 use tonic::Status;
@@ -76,6 +76,9 @@ pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Tr
         expire_time: accepted.effect.expires_at().map(timestamp),
         up_to: accepted.up_to.is_some(),
         asked_amount: asked_amount.unwrap_or_default(),
+        reversed_id: accepted.effect.reversal().map(|it| it.of.to_string()).unwrap_or_default(),
+        linked: accepted.link == Link::Next,
+        entry_id: accepted.link.entry().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -83,7 +86,7 @@ pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Tr
 /// need not exist, which has no `scale` then, nor its amount fit.
 #[must_use]
 pub fn asked(asked: &Transfer, scale: Option<u8>) -> v1::Transfer {
-    let Transfer { id, movement, reference, effective_at } = asked;
+    let Transfer { id, movement, reference, effective_at, link } = asked;
     let amount = movement.amount().map(|amount| {
         let minor = |scale| amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
         scale.and_then(minor).unwrap_or_else(|| amount.to_string())
@@ -96,6 +99,9 @@ pub fn asked(asked: &Transfer, scale: Option<u8>) -> v1::Transfer {
         kind: transfer_kind(movement.kind()).into(),
         hold_id: movement.hold().map(ToString::to_string).unwrap_or_default(),
         expire_time: movement.expires_at().map(timestamp),
+        reversed_id: movement.reverses().map(ToString::to_string).unwrap_or_default(),
+        linked: *link == Link::Next,
+        entry_id: link.entry().map(ToString::to_string).unwrap_or_default(),
         ..Default::default()
     };
     if let Some(leg) = movement.leg() {
@@ -166,22 +172,28 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::TooManyDecimals => tonic::Code::InvalidArgument,
         Code::UnknownLedger
         | Code::UnknownAccount
+        | Code::UnknownTransfer
         | Code::UnknownDebitAccount
         | Code::UnknownCreditAccount
         | Code::UnknownAsset => tonic::Code::NotFound,
-        Code::IdReused | Code::LedgerExists | Code::AssetExists | Code::AccountExists => {
-            tonic::Code::AlreadyExists
-        }
+        Code::IdReused
+        | Code::EntryExists
+        | Code::LedgerExists
+        | Code::AssetExists
+        | Code::AccountExists => tonic::Code::AlreadyExists,
         Code::TooMany => tonic::Code::ResourceExhausted,
         Code::Overflow => tonic::Code::OutOfRange,
         Code::AccountClosed
         | Code::AccountFrozen
         | Code::AccountNotFrozen
         | Code::AccountNotEmpty
+        | Code::NotReversible
+        | Code::ExceedsTransfer
         | Code::HoldNotOpen
         | Code::HoldExpired
         | Code::ExceedsHold
-        | Code::InsufficientFunds => tonic::Code::FailedPrecondition,
+        | Code::InsufficientFunds
+        | Code::LinkedFailed => tonic::Code::FailedPrecondition,
     }
 }
 
@@ -197,6 +209,7 @@ fn message(rejection: &Rejection) -> String {
         Code::TooLong => "a text is too long",
         Code::ScaleTooLarge => "the scale is too large",
         Code::IdReused => "the id was used before with other content",
+        Code::EntryExists => "the journal entry was recorded before, without this transfer",
         Code::UnknownLedger => "no such ledger",
         Code::LedgerExists => "the ledger exists already",
         Code::AssetExists => "the asset exists already",
@@ -205,6 +218,8 @@ fn message(rejection: &Rejection) -> String {
         Code::UnknownDebitAccount => "no such account to debit",
         Code::UnknownCreditAccount => "no such account to credit",
         Code::UnknownAccount => "no such account",
+        Code::UnknownTransfer => "no such transfer was accepted",
+        Code::NotReversible => "only a post or a capture can be reversed",
         Code::AccountClosed => "the account is closed",
         Code::AccountFrozen => "the account is frozen",
         Code::AccountNotFrozen => "the account is not frozen",
@@ -214,8 +229,10 @@ fn message(rejection: &Rejection) -> String {
         Code::ExceedsHold => "more than is left of the hold",
         Code::UnknownAsset => "no such asset",
         Code::TooManyDecimals => "more decimals than the asset's scale",
+        Code::ExceedsTransfer => "more than is left to reverse of the transfer",
         Code::Overflow => "the amount or a balance would reach 2^128 minor units",
         Code::InsufficientFunds => "the account may not go negative",
+        Code::LinkedFailed => "a transfer that it stands or falls with was refused",
     };
     format!("{what}: {}", rejection.subject)
 }
@@ -252,14 +269,14 @@ mod tests {
 
     #[test]
     fn a_kind_of_transfer_has_one_name_everywhere() {
-        for number in 1..=4u8 {
+        for number in 1..=5u8 {
             let domain = TransferKind::from_number(number).unwrap();
             let expected = format!("TRANSFER_KIND_{}", format!("{domain:?}").to_uppercase());
             assert_eq!(transfer_kind(domain).as_str_name(), expected);
             let logged = log_v1::TransferKind::try_from(i32::from(number)).unwrap();
             assert_eq!(logged.as_str_name(), expected);
         }
-        assert!(v1::TransferKind::try_from(5).is_err(), "a fifth kind is to be listed here");
+        assert!(v1::TransferKind::try_from(6).is_err(), "a sixth kind is to be listed here");
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod tests {
 
     use ledger_domain::{
         AccountName, AccountRules, AccountType, AssetCode, CommandBody, Decimal, Id, LedgerName,
-        Leg, Movement,
+        Leg, Link, Movement,
     };
 
     use super::*;
@@ -51,6 +51,7 @@ mod tests {
             movement: Movement::Post(leg()),
             reference: "rent".into(),
             effective_at: Some(-5),
+            link: Link::Alone,
         }
     }
 
@@ -92,6 +93,7 @@ mod tests {
     /// Each differs from the one before in the field that stands beside it.
     fn kinds() -> Vec<(&'static str, Transfer)> {
         let moves = |movement| Transfer { movement, ..transfer() };
+        let linked = |link| Transfer { link, ..transfer() };
         let (hold, other) = (Id::Text("h".into()), Id::Text("i".into()));
         let amount = Some(leg().amount);
         vec![
@@ -100,8 +102,14 @@ mod tests {
             ("kind", moves(Movement::Capture { hold: hold.clone(), amount })),
             ("amount", moves(Movement::Capture { hold: hold.clone(), amount: None })),
             ("hold_id", moves(Movement::Capture { hold: other.clone(), amount: None })),
-            ("kind", moves(Movement::Void { hold: other })),
-            ("hold_id", moves(Movement::Void { hold })),
+            ("kind", moves(Movement::Void { hold: other.clone() })),
+            ("hold_id", moves(Movement::Void { hold: hold.clone() })),
+            ("kind", moves(Movement::Reversal { of: hold.clone(), amount })),
+            ("amount", moves(Movement::Reversal { of: hold, amount: None })),
+            ("reversed_id", moves(Movement::Reversal { of: other.clone(), amount: None })),
+            ("kind", linked(Link::Next)),
+            ("entry_id", linked(Link::Entry(Box::new(other)))),
+            ("entry_id", linked(Link::Entry(Box::new(Id::Text("e".into()))))),
         ]
     }
 
@@ -154,6 +162,7 @@ mod tests {
     fn the_hashes_never_change_unseen() {
         let hex = |hash: [u8; 16]| hash.map(|byte| format!("{byte:02x}")).concat();
         let plain = Transfer { reference: "".into(), effective_at: None, ..transfer() };
+        let kinds: Vec<_> = kinds().into_iter().map(|(_, transfer)| transfer).collect();
         let hashes = [
             of_transfer(&transfer()),
             of_transfer(&plain),
@@ -161,7 +170,8 @@ mod tests {
             of_command(&creating("USD", 2)),
             of_command(&opening("a", AccountType::Liability, true)),
             of_command(&posting(vec![transfer(), plain])),
-            of_command(&posting(kinds().into_iter().map(|(_, transfer)| transfer).collect())),
+            of_command(&posting(kinds[..7].to_vec())),
+            of_command(&posting(kinds)),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -171,6 +181,7 @@ mod tests {
             "93e1be4ce3925030e0363c4c72231f6c",
             "92fd3a41619a85b4dda5f0ff86808314",
             "8a421bc7a0c720513802b97ef6e22fe6",
+            "974cfdd02a292100ac307ee821f20250",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

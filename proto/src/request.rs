@@ -1,6 +1,8 @@
 //! Requests into commands: everything that can be refused without looking at state is refused here, in
 //! the order of `Code`. So the request id comes before what is not `MALFORMED`.
 
+mod groups;
+
 use ledger_domain::limits::{ASSET_SCALE_MAX, BATCH_TRANSFERS_MAX, REFERENCE_BYTES_MAX};
 use ledger_domain::{
     AccountChange, AccountRules, AccountType, AmountError, Code, Command, CommandBody, Decimal, Id,
@@ -100,8 +102,12 @@ pub fn post_transfer(request: &v1::PostTransferRequest) -> Result<Command, Rejec
     let ledger = resource::ledger("parent", &request.parent)?;
     let request_id = request_id(&request.request_id)?;
     let missing = || malformed("transfer", "", "is required");
-    let transfer = transfer(request.transfer.as_ref().ok_or_else(missing)?)?;
-    let body = CommandBody::PostTransfers { transfers: vec![transfer] };
+    let transfer = request.transfer.as_ref().ok_or_else(missing)?;
+    let (transfers, malformed) = transfers(std::slice::from_ref(transfer));
+    if let Some((_, rejection)) = malformed.into_iter().next() {
+        return Err(rejection);
+    }
+    let body = CommandBody::PostTransfers { transfers };
     Ok(Command { ledger, request_id, body })
 }
 
@@ -117,14 +123,7 @@ pub fn post_transfers(request: &v1::PostTransfersRequest) -> Result<Batch, Rejec
         let subject = format!("{count} transfers; a batch holds 1 to {BATCH_TRANSFERS_MAX}");
         return Err(Rejection::new(Code::BatchSize, &subject));
     }
-    let mut transfers = Vec::with_capacity(count);
-    let mut malformed = Vec::new();
-    for (place, wire) in request.transfers.iter().enumerate() {
-        match transfer(wire) {
-            Ok(transfer) => transfers.push(transfer),
-            Err(rejection) => malformed.push((place, rejection)),
-        }
-    }
+    let (transfers, malformed) = transfers(&request.transfers);
     let body = CommandBody::PostTransfers { transfers };
     Ok(Batch { command: Command { ledger, request_id, body }, malformed })
 }
@@ -134,6 +133,21 @@ fn request_id(text: &str) -> Result<Option<Id>, Rejection> {
     if text.is_empty() { Ok(None) } else { parse_id("request_id", text).map(Some) }
 }
 
+/// Those that are well-formed, and the places of the others, each with its refusal.
+fn transfers(wire: &[v1::Transfer]) -> (Vec<Transfer>, Vec<(usize, Rejection)>) {
+    let mut parsed: Vec<_> = wire.iter().map(transfer).collect();
+    groups::check(wire, &mut parsed);
+    let mut transfers = Vec::with_capacity(parsed.len());
+    let mut malformed = Vec::new();
+    for (place, transfer) in parsed.into_iter().enumerate() {
+        match transfer {
+            Ok(transfer) => transfers.push(transfer),
+            Err(rejection) => malformed.push((place, rejection)),
+        }
+    }
+    (transfers, malformed)
+}
+
 /// A flat chain of checks in the order of `Code`.
 fn transfer(wire: &v1::Transfer) -> Result<Transfer, Rejection> {
     let id: Id = parse_id("transfer_id", &wire.transfer_id)?;
@@ -141,8 +155,9 @@ fn transfer(wire: &v1::Transfer) -> Result<Transfer, Rejection> {
         0 => Some(TransferKind::Post),
         number => u8::try_from(number).ok().and_then(TransferKind::from_number),
     };
-    let kind = kind.ok_or_else(|| malformed("kind", "", "is one of the four kinds"))?;
+    let kind = kind.ok_or_else(|| malformed("kind", "", "is one of the five kinds"))?;
     only_its_own_fields(wire, kind)?;
+    let link = groups::link(wire)?;
     let effective_at = instant("effective_time", wire.effective_time.as_ref())?;
     let movement = match kind {
         TransferKind::Post => Movement::Post(leg(wire)?),
@@ -152,27 +167,31 @@ fn transfer(wire: &v1::Transfer) -> Result<Transfer, Rejection> {
         }
         TransferKind::Capture => {
             let hold = parse_id("hold_id", &wire.hold_id)?;
-            let all = wire.amount.is_empty();
-            Movement::Capture { hold, amount: (!all).then(|| amount(wire)).transpose()? }
+            Movement::Capture { hold, amount: part(wire)? }
         }
         TransferKind::Void => Movement::Void { hold: parse_id("hold_id", &wire.hold_id)? },
+        TransferKind::Reversal => {
+            let of = parse_id("reversed_id", &wire.reversed_id)?;
+            Movement::Reversal { of, amount: part(wire)? }
+        }
     };
     if wire.reference.len() > REFERENCE_BYTES_MAX {
         let subject = format!("reference has more than {REFERENCE_BYTES_MAX} bytes");
         return Err(Rejection::new(Code::TooLong, &subject));
     }
-    Ok(Transfer { id, movement, reference: wire.reference.as_str().into(), effective_at })
+    Ok(Transfer { id, movement, reference: wire.reference.as_str().into(), effective_at, link })
 }
 
 /// Somebody who sets a field that means nothing for the kind meant another kind.
 fn only_its_own_fields(wire: &v1::Transfer, kind: TransferKind) -> Result<(), Rejection> {
-    use TransferKind::{Capture, Hold, Post, Void};
-    let fields: [(_, bool, &[TransferKind]); 8] = [
+    use TransferKind::{Capture, Hold, Post, Reversal, Void};
+    let fields: [(_, bool, &[TransferKind]); 9] = [
         ("debit_account", !wire.debit_account.is_empty(), &[Post, Hold]),
         ("credit_account", !wire.credit_account.is_empty(), &[Post, Hold]),
         ("asset", !wire.asset.is_empty(), &[Post, Hold]),
         ("hold_id", !wire.hold_id.is_empty(), &[Capture, Void]),
-        ("amount", !wire.amount.is_empty(), &[Post, Hold, Capture]),
+        ("reversed_id", !wire.reversed_id.is_empty(), &[Reversal]),
+        ("amount", !wire.amount.is_empty(), &[Post, Hold, Capture, Reversal]),
         ("up_to", wire.up_to, &[Post, Hold]),
         ("expire_time", wire.expire_time.is_some(), &[Hold]),
         ("asked_amount", !wire.asked_amount.is_empty(), &[]),
@@ -184,6 +203,7 @@ fn only_its_own_fields(wire: &v1::Transfer, kind: TransferKind) -> Result<(), Re
                 Hold => "is no field of a hold",
                 Capture => "is no field of a capture: it is that of the hold",
                 Void => "is no field of a void: it is that of the hold",
+                Reversal => "is no field of a reversal: it is that of what it reverses",
             };
             return Err(malformed(field, "", rule));
         }
@@ -200,6 +220,11 @@ fn leg(wire: &v1::Transfer) -> Result<Leg, Rejection> {
         return Err(Rejection::new(Code::SameAccount, debit_account.as_str()));
     }
     Ok(Leg { debit_account, credit_account, asset, amount, up_to: wire.up_to })
+}
+
+/// Empty is all that is left.
+fn part(wire: &v1::Transfer) -> Result<Option<Decimal>, Rejection> {
+    if wire.amount.is_empty() { Ok(None) } else { amount(wire).map(Some) }
 }
 
 fn amount(wire: &v1::Transfer) -> Result<Decimal, Rejection> {

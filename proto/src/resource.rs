@@ -30,6 +30,15 @@ pub fn transfer(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> 
     Ok((parse_ledger(field, ledger)?, parse_id(field, transfer)?))
 }
 
+/// "ledgers/bank/journalEntries/0198…".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn journal_entry(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> {
+    let [ledger, entry] = segments(field, name, ["ledgers", "journalEntries"])?;
+    Ok((parse_ledger(field, ledger)?, parse_id(field, entry)?))
+}
+
 /// Name of a ledger as a resource.
 #[must_use]
 pub fn ledger_resource(ledger: &str) -> String {
@@ -52,6 +61,12 @@ pub fn account_resource(ledger: &str, account: &str) -> String {
 #[must_use]
 pub fn transfer_resource(ledger: &str, id: &Id) -> String {
     format!("ledgers/{ledger}/transfers/{id}")
+}
+
+/// Name of a journal entry as a resource.
+#[must_use]
+pub fn journal_entry_resource(ledger: &str, id: &Id) -> String {
+    format!("ledgers/{ledger}/journalEntries/{id}")
 }
 
 /// A ledger's name in `field`.

@@ -1,4 +1,4 @@
-//! `ledger transfer post | hold | capture | void | get`.
+//! `ledger transfer post | hold | capture | void | reverse | get`.
 
 use anyhow::anyhow;
 use clap::builder::NonEmptyStringValueParser;
@@ -37,7 +37,19 @@ pub(crate) enum TransferCommand {
     },
     /// Give back all that is left of a hold
     Void(HoldArgs),
-    /// Show one transfer, accepted or refused, and what became of a hold
+    /// Post back what a post or a capture posted: a part of it, or all that is not reversed yet
+    Reverse {
+        /// Name of the ledger
+        ledger: String,
+        /// Id of the transfer to reverse
+        reversed_id: String,
+        /// How much of it; all that is left when left out
+        #[arg(long, value_name = "12.34", value_parser = NonEmptyStringValueParser::new())]
+        amount: Option<String>,
+        #[command(flatten)]
+        common: CommonArgs,
+    },
+    /// Show one transfer, accepted or refused, and what became of it
     Get {
         /// Name of the ledger
         ledger: String,
@@ -86,7 +98,7 @@ pub(crate) struct HoldArgs {
 
 /// Flags of every transfer.
 #[derive(Debug, Args)]
-struct CommonArgs {
+pub(crate) struct CommonArgs {
     /// Its id, unique in the ledger for ever; a fresh UUIDv7 when left out
     #[arg(long)]
     id: Option<String>,
@@ -102,7 +114,7 @@ struct CommonArgs {
 }
 
 pub(super) async fn run(context: &Context, command: TransferCommand) -> anyhow::Result<()> {
-    use v1::TransferKind::{Capture, Hold, Post, Void};
+    use v1::TransferKind::{Capture, Hold, Post, Reversal, Void};
     match command {
         TransferCommand::Post(leg) => leg.send(context, Post, None).await,
         TransferCommand::Hold { leg, expire_time } => leg.send(context, Hold, expire_time).await,
@@ -110,6 +122,12 @@ pub(super) async fn run(context: &Context, command: TransferCommand) -> anyhow::
             hold.send(context, Capture, amount.unwrap_or_default()).await
         }
         TransferCommand::Void(hold) => hold.send(context, Void, String::new()).await,
+        TransferCommand::Reverse { ledger, reversed_id, amount, common } => {
+            let amount = amount.unwrap_or_default();
+            let transfer =
+                v1::Transfer { kind: Reversal.into(), reversed_id, amount, ..Default::default() };
+            common.send(context, &ledger, transfer).await
+        }
         TransferCommand::Get { ledger, id, consistency } => {
             get(context, format!("{}/transfers/{id}", ledger_resource(&ledger)), &consistency).await
         }
@@ -189,6 +207,7 @@ fn done(kind: v1::TransferKind) -> &'static str {
         v1::TransferKind::Hold => "held",
         v1::TransferKind::Capture => "captured",
         v1::TransferKind::Void => "voided",
+        v1::TransferKind::Reversal => "reversed",
     }
 }
 
@@ -220,6 +239,8 @@ fn describe(response: &v1::GetTransferResponse) -> String {
         (left("TRANSFER"), Some(transfer.transfer_id)),
         (left("KIND"), Some(word(kind.as_str_name(), "TRANSFER_KIND_"))),
         (left("HOLD"), Some(transfer.hold_id).filter(|hold| !hold.is_empty())),
+        (left("REVERSES"), Some(transfer.reversed_id).filter(|of| !of.is_empty())),
+        (left("ENTRY"), Some(transfer.entry_id).filter(|entry| !entry.is_empty())),
         (left("DEBIT"), Some(transfer.debit_account)),
         (left("CREDIT"), Some(transfer.credit_account)),
         (right("AMOUNT"), Some(transfer.amount)),
@@ -237,7 +258,9 @@ fn describe(response: &v1::GetTransferResponse) -> String {
         Some(refusal) => format!("refused, recorded {recorded}: {}\n", client::refused(refusal)),
     };
     let hold = response.hold.as_ref().map(hold_state).unwrap_or_default();
-    format!("{}{outcome}{hold}{}", table(&columns, &[row]), read_at(response.read_at.as_ref()))
+    let reversal = response.reversal.as_ref().map(reversal_state).unwrap_or_default();
+    let read_at = read_at(response.read_at.as_ref());
+    format!("{}{outcome}{hold}{reversal}{read_at}", table(&columns, &[row]))
 }
 
 /// The line about what became of a hold.
@@ -248,6 +271,13 @@ fn hold_state(hold: &v1::HoldState) -> String {
         "hold {status}: captured {captured}, remaining {remaining}, released {released}; changed last at \
          {position}\n"
     )
+}
+
+/// The line about how much was posted back.
+fn reversal_state(reversal: &v1::ReversalState) -> String {
+    let v1::ReversalState { reversed, remaining, reversal_ids, position } = reversal;
+    let by = reversal_ids.join(", ");
+    format!("reversed {reversed}, remaining {remaining}; by {by}, changed last at {position}\n")
 }
 
 #[cfg(test)]
@@ -318,5 +348,33 @@ hold open: captured 2.50, remaining 4.50, released 0.00; changed last at 0@9
         let response = v1::GetTransferResponse { transfer: Some(capture), hold: None, ..response };
         let text = describe(&response);
         assert!(text.contains("captured at 0@7.1") && text.contains("h-1"), "{text}");
+    }
+
+    #[test]
+    fn a_reversal_and_what_it_reverses_name_each_other() {
+        let state = v1::ReversalState {
+            reversed: "3.00".to_owned(),
+            remaining: "1.00".to_owned(),
+            reversal_ids: vec!["r-2".to_owned(), "r-1".to_owned()],
+            position: "0@9".to_owned(),
+        };
+        let transfer = v1::Transfer { transfer_id: "t-1".to_owned(), ..Default::default() };
+        let response = v1::GetTransferResponse {
+            transfer: Some(transfer.clone()),
+            reversal: Some(state),
+            ..Default::default()
+        };
+        let text = describe(&response);
+        let line = "reversed 3.00, remaining 1.00; by r-2, r-1, changed last at 0@9\n";
+        assert!(text.contains(line), "{text}");
+        let reversal = v1::Transfer {
+            kind: v1::TransferKind::Reversal.into(),
+            reversed_id: "t-9".to_owned(),
+            entry_id: "e-1".to_owned(),
+            ..transfer
+        };
+        let response = v1::GetTransferResponse { transfer: Some(reversal), ..Default::default() };
+        let text = describe(&response);
+        assert!(text.contains("REVERSES  ENTRY") && text.contains("t-9       e-1"), "{text}");
     }
 }

@@ -2,13 +2,13 @@
 
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AcceptedTransfer, Decimal, Effect, Event, Ledger, LedgerHandle, LedgerName, Leg, Movement,
-    State, Timestamp, Transfer,
+    AcceptedTransfer, Decimal, Effect, Event, Id, Ledger, LedgerHandle, LedgerName, Leg, Movement,
+    Original, Posted, State, Timestamp, Transfer, TransferBatch,
 };
 use ledger_proto::hash::of_transfer;
 use ledger_proto::logged::LoggedCommand;
 
-use crate::ids::{IdEntry, request_key, transfer_key};
+use crate::ids::{IdEntry, entry_key, request_key, reversed_key, transfer_key};
 
 /// Where a command stands.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Place {
 impl Place {
     fn entry(self, content_hash: [u8; 16]) -> IdEntry {
         let Place { offset, index, recorded_at } = self;
-        IdEntry { offset, index, recorded_at, content_hash, refused: None }
+        IdEntry { offset, index, recorded_at, content_hash, refused: None, posted: None }
     }
 }
 
@@ -47,25 +47,50 @@ pub(super) fn of_command(
     let mut index = place.index;
     for event in &command.events {
         if let Event::TransferBatch(batch) = event {
-            let book = ledger(state, batch.ledger);
-            for (row, content) in batch.iter() {
-                let (id, content_hash, refused) = match content {
-                    Row::Accepted(accepted) => {
-                        (&accepted.id, of_transfer(&as_asked(state, book, accepted)), None)
-                    }
-                    Row::Refused(refused) => {
-                        let hash = of_transfer(&refused.transfer);
-                        (&refused.transfer.id, hash, Some(refused.rejection.code))
-                    }
-                };
-                let mut key = Vec::with_capacity(24);
-                transfer_key(batch.ledger, id, &mut key);
-                let at = Place { index: index + row, ..place };
-                out.push((key, IdEntry { refused, ..at.entry(content_hash) }));
-            }
+            of_batch(state, batch, Place { index, ..place }, out);
         }
         index += event.width();
     }
+}
+
+fn of_batch(state: &State, batch: &TransferBatch, first: Place, out: &mut Vec<(Vec<u8>, IdEntry)>) {
+    let book = ledger(state, batch.ledger);
+    let mut entry = None;
+    for (row, content) in batch.iter() {
+        let at = Place { index: first.index + row, ..first };
+        let (id, kept) = match content {
+            Row::Accepted(accepted) => {
+                let next = accepted.link.entry();
+                if let Some(id) = next.filter(|next| entry != Some(*next)) {
+                    out.push((key_of(entry_key, batch.ledger, id), at.entry(NO_CONTENT)));
+                }
+                entry = next;
+                if let Some((of, posted)) = Posted::left_by(accepted) {
+                    let kept = IdEntry { posted: Some(posted), ..at.entry(NO_CONTENT) };
+                    out.push((key_of(reversed_key, batch.ledger, of), kept));
+                }
+                let content_hash = of_transfer(&as_asked(state, book, accepted));
+                let posted = Original::of(accepted).posted();
+                (&accepted.id, IdEntry { posted, ..at.entry(content_hash) })
+            }
+            Row::Refused(refused) => {
+                entry = None;
+                let kept = at.entry(of_transfer(&refused.transfer));
+                let code = Some(refused.rejection.code);
+                (&refused.transfer.id, IdEntry { refused: code, ..kept })
+            }
+        };
+        out.push((key_of(transfer_key, batch.ledger, id), kept));
+    }
+}
+
+/// Nobody asks for it by content.
+const NO_CONTENT: [u8; 16] = [0; 16];
+
+fn key_of(write: fn(LedgerHandle, &Id, &mut Vec<u8>), ledger: LedgerHandle, id: &Id) -> Vec<u8> {
+    let mut key = Vec::with_capacity(24);
+    write(ledger, id, &mut key);
+    key
 }
 
 /// The ledger's name, by which request ids are kept.
@@ -91,6 +116,7 @@ fn as_asked(state: &State, book: &Ledger, accepted: &AcceptedTransfer) -> Transf
         panic!("an accepted transfer names what was opened and created before it");
     };
     let amount = Decimal::from_minor(accepted.asked(), asset.scale);
+    let part = (!accepted.effect.is_rest()).then_some(amount);
     let leg = || {
         let (asset, up_to) = (asset.code.clone(), accepted.up_to.is_some());
         Leg { debit_account, credit_account, asset, amount, up_to }
@@ -98,17 +124,16 @@ fn as_asked(state: &State, book: &Ledger, accepted: &AcceptedTransfer) -> Transf
     let movement = match &accepted.effect {
         Effect::Post => Movement::Post(leg()),
         Effect::Hold { expires_at } => Movement::Hold { leg: leg(), expires_at: *expires_at },
-        Effect::Capture(capture) => {
-            let amount = (!capture.rest).then_some(amount);
-            Movement::Capture { hold: capture.hold.clone(), amount }
-        }
+        Effect::Capture(capture) => Movement::Capture { hold: capture.hold.clone(), amount: part },
         Effect::Void { hold } => Movement::Void { hold: (**hold).clone() },
+        Effect::Reversal(reversal) => Movement::Reversal { of: reversal.of.clone(), amount: part },
     };
     Transfer {
         id: accepted.id.clone(),
         movement,
         reference: accepted.reference.clone(),
         effective_at: accepted.effective_at,
+        link: accepted.link.clone(),
     }
 }
 

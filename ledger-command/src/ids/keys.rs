@@ -1,5 +1,5 @@
 //! Keys of the id store. Request ids are of a ledger's name, for a refused command may name a
-//! ledger that does not exist; transfer ids are of a ledger's handle, which is shorter.
+//! ledger that does not exist; the others are of a ledger's handle, which is shorter.
 
 use ledger_domain::{Id, LedgerHandle, LedgerName};
 
@@ -14,6 +14,20 @@ pub fn request_key(ledger: &LedgerName, id: &Id, key: &mut Vec<u8>) {
 /// Key of a transfer's id: "t", the ledger's handle, the id.
 pub fn transfer_key(ledger: LedgerHandle, id: &Id, key: &mut Vec<u8>) {
     key.push(b't');
+    key.extend_from_slice(&ledger.0.to_be_bytes());
+    id.write_key(key);
+}
+
+/// Key of a journal entry's id: "e", the ledger's handle, the id.
+pub fn entry_key(ledger: LedgerHandle, id: &Id, key: &mut Vec<u8>) {
+    key.push(b'e');
+    key.extend_from_slice(&ledger.0.to_be_bytes());
+    id.write_key(key);
+}
+
+/// Key of what is left of a transfer that was reversed: "v", the ledger's handle, the transfer's id.
+pub fn reversed_key(ledger: LedgerHandle, id: &Id, key: &mut Vec<u8>) {
+    key.push(b'v');
     key.extend_from_slice(&ledger.0.to_be_bytes());
     id.write_key(key);
 }

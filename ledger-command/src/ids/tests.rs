@@ -12,6 +12,7 @@ fn entry(offset: u64) -> IdEntry {
         recorded_at: 0x0102_0304_0506_0708,
         content_hash: [0xab; 16],
         refused: Some(Code::InsufficientFunds),
+        posted: None,
     }
 }
 
@@ -47,6 +48,30 @@ fn an_entry_has_fixed_bytes() {
 }
 
 #[test]
+fn what_was_posted_stands_behind() {
+    let posted = Posted {
+        debit_account: AccountHandle(5),
+        credit_account: AccountHandle(300),
+        asset: AssetHandle(0),
+        left: u128::MAX,
+    };
+    let entry = IdEntry { refused: None, posted: Some(posted), ..entry(42) };
+    let bytes = entry.encode();
+    let mut tail = vec![5, 0xac, 2, 0];
+    tail.extend_from_slice(&[0xff; 18]);
+    tail.push(3);
+    assert_eq!(bytes[40..], tail);
+    assert_eq!(IdEntry::decode(&bytes), Some(entry));
+    for cut in 41..bytes.len() {
+        assert_eq!(IdEntry::decode(&bytes[..cut]), None, "{cut} bytes");
+    }
+    assert_eq!(IdEntry::decode(&[bytes.as_slice(), &[0]].concat()), None);
+    let mut too_large = bytes;
+    *too_large.last_mut().unwrap() = 4;
+    assert_eq!(IdEntry::decode(&too_large), None, "past 128 bits");
+}
+
+#[test]
 fn keys_of_requests_and_transfers_never_meet() {
     let name = |text| LedgerName::parse(text).unwrap();
     let id = |text| Id::parse(text).unwrap();
@@ -57,6 +82,11 @@ fn keys_of_requests_and_transfers_never_meet() {
         all.push(request);
     }
     all.push(key(1));
+    for write in [entry_key, reversed_key] {
+        let mut other = Vec::new();
+        write(LedgerHandle(1), &id("id-001"), &mut other);
+        all.push(other);
+    }
     all.push(APPLIED.to_vec());
     let distinct: std::collections::BTreeSet<_> = all.iter().collect();
     assert_eq!(distinct.len(), all.len());

@@ -2,7 +2,7 @@
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AssetCode,
-    AssetHandle, Effect, Event, Id, LedgerHandle, LedgerName, TransferBatch, apply,
+    AssetHandle, Effect, Event, Id, LedgerHandle, LedgerName, Link, TransferBatch, apply,
 };
 use ledger_log::LogId;
 
@@ -28,6 +28,7 @@ fn sample() -> Snapshot {
         amount: 1234,
         reference: "".into(),
         effective_at: None,
+        link: Link::Alone,
     };
     let effect = Effect::Hold { expires_at: Some(5_000) };
     let held = AcceptedTransfer { id: Id::parse("h").unwrap(), effect, ..posted.clone() };

@@ -256,7 +256,13 @@ pub(crate) fn transfer(id: &str, debit: &str, credit: &str, amount: &str) -> Tra
 }
 
 pub(crate) fn moves(id: &str, movement: Movement) -> Transfer {
-    Transfer { id: Id::parse(id).unwrap(), movement, reference: "".into(), effective_at: None }
+    Transfer {
+        id: Id::parse(id).unwrap(),
+        movement,
+        reference: "".into(),
+        effective_at: None,
+        link: ledger_domain::Link::Alone,
+    }
 }
 
 pub(crate) fn leg(debit: &str, credit: &str, amount: &str) -> Leg {

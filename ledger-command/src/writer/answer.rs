@@ -80,6 +80,9 @@ fn of_items(
             ItemOutcome::Refused { row, rejection } => {
                 Answer::Refused { rejection: rejection.clone(), receipt: Some(fresh.receipt(*row)) }
             }
+            ItemOutcome::NotRecorded { rejection } => {
+                Answer::Refused { rejection: rejection.clone(), receipt: None }
+            }
             ItemOutcome::Before(prior) => {
                 let Some(Some(hit)) = hits.get(place) else { panic!("what was seen was a hit") };
                 if prior.same_content {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use ledger_domain::{
-    Code, Command, CommandBody, Decision, Id, ItemOutcome, LedgerHandle, Outcome, Prior, Rejection,
-    Seen, Timestamp, Transfer, apply, decide, decide_due,
+    AcceptedTransfer, Code, Command, CommandBody, Decision, Event, Id, ItemOutcome, LedgerHandle,
+    Original, Outcome, Posted, Prior, Rejection, Seen, Timestamp, Transfer, apply, decide,
+    decide_due,
 };
 use ledger_log::record::Chain;
 use ledger_proto::hash::{of_command, of_transfer};
@@ -15,7 +16,7 @@ use super::draft::{Draft, RECORD_OVERHEAD_BYTES};
 use super::recent::RecentEntry;
 use super::term::{Phase, Serving};
 use super::{InFlight, Place, Waiting, Writer, WriterLimits};
-use crate::ids::{IdEntry, Keys, request_key, transfer_key};
+use crate::ids::{IdEntry, Keys, entry_key, request_key, reversed_key, transfer_key};
 use crate::reply::{Answer, Replied, Reply, Request};
 
 /// Bytes of an event that is due, in the log: an id of 64, numbers and tags. An upper bound.
@@ -28,6 +29,7 @@ pub(super) struct Hit {
     pub(super) recorded_at: Timestamp,
     pub(super) content_hash: [u8; 16],
     pub(super) refused: Option<Code>,
+    pub(super) posted: Option<Posted>,
 }
 
 /// What the id store has of the keys of a group of commands.
@@ -149,6 +151,13 @@ impl Writer {
             {
                 for transfer in transfers {
                     keys.push(|key| transfer_key(ledger, &transfer.id, key));
+                    if let Some(entry) = transfer.link.entry() {
+                        keys.push(|key| entry_key(ledger, entry, key));
+                    }
+                    if let Some(of) = transfer.movement.reverses() {
+                        keys.push(|key| transfer_key(ledger, of, key));
+                        keys.push(|key| reversed_key(ledger, of, key));
+                    }
                 }
             }
         }
@@ -208,7 +217,8 @@ impl Writer {
             return Taken::NextCommit(request);
         }
         logged.events.iter().for_each(|event| apply(&mut self.speculation.state, event));
-        self.remember(command, content_hash, &outcome, &looked.hashes, fresh);
+        let decided = (logged.events.as_slice(), &outcome);
+        self.remember(command, content_hash, decided, &looked.hashes, fresh);
         draft.push(bytes, width);
         self.reply(draft, token, replied);
         Taken::Done
@@ -243,15 +253,18 @@ impl Writer {
 
     fn find(&self, key: &[u8], known: &Known) -> Option<Hit> {
         if let Some(entry) = self.recent.get(key) {
-            let RecentEntry { sequence, index, recorded_at, content_hash, refused } = *entry;
+            let RecentEntry { sequence, index, recorded_at, content_hash, refused, posted } =
+                *entry;
             let place = match self.offsets.find(sequence) {
                 Some(offset) => Place::At { offset, index },
                 None => Place::In { sequence, index },
             };
-            return Some(Hit { place, recorded_at, content_hash, refused });
+            return Some(Hit { place, recorded_at, content_hash, refused, posted });
         }
-        let IdEntry { offset, index, recorded_at, content_hash, refused } = *known.get(key)?;
-        Some(Hit { place: Place::At { offset, index }, recorded_at, content_hash, refused })
+        let IdEntry { offset, index, recorded_at, content_hash, refused, posted } =
+            *known.get(key)?;
+        let place = Place::At { offset, index };
+        Some(Hit { place, recorded_at, content_hash, refused, posted })
     }
 
     fn look_at_transfers(&self, command: &Command, known: &Known) -> Looked {
@@ -277,7 +290,7 @@ impl Writer {
                     }
                     std::collections::hash_map::Entry::Vacant(place) => {
                         place.insert(item);
-                        Seen::New
+                        self.look_beyond(ledger, transfer, known)
                     }
                 },
             });
@@ -287,12 +300,32 @@ impl Writer {
         looked
     }
 
+    /// What is known of a new transfer's journal entry, and of what it reverses.
+    fn look_beyond(&self, ledger: LedgerHandle, transfer: &Transfer, known: &Known) -> Seen {
+        let find = |write: fn(LedgerHandle, &Id, &mut Vec<u8>), id: &Id| {
+            let mut key = Vec::new();
+            write(ledger, id, &mut key);
+            self.find(&key, known)
+        };
+        if transfer.link.entry().and_then(|entry| find(entry_key, entry)).is_some() {
+            return Seen::EntryTaken;
+        }
+        let Some(of) = transfer.movement.reverses() else { return Seen::New };
+        let newest = find(reversed_key, of).or_else(|| find(transfer_key, of));
+        Seen::NewReversal(match newest {
+            None => Original::Unknown,
+            Some(Hit { refused: Some(_), .. }) => Original::Unknown,
+            Some(Hit { posted: None, .. }) => Original::NotReversible,
+            Some(Hit { posted: Some(posted), .. }) => Original::Posted(posted),
+        })
+    }
+
     /// Keeps the ids of a command until the id store has them.
     fn remember(
         &mut self,
         command: &Command,
         content_hash: [u8; 16],
-        outcome: &Outcome,
+        (events, outcome): (&[Event], &Outcome),
         hashes: &[[u8; 16]],
         fresh: Fresh,
     ) {
@@ -302,6 +335,7 @@ impl Writer {
             recorded_at: fresh.now,
             content_hash,
             refused: None,
+            posted: None,
         };
         let mut key = Vec::new();
         if let Some(id) = &command.request_id {
@@ -316,28 +350,50 @@ impl Writer {
         else {
             return;
         };
-        let Some(ledger) = self.speculation.state.ledger_by_name(&command.ledger) else { return };
+        let [Event::TransferBatch(batch)] = events else { return };
+        let mut accepted = batch.accepted.iter();
         for (item, (transfer, hash)) in items.iter().zip(transfers.iter().zip(hashes)) {
-            let (row, refused) = match item {
-                ItemOutcome::Accepted { row } => (*row, None),
-                ItemOutcome::Refused { row, rejection } => (*row, Some(rejection.code)),
+            let (row, refused, posted) = match item {
+                ItemOutcome::Accepted { row } => {
+                    let Some(accepted) = accepted.next() else { panic!("a row of each accepted") };
+                    let entry = RecentEntry { index: fresh.index + row, ..entry };
+                    self.remember_company(batch.ledger, accepted, entry);
+                    (*row, None, Original::of(accepted).posted())
+                }
+                ItemOutcome::Refused { row, rejection } => (*row, Some(rejection.code), None),
                 ItemOutcome::Before(_)
+                | ItemOutcome::NotRecorded { .. }
                 | ItemOutcome::Repeats { .. }
                 | ItemOutcome::Reuses { .. } => continue,
             };
             let index = fresh.index + row;
-            self.remember_transfer(
-                ledger,
-                transfer,
-                RecentEntry { index, refused, content_hash: *hash, ..entry },
-            );
+            let entry = RecentEntry { index, refused, posted, content_hash: *hash, ..entry };
+            key.clear();
+            transfer_key(batch.ledger, &transfer.id, &mut key);
+            self.recent.insert(&key, entry);
         }
     }
 
-    fn remember_transfer(&mut self, ledger: LedgerHandle, transfer: &Transfer, entry: RecentEntry) {
-        let mut key = Vec::with_capacity(24);
-        transfer_key(ledger, &transfer.id, &mut key);
-        self.recent.insert(&key, entry);
+    /// Keeps a transfer's journal entry, and what is left of what it reverses.
+    fn remember_company(
+        &mut self,
+        ledger: LedgerHandle,
+        accepted: &AcceptedTransfer,
+        entry: RecentEntry,
+    ) {
+        let mut key = Vec::new();
+        if let Some(id) = accepted.link.entry() {
+            entry_key(ledger, id, &mut key);
+            // Its first transfer is the one before which it was unknown.
+            if self.recent.get(&key).is_none() {
+                self.recent.insert(&key, entry);
+            }
+        }
+        if let Some((of, posted)) = Posted::left_by(accepted) {
+            key.clear();
+            reversed_key(ledger, of, &mut key);
+            self.recent.replace(&key, RecentEntry { posted: Some(posted), ..entry });
+        }
     }
 
     /// Sends a commit; whether the term goes on.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use ledger_domain::{Code, Timestamp};
+use ledger_domain::{Code, Posted, Timestamp};
 
 /// The first outcome of an id in a commit that the id store does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub(super) struct RecentEntry {
     pub(super) recorded_at: Timestamp,
     pub(super) content_hash: [u8; 16],
     pub(super) refused: Option<Code>,
+    pub(super) posted: Option<Posted>,
 }
 
 /// Ascending by sequence; forgets commits once the id store has them.
@@ -47,10 +48,22 @@ impl Recent {
     /// # Panics
     /// When the id is there already: then it would have two outcomes (LD-4).
     pub(super) fn insert(&mut self, key: &[u8], entry: RecentEntry) {
+        self.note(key, entry.sequence);
+        let before = self.entries.insert(key.into(), entry);
+        assert_eq!(before, None, "an id has one outcome");
+    }
+
+    /// For what has a newest outcome and not a first one.
+    pub(super) fn replace(&mut self, key: &[u8], entry: RecentEntry) {
+        self.note(key, entry.sequence);
+        self.entries.insert(key.into(), entry);
+    }
+
+    /// Keeps the key until the id store has this commit.
+    fn note(&mut self, key: &[u8], sequence: u64) {
         let last = self.commits.back().map(|commit| commit.sequence);
-        if last != Some(entry.sequence) {
-            assert!(last.is_none_or(|last| last < entry.sequence), "sequences ascend");
-            let sequence = entry.sequence;
+        if last != Some(sequence) {
+            assert!(last.is_none_or(|last| last < sequence), "sequences ascend");
             self.commits.push_back(CommitKeys { sequence, bytes: Vec::new(), lengths: Vec::new() });
         }
         if let Some(commit) = self.commits.back_mut() {
@@ -58,8 +71,6 @@ impl Recent {
             // A ledger's name and an id are at most 64 bytes each.
             commit.lengths.push(u8::try_from(key.len()).unwrap_or(u8::MAX));
         }
-        let before = self.entries.insert(key.into(), entry);
-        assert_eq!(before, None, "an id has one outcome");
     }
 
     /// Forgets the commits up to this sequence.
@@ -68,7 +79,11 @@ impl Recent {
             let mut rest = commit.bytes.as_slice();
             for &length in &commit.lengths {
                 let (key, behind) = rest.split_at(usize::from(length));
-                self.entries.remove(key);
+                // What a later commit replaced is its.
+                let ends_here = |entry: &RecentEntry| entry.sequence <= commit.sequence;
+                if self.entries.get(key).is_some_and(ends_here) {
+                    self.entries.remove(key);
+                }
                 rest = behind;
             }
         }

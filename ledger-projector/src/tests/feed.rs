@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use ledger_domain::{
-    AccountChange, AccountName, AssetCode, CommandBody, Decimal, Event, Id, Leg, Movement,
+    AccountChange, AccountName, AssetCode, CommandBody, Decimal, Event, Id, Leg, Link, Movement,
     Position, Transfer,
 };
 use ledger_proto::v1::feed_event::Event as Wire;
@@ -164,6 +164,7 @@ fn every_kind() -> Vec<Transfer> {
         }),
         reference: "rent".into(),
         effective_at: Some(1_000_000_000),
+        link: Link::Alone,
     };
     let hold = |id, amount| match transfer(id, "b", amount) {
         Transfer { movement: Movement::Post(leg), .. } => Transfer {

@@ -1,12 +1,15 @@
 //! Transfers by their id, accepted or refused.
 
 use ledger_domain::amount::format_minor;
-use ledger_domain::{AcceptedTransfer, Effect, LedgerHandle, Position, Transfer};
+use ledger_domain::{AcceptedTransfer, Effect, Id, LedgerHandle, Position, Transfer};
 use ledger_proto::{answer, resource, v1};
-use ledger_views::{HoldRow, StoreError, TransferOutcome};
+use ledger_views::{HoldRow, JournalEntryRow, StoreError, TransferOutcome};
 
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
+
+/// Reversals of one transfer that an answer names.
+const REVERSALS_SHOWN_MAX: usize = 100;
 
 impl Query {
     /// One transfer.
@@ -25,14 +28,15 @@ impl Query {
         let row = row.ok_or_else(unknown)?;
         let position =
             Position::event(read.view.log().partition, row.place.offset, row.place.index);
-        let (transfer, refusal, hold) = match &row.outcome {
+        let (transfer, refusal, hold, reversal) = match &row.outcome {
             TransferOutcome::Accepted(accepted) => {
                 let hold = read.hold_state(ledger, accepted)?;
-                (read.accepted(ledger, accepted)?, None, hold)
+                let reversal = read.reversal_state(ledger, accepted)?;
+                (read.accepted(ledger, accepted)?, None, hold, reversal)
             }
             TransferOutcome::Refused(asked, rejection) => {
                 let refusal = answer::refusal(rejection, Some(position), false);
-                (read.asked(ledger, asked)?, Some(refusal), None)
+                (read.asked(ledger, asked)?, Some(refusal), None, None)
             }
         };
         let recorded_at = commit_row(read.view, row.place.offset)?.recorded_at;
@@ -43,6 +47,33 @@ impl Query {
             refusal,
             read_at: Some(read.read_at),
             hold,
+            reversal,
+        })
+    }
+
+    /// The transfers of a journal entry.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub fn get_journal_entry(
+        &self,
+        request: &v1::GetJournalEntryRequest,
+    ) -> Result<v1::GetJournalEntryResponse, QueryError> {
+        let (name, id) = resource::journal_entry("name", &request.name)?;
+        let read = self.fix(&name, request.consistency.as_ref(), None)?;
+        let ledger = read.ledger(&name)?.handle;
+        let row = read.view.journal_entry(read.place, ledger, &id)?;
+        let unknown = || read.not_found("UNKNOWN_JOURNAL_ENTRY", "journal entry", &id.to_string());
+        let JournalEntryRow { place, transfers } = row.ok_or_else(unknown)?;
+        let transfers = transfers.iter().map(|id| read.journal_transfer(ledger, id));
+        let transfers = transfers.collect::<Result<_, _>>()?;
+        let recorded_at = commit_row(read.view, place.offset)?.recorded_at;
+        Ok(v1::GetJournalEntryResponse {
+            name: resource::journal_entry_resource(name.as_str(), &id),
+            transfers,
+            position: read.at(place),
+            recorded_at: Some(answer::timestamp(recorded_at)),
+            read_at: Some(read.read_at),
         })
     }
 }
@@ -88,6 +119,46 @@ impl Fixed<'_> {
             released: format_minor(released, scale),
             position: self.at(place),
         }))
+    }
+
+    /// How much of a transfer was reversed; none of one of which nothing was.
+    fn reversal_state(
+        &self,
+        ledger: LedgerHandle,
+        accepted: &AcceptedTransfer,
+    ) -> Result<Option<v1::ReversalState>, QueryError> {
+        let AcceptedTransfer { id, asset, amount, effect, .. } = accepted;
+        if !effect.is_reversible() {
+            return Ok(None);
+        }
+        let reversals = self.view.reversals(self.place, ledger, id, REVERSALS_SHOWN_MAX)?;
+        let Some((place, newest)) = reversals.first() else { return Ok(None) };
+        let remaining = newest.remaining;
+        let scale = self.asset_code(ledger, *asset)?.scale;
+        Ok(Some(v1::ReversalState {
+            reversed: format_minor(amount.saturating_sub(remaining), scale),
+            remaining: format_minor(remaining, scale),
+            position: self.at(*place),
+            reversal_ids: reversals.iter().map(|(_, row)| row.reversal.to_string()).collect(),
+        }))
+    }
+
+    fn journal_transfer(
+        &self,
+        ledger: LedgerHandle,
+        id: &Id,
+    ) -> Result<v1::JournalTransfer, QueryError> {
+        let missing = || StoreError::Damaged { what: format!("transfers: no row of {id}") };
+        let row = self.view.transfer(self.place, ledger, id)?.ok_or_else(missing)?;
+        let TransferOutcome::Accepted(accepted) = &row.outcome else {
+            return Err(missing().into());
+        };
+        Ok(v1::JournalTransfer {
+            transfer: Some(self.accepted(ledger, accepted)?),
+            position: self.at(row.place),
+            hold: self.hold_state(ledger, accepted)?,
+            reversal: self.reversal_state(ledger, accepted)?,
+        })
     }
 
     fn asked(&self, ledger: LedgerHandle, asked: &Transfer) -> Result<v1::Transfer, QueryError> {

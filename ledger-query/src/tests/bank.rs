@@ -6,7 +6,7 @@ use fastrand::Rng;
 use ledger_domain::partition::partition_of;
 use ledger_domain::{
     AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
-    LedgerName, Leg, Movement, Position, State, Transfer, apply, decide, decide_due,
+    LedgerName, Leg, Link, Movement, Position, State, Transfer, apply, decide, decide_due,
 };
 use ledger_views::{Freshness, MemoryStore, ViewLog, ViewRecord, ViewRecordKind, ViewWriter};
 
@@ -141,6 +141,7 @@ impl Bank {
                 }),
                 reference: "".into(),
                 effective_at: None,
+                link: Link::Alone,
             }
         });
         let transfers = transfers.collect();

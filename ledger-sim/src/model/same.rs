@@ -1,6 +1,7 @@
 //! What is the same under one id.
 
-use super::{POST, decimal, shape};
+use super::groups::shapes;
+use super::{POST, decimal};
 use crate::request::{Ask, Transfer};
 
 /// Two requests with one id ask the same.
@@ -8,7 +9,9 @@ pub(super) fn same_ask(a: &Ask, b: &Ask) -> bool {
     match (a, b) {
         (Ask::Post { transfers: a }, Ask::Post { transfers: b }) => {
             let well_formed = |transfers: &[Transfer]| -> Vec<Transfer> {
-                transfers.iter().filter(|t| shape::transfer(t).is_none()).cloned().collect()
+                let codes = shapes(transfers);
+                let fine = transfers.iter().zip(codes).filter(|(_, code)| code.is_none());
+                fine.map(|(transfer, _)| transfer.clone()).collect()
             };
             let (a, b) = (well_formed(a), well_formed(b));
             let same = |(a, b): (&Transfer, &Transfer)| {
@@ -24,6 +27,9 @@ pub(super) fn same_content(a: &Transfer, b: &Transfer) -> bool {
     // A kind that is not named is a post.
     a.kind.max(POST) == b.kind.max(POST)
         && canonical_id(&a.hold) == canonical_id(&b.hold)
+        && canonical_id(&a.reverses) == canonical_id(&b.reverses)
+        && canonical_id(&a.entry) == canonical_id(&b.entry)
+        && a.linked == b.linked
         && a.up_to == b.up_to
         && a.expires_at == b.expires_at
         && a.debit == b.debit

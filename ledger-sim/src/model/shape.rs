@@ -1,7 +1,8 @@
 //! What is refused without looking at state.
 
 use super::amount::{decimal, fits};
-use super::{CAPTURE, HOLD, POST, VOID};
+use super::groups::shapes;
+use super::{CAPTURE, HOLD, POST, REVERSAL, VOID};
 use crate::request::{Ask, Request, Transfer};
 
 /// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
@@ -22,7 +23,7 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         Ask::Change { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
         Ask::CreateAsset { .. } | Ask::OpenAccount { .. } | Ask::Change { .. } => Ok(Vec::new()),
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
-        Ask::Post { transfers } => Ok(transfers.iter().map(transfer).collect()),
+        Ask::Post { transfers } => Ok(shapes(transfers)),
     }
 }
 
@@ -32,24 +33,28 @@ pub(crate) fn transfer(transfer: &Transfer) -> Option<u32> {
     let account = |text: &str| name(text, 128, "_.:-");
     let sides = account(&t.debit) && account(&t.credit) && name(&t.asset, 16, "_.-");
     let no_sides = t.debit.is_empty() && t.credit.is_empty() && t.asset.is_empty();
+    let (no_hold, no_past) = (t.hold.is_empty(), t.reverses.is_empty());
     let of_kind = match t.kind {
-        0 | POST => sides && t.hold.is_empty() && t.expires_at.is_none(),
-        HOLD => sides && t.hold.is_empty(),
-        CAPTURE => no_sides && id(&t.hold) && t.expires_at.is_none() && !t.up_to,
+        0 | POST => sides && no_hold && no_past && t.expires_at.is_none(),
+        HOLD => sides && no_hold && no_past,
+        CAPTURE => no_sides && no_past && id(&t.hold) && t.expires_at.is_none() && !t.up_to,
         VOID => {
             let no_amount = t.amount.is_empty() && !t.up_to;
-            no_sides && no_amount && id(&t.hold) && t.expires_at.is_none()
+            no_sides && no_past && no_amount && id(&t.hold) && t.expires_at.is_none()
         }
+        REVERSAL => no_sides && no_hold && id(&t.reverses) && t.expires_at.is_none() && !t.up_to,
         _ => false,
     };
-    if !id(&t.id) || !of_kind || !t.asked_amount.is_empty() {
+    let bound = t.entry.is_empty() || (id(&t.entry) && !t.linked);
+    if !id(&t.id) || !of_kind || !bound || !t.asked_amount.is_empty() {
         return Some(101);
     }
-    let all_the_rest = matches!(t.kind, CAPTURE | VOID) && t.amount.is_empty();
+    let of_another = matches!(t.kind, CAPTURE | VOID | REVERSAL);
+    let all_the_rest = of_another && t.amount.is_empty();
     if !all_the_rest && let Some(code) = amount(&t.amount) {
         return Some(code);
     }
-    if !matches!(t.kind, CAPTURE | VOID) && t.debit == t.credit {
+    if !of_another && t.debit == t.credit {
         return Some(105);
     }
     (t.reference.len() > 256).then_some(107)
@@ -68,7 +73,7 @@ fn name(text: &str, longest: usize, more: &str) -> bool {
     (1..=longest).contains(&text.len()) && text != "-" && text.chars().all(allowed)
 }
 
-fn id(text: &str) -> bool {
+pub(super) fn id(text: &str) -> bool {
     let allowed = |c: char| ('!'..='~').contains(&c) && c != '/';
     (1..=64).contains(&text.len()) && !text.starts_with('~') && text.chars().all(allowed)
 }

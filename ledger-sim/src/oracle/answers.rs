@@ -120,7 +120,9 @@ impl Oracle {
                     let due = match verdict {
                         Verdict::Repeats(above) => {
                             let Due { place, recorded_at, refused, .. } = places[*above];
-                            Due { place, recorded_at, refused, replayed: true }
+                            // What was not recorded is no first outcome.
+                            let replayed = !matches!(items[*above], Verdict::NotRecorded(_));
+                            Due { place, recorded_at, refused, replayed }
                         }
                         verdict => due(verdict, logged, next),
                     };
@@ -185,6 +187,9 @@ fn due(verdict: &Verdict, logged: Option<&Logged>, place: Option<Place>) -> Due 
         }
         Verdict::Reused => {
             Due { place: None, recorded_at: None, refused: Some(ID_REUSED), replayed: false }
+        }
+        Verdict::NotRecorded(code) => {
+            Due { place: None, recorded_at: None, refused: Some(*code), replayed: false }
         }
         Verdict::Repeats(_) => Due { place, recorded_at, refused: None, replayed: true },
     }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
-use ledger_domain::{AccountStatus, Effect, Event, Rejection};
+use ledger_domain::{AccountStatus, Effect, Event, Link, Rejection};
 use ledger_proto::logged::LoggedCommand;
 
-use crate::model::{CAPTURE, Due, Moved, POST, Place, Verdict, Verdicts, canonical_id, decimal};
+use crate::model::{
+    CAPTURE, Due, Moved, POST, Place, REVERSAL, Verdict, Verdicts, canonical_id, decimal,
+};
 use crate::request::{Ask, Change, Request, Transfer};
 
 /// Whether the events of a command are what the model says that it comes to.
@@ -68,9 +70,11 @@ pub(super) fn check(
                 let expected = match verdict {
                     Verdict::Moves(moved) => Ok(moved),
                     Verdict::Refused(code) => Err(*code),
-                    Verdict::Done | Verdict::Before(_) | Verdict::Reused | Verdict::Repeats(_) => {
-                        continue;
-                    }
+                    Verdict::Done
+                    | Verdict::Before(_)
+                    | Verdict::Reused
+                    | Verdict::Repeats(_)
+                    | Verdict::NotRecorded(_) => continue,
                 };
                 let row = rows.next().ok_or(format!("a row is missing: {verdicts:?}"))?;
                 check_row(transfer, expected, row, place)?;
@@ -89,18 +93,22 @@ fn check_row(
 ) -> Result<(), String> {
     let same = match (row, due) {
         (Row::Accepted(accepted), Ok(moved)) => {
-            let (expires_at, capture) = match &accepted.effect {
+            let (expires_at, part) = match &accepted.effect {
                 Effect::Hold { expires_at } => (*expires_at, None),
                 Effect::Capture(capture) => (None, Some((capture.rest, capture.remaining))),
+                Effect::Reversal(reversal) => (None, Some((reversal.rest, reversal.remaining))),
                 Effect::Post | Effect::Void { .. } => (None, None),
             };
-            let captures = transfer.kind == CAPTURE;
-            let capture_due = captures.then_some((transfer.amount.is_empty(), moved.remaining));
+            let takes_part = matches!(transfer.kind, CAPTURE | REVERSAL);
+            let part_due = takes_part.then_some((transfer.amount.is_empty(), moved.remaining));
+            let reversed = accepted.effect.reversal().map(|reversal| &reversal.of);
             accepted.id.to_string() == canonical_id(&transfer.id)
                 && i32::from(accepted.effect.kind().number()) == transfer.kind.max(POST)
-                && hold_id(accepted.effect.hold()) == canonical_id(&transfer.hold)
+                && id_text(accepted.effect.hold()) == canonical_id(&transfer.hold)
+                && id_text(reversed) == canonical_id(&transfer.reverses)
                 && expires_at == transfer.expires_at
-                && capture == capture_due
+                && part == part_due
+                && is_bound(&accepted.link, transfer)
                 && accepted.amount == moved.amount
                 && accepted.up_to.as_deref().copied() == moved.up_to
                 && *accepted.reference == *transfer.reference
@@ -113,7 +121,9 @@ fn check_row(
             refused.rejection.code.number() == code
                 && asked.id.to_string() == canonical_id(&transfer.id)
                 && i32::from(movement.kind().number()) == transfer.kind.max(POST)
-                && hold_id(movement.hold()) == canonical_id(&transfer.hold)
+                && id_text(movement.hold()) == canonical_id(&transfer.hold)
+                && id_text(movement.reverses()) == canonical_id(&transfer.reverses)
+                && is_bound(&asked.link, transfer)
                 && movement.expires_at() == transfer.expires_at
                 && movement.leg().is_some_and(|leg| leg.up_to) == transfer.up_to
                 && amount.and_then(|amount| decimal(&amount)) == decimal(&transfer.amount)
@@ -128,8 +138,13 @@ fn check_row(
     Err(format!("{place:?}: {transfer:?} comes to {due:?}, the log has {row:?}"))
 }
 
-fn hold_id(hold: Option<&ledger_domain::Id>) -> String {
-    hold.map(ToString::to_string).unwrap_or_default()
+fn id_text(id: Option<&ledger_domain::Id>) -> String {
+    id.map(ToString::to_string).unwrap_or_default()
+}
+
+fn is_bound(link: &Link, transfer: &Transfer) -> bool {
+    (*link == Link::Next) == transfer.linked
+        && id_text(link.entry()) == canonical_id(&transfer.entry)
 }
 
 /// Whether a command of nobody's gives back all that is due, in order.

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use ledger_domain::{Capture, Code, Decimal, Effect, Leg, Movement};
+use ledger_domain::{Capture, Code, Decimal, Effect, Leg, Link, Movement, Reversal};
 
 use super::*;
 
@@ -42,7 +42,13 @@ fn leg() -> Leg {
 }
 
 fn transfer(id: Id) -> Transfer {
-    Transfer { id, movement: Movement::Post(leg()), reference: "".into(), effective_at: Some(-2) }
+    Transfer {
+        id,
+        movement: Movement::Post(leg()),
+        reference: "".into(),
+        effective_at: Some(-2),
+        link: Link::Alone,
+    }
 }
 
 fn posted(reference: &str, effective_at: Option<Timestamp>) -> AcceptedTransfer {
@@ -56,6 +62,7 @@ fn posted(reference: &str, effective_at: Option<Timestamp>) -> AcceptedTransfer 
         amount: 1234,
         reference: reference.into(),
         effective_at,
+        link: Link::Alone,
     }
 }
 
@@ -92,11 +99,12 @@ fn balances_and_entries() {
         (EntryKind::Capture, "20"),
         (EntryKind::Void, "30"),
         (EntryKind::Expiry, "40"),
+        (EntryKind::Reversal, "50"),
     ] {
         let row = EntryRow { kind, ..plain.clone() };
         golden(&row, &format!("{first}d209090301743105808080808080808080020007"));
     }
-    assert_eq!(EntryRow::decode(&[0x50, 1, 1, 3, 1, 0x61, 0, 0, 0, 0]), None, "no such kind");
+    assert_eq!(EntryRow::decode(&[0x60, 1, 1, 3, 1, 0x61, 0, 0, 0, 0]), None, "no such kind");
 }
 
 #[test]
@@ -105,6 +113,60 @@ fn holds() {
     golden(&row, "0300ac02");
     exact(&row);
     assert_eq!(HoldRow::decode(&[5, 0, 0]), None, "no such status");
+}
+
+#[test]
+fn reversals_and_journal_entries() {
+    let row = ReversalRow { reversal: Id::Text("r1".into()), remaining: 300 };
+    golden(&row, "03017231ac02");
+    exact(&row);
+    let ids = vec![Id::Text("t1".into()), Id::Uuid([0xab; 16])];
+    let row = JournalEntryRow { place: PLACE, transfers: ids };
+    golden(&row, "ac0211030174311100abababababababababababababababab");
+}
+
+#[test]
+fn a_journal_entry_is_shown_as_far_as_the_place() {
+    let ids: Vec<Id> = ["t1", "t2", "t3"].map(|id| Id::Text(id.into())).to_vec();
+    let row = JournalEntryRow { place: PLACE, transfers: ids.clone() };
+    for (index, shown) in [(17, 1), (18, 2), (19, 3), (20, 3), (u32::MAX, 3)] {
+        assert_eq!(row.clone().as_of(Place { index, ..PLACE }).transfers, ids[..shown]);
+    }
+    assert_eq!(row.clone().as_of(Place { offset: 301, index: 0 }).transfers, ids);
+}
+
+#[test]
+fn transfers_of_a_group() {
+    let row = |outcome| TransferRow { place: PLACE, outcome };
+    let entry = Link::Entry(Box::new(Id::Text("e".into())));
+    let back = |rest| {
+        Effect::Reversal(Box::new(Reversal { of: Id::Text("t".into()), rest, remaining: 5 }))
+    };
+    let accepted = [
+        (Effect::Post, Link::Next, "00ac02110301743103c80101d20901"),
+        (Effect::Post, entry.clone(), "00ac02110301743103c80101d20902020165"),
+        (back(false), Link::Alone, "40ac02110301743103c80101d20902017405"),
+        (back(true), Link::Next, "c0ac02110301743103c80101d2090201740501"),
+    ];
+    for (effect, link, hex) in accepted {
+        let transfer = AcceptedTransfer { effect, link, ..posted("", None) };
+        golden(&row(TransferOutcome::Accepted(transfer)), hex);
+    }
+    let of = Id::Text("t".into());
+    let amount = Some(leg().amount);
+    let asked = [
+        (
+            Movement::Reversal { of: of.clone(), amount },
+            entry,
+            "4cac021103017431d90101680201747d010302020165",
+        ),
+        (Movement::Reversal { of, amount: None }, Link::Next, "ccac021103017431d90101680201740301"),
+    ];
+    for (movement, link, hex) in asked {
+        let transfer = Transfer { movement, link, ..transfer(Id::Text("t1".into())) };
+        let rejection = Rejection::new(Code::HoldNotOpen, "h");
+        golden(&row(TransferOutcome::Refused(transfer, rejection)), hex);
+    }
 }
 
 #[test]
@@ -235,9 +297,9 @@ fn keys() {
     assert_eq!(key::read_history(&history), Some((account, asset, PLACE)));
     let transfer = key::transfer(LedgerHandle(1), &Id::Text("t1".into()));
     assert_eq!(hex(&transfer), "00000001017431");
-    let hold = key::hold(LedgerHandle(1), &Id::Text("t1".into()), PLACE);
+    let hold = key::change(LedgerHandle(1), &Id::Text("t1".into()), PLACE);
     assert_eq!(hex(&hold), "0000000101743100fffffffffffffed3ffffffee");
-    assert_eq!(key::read_hold_place(&hold), Some(PLACE));
+    assert_eq!(key::read_change_place(&hold), Some(PLACE));
     assert_eq!(hex(&key::named(LedgerHandle(1), "a:b")), "00000001613a62");
     assert_eq!(hex(&key::asset_code(LedgerHandle(1), asset)), "0000000100000003");
     assert_eq!(hex(&key::time(1)), "fffffffffffffffe");

@@ -2,7 +2,7 @@
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AssetCode, AssetHandle, Capture, Code, Decimal,
-    Effect, Id, Leg, Movement, Rejection, Timestamp, Transfer, TransferKind,
+    Effect, Id, Leg, Link, Movement, Rejection, Reversal, Timestamp, Transfer, TransferKind,
 };
 
 use super::{
@@ -46,8 +46,7 @@ impl Row for TransferRow {
 fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
     let open_amount = match &t.effect {
         Effect::Post | Effect::Hold { .. } => t.up_to.is_some(),
-        Effect::Capture(capture) => capture.rest,
-        Effect::Void { .. } => false,
+        Effect::Capture(_) | Effect::Void { .. } | Effect::Reversal(_) => t.effect.is_rest(),
     };
     let kind = kind_bits(t.effect.kind().number());
     let open_amount = flag(open_amount, OPEN_AMOUNT);
@@ -70,8 +69,13 @@ fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
             put_number(out, capture.remaining);
         }
         Effect::Void { hold } => put_id(out, hold),
+        Effect::Reversal(reversal) => {
+            put_id(out, &reversal.of);
+            put_number(out, reversal.remaining);
+        }
     }
     put_optional(out, &t.reference, t.effective_at);
+    put_link(out, &t.link);
 }
 
 fn expires_at(source: &mut Source<'_>, flags: u8) -> Option<Option<Timestamp>> {
@@ -99,6 +103,10 @@ fn decode_accepted(
             Effect::Capture(Box::new(Capture { hold, rest: open_amount, remaining }))
         }
         TransferKind::Void => Effect::Void { hold: Box::new(source.id()?) },
+        TransferKind::Reversal => {
+            let (of, remaining) = (source.id()?, source.number()?);
+            Effect::Reversal(Box::new(Reversal { of, rest: open_amount, remaining }))
+        }
     };
     let (reference, effective_at) = optional(source, flags)?;
     Some(AcceptedTransfer {
@@ -111,12 +119,16 @@ fn decode_accepted(
         up_to,
         reference,
         effective_at,
+        link: link(source)?,
     })
 }
 
 fn encode_refused(place: Place, t: &Transfer, rejection: &Rejection, out: &mut Vec<u8>) {
     let movement = &t.movement;
-    let all = matches!(movement, Movement::Capture { amount: None, .. });
+    let all = matches!(
+        movement,
+        Movement::Capture { amount: None, .. } | Movement::Reversal { amount: None, .. }
+    );
     let open_amount = flag(all || movement.leg().is_some_and(|leg| leg.up_to), OPEN_AMOUNT);
     let expires = flag(movement.expires_at().is_some(), EXPIRES);
     let kind = kind_bits(movement.kind().number());
@@ -130,7 +142,7 @@ fn encode_refused(place: Place, t: &Transfer, rejection: &Rejection, out: &mut V
         put_text(out, leg.credit_account.as_str());
         put_text(out, leg.asset.as_str());
     }
-    movement.hold().iter().for_each(|hold| put_id(out, hold));
+    movement.hold().or(movement.reverses()).iter().for_each(|of| put_id(out, of));
     if let Some(amount) = movement.amount() {
         let (mantissa, scale) = amount.parts();
         put_number(out, mantissa);
@@ -138,6 +150,7 @@ fn encode_refused(place: Place, t: &Transfer, rejection: &Rejection, out: &mut V
     }
     movement.expires_at().iter().for_each(|at| put_signed(out, *at));
     put_optional(out, &t.reference, t.effective_at);
+    put_link(out, &t.link);
 }
 
 fn decode_asked(
@@ -170,7 +183,38 @@ fn decode_asked(
             Movement::Capture { hold, amount }
         }
         TransferKind::Void => Movement::Void { hold: source.id()? },
+        TransferKind::Reversal => {
+            let of = source.id()?;
+            let amount = if open_amount { None } else { Some(amount(source)?) };
+            Movement::Reversal { of, amount }
+        }
     };
     let (reference, effective_at) = optional(source, flags)?;
-    Some(Transfer { id, movement, reference, effective_at })
+    Some(Transfer { id, movement, reference, effective_at, link: link(source)? })
+}
+
+// Behind all else, and nothing of a transfer that stands alone.
+const NEXT: u8 = 1;
+const ENTRY: u8 = 2;
+
+fn put_link(out: &mut Vec<u8>, link: &Link) {
+    match link {
+        Link::Alone => {}
+        Link::Next => out.push(NEXT),
+        Link::Entry(entry) => {
+            out.push(ENTRY);
+            put_id(out, entry);
+        }
+    }
+}
+
+fn link(source: &mut Source<'_>) -> Option<Link> {
+    if source.is_empty() {
+        return Some(Link::Alone);
+    }
+    match source.byte()? {
+        NEXT => Some(Link::Next),
+        ENTRY => Some(Link::Entry(Box::new(source.id()?))),
+        _ => None,
+    }
 }

@@ -55,6 +55,18 @@ pub(super) fn check_at(
         let found = row.map(|r| (r.place, matches!(r.outcome, TransferOutcome::Accepted(_))));
         assert_eq!(found, truth.transfers.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
     }
+    for (ledger, id) in last.reversals.keys() {
+        let rows = reader.reversals(at, ledger_domain::LedgerHandle(*ledger), id, usize::MAX)?;
+        let newest = rows.first().map(|(place, row)| (*place, row.remaining));
+        let ids = rows.into_iter().map(|(_, row)| row.reversal).collect();
+        let found = newest.map(|(place, remaining)| (place, remaining, ids));
+        assert_eq!(found, truth.reversals.get(&(*ledger, id.clone())).cloned(), "{id} {at:?}");
+    }
+    for (ledger, id) in last.journal.keys() {
+        let row = reader.journal_entry(at, ledger_domain::LedgerHandle(*ledger), id)?;
+        let found = row.map(|row| row.transfers);
+        assert_eq!(found, truth.journal.get(&(*ledger, id.clone())).cloned(), "{id} {at:?}");
+    }
     for (ledger, id) in last.holds.keys() {
         let row = reader.hold(at, ledger_domain::LedgerHandle(*ledger), id)?;
         let found = row.map(|(place, row)| (place, row.status, row.remaining, row.released));

@@ -115,6 +115,7 @@ fn transfer_of(amount: u128) -> Event {
         amount,
         reference: "".into(),
         effective_at: None,
+        link: Link::Alone,
     };
     let ledger = ledger_domain::LedgerHandle(0);
     let batch = ledger_domain::TransferBatch { ledger, accepted: vec![posted], refused: vec![] };

@@ -1,9 +1,12 @@
 //! Commands at random, of few names, so that many of them meet.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use fastrand::Rng;
 use ledger_domain::{
     AccountChange, AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody,
-    Decimal, Id, LedgerName, Leg, Movement, Timestamp, Transfer,
+    Decimal, Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Original, Posted, Seen,
+    State, Timestamp, Transfer,
 };
 
 use super::pick;
@@ -28,9 +31,13 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
                 .unwrap(),
         },
         _ => CommandBody::PostTransfers {
-            transfers: (0..rng.usize(1..6))
-                .map(|_| random_transfer(rng, ids, now, account, asset))
-                .collect(),
+            transfers: {
+                let count = rng.usize(1..6);
+                let transfers = (0..count).map(|_| random_transfer(rng, ids, now, account, asset));
+                let mut transfers: Vec<_> = transfers.collect();
+                link(rng, &mut transfers);
+                transfers
+            },
         },
     };
     Command { ledger, request_id: None, body }
@@ -64,6 +71,10 @@ fn random_transfer(
             Movement::Capture { hold: earlier, amount }
         }
         5 => Movement::Void { hold: earlier },
+        6..8 => {
+            let amount = rng.bool().then(|| Decimal::parse(&rng.u32(1..900).to_string()).unwrap());
+            Movement::Reversal { of: earlier, amount }
+        }
         _ => Movement::Post(leg),
     };
     Transfer {
@@ -71,6 +82,59 @@ fn random_transfer(
         movement,
         reference: if rng.bool() { "rent".into() } else { "".into() },
         effective_at: rng.bool().then(|| rng.i64(-5..5)),
+        link: Link::Alone,
+    }
+}
+
+/// Makes one group of some, or two journal entries of all.
+fn link(rng: &mut Rng, transfers: &mut [Transfer]) {
+    let at = rng.usize(0..transfers.len());
+    match rng.u32(..4) {
+        0 => transfers[..at].iter_mut().for_each(|transfer| transfer.link = Link::Next),
+        1 => {
+            let number = rng.u32(..40);
+            for (place, transfer) in transfers.iter_mut().enumerate() {
+                let entry = Id::Text(format!("e{number}-{}", place < at).into());
+                transfer.link = Link::Entry(Box::new(entry));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What a writer would know of earlier commands.
+#[derive(Default)]
+pub(super) struct Past {
+    originals: BTreeMap<(LedgerHandle, Id), Original>,
+    entries: BTreeSet<(LedgerHandle, Id)>,
+}
+
+impl Past {
+    pub(super) fn look_up(&self, state: &State, command: &Command) -> Vec<Seen> {
+        let CommandBody::PostTransfers { transfers } = &command.body else { return Vec::new() };
+        let Some(ledger) = state.ledger_by_name(&command.ledger) else { return Vec::new() };
+        let seen = transfers.iter().map(|transfer| {
+            let entry = transfer.link.entry().map(|entry| (ledger, entry.clone()));
+            if entry.is_some_and(|entry| self.entries.contains(&entry)) {
+                return Seen::EntryTaken;
+            }
+            let Some(of) = transfer.movement.reverses() else { return Seen::New };
+            let original = self.originals.get(&(ledger, of.clone()));
+            Seen::NewReversal(original.copied().unwrap_or(Original::Unknown))
+        });
+        seen.collect()
+    }
+
+    pub(super) fn remember(&mut self, event: &Event) {
+        let Event::TransferBatch(batch) = event else { return };
+        for accepted in &batch.accepted {
+            let original = Original::of(accepted);
+            self.originals.insert((batch.ledger, accepted.id.clone()), original);
+            self.entries.extend(accepted.link.entry().map(|entry| (batch.ledger, entry.clone())));
+            if let Some((of, posted)) = Posted::left_by(accepted) {
+                self.originals.insert((batch.ledger, of.clone()), Original::Posted(posted));
+            }
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use ledger_domain::limits::BATCH_TRANSFERS_MAX;
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AssetCode, AssetHandle, Capture, Decimal, Effect,
-    Id, LedgerHandle, Leg, Movement, RefusedTransfer, Transfer, TransferBatch, TransferKind,
+    Id, LedgerHandle, Leg, Link, Movement, RefusedTransfer, Reversal, Transfer, TransferBatch,
+    TransferKind,
 };
 
 use super::{DecodeError, hold_from_wire, id_from_wire, id_to_wire, rejection_from_wire};
@@ -51,8 +52,28 @@ pub(super) fn to_wire(batch: &TransferBatch) -> wire::TransferBatch {
             out.up_to_high.push(high);
         }
         push_effect(at, &transfer.effect, &mut out);
+        push_link(at, &transfer.link, accepted, &mut out);
     }
     out
+}
+
+/// Standing alone is said by nothing; an entry by its first row.
+fn push_link(at: u32, link: &Link, accepted: &[AcceptedTransfer], out: &mut wire::TransferBatch) {
+    match link {
+        Link::Alone => {}
+        Link::Next => out.linked_rows.push(at),
+        Link::Entry(entry) => {
+            let first = usize::try_from(at).unwrap_or(usize::MAX);
+            let joins = |other: &&AcceptedTransfer| other.link == *link;
+            if first > 0 && accepted.get(first - 1).as_ref().is_some_and(joins) {
+                return;
+            }
+            let length = accepted.iter().skip(first).take_while(joins).count();
+            out.entry_rows.push(at);
+            out.entry_lengths.push(u32::try_from(length).unwrap_or(u32::MAX));
+            out.entry_ids.push(id_to_wire(entry));
+        }
+    }
 }
 
 /// A post is what is said by nothing.
@@ -67,18 +88,27 @@ fn push_effect(at: u32, effect: &Effect, out: &mut wire::TransferBatch) {
         }
         Effect::Capture(capture) => {
             let Capture { hold, rest, remaining } = &**capture;
-            let (high, low) = split(*remaining);
             out.hold_ids.push(id_to_wire(hold));
-            out.remaining_low.push(low);
-            out.remaining_high.push(high);
-            if *rest {
-                out.rest_rows.push(at);
-            }
+            push_remaining(at, *rest, *remaining, out);
+        }
+        Effect::Reversal(reversal) => {
+            let Reversal { of, rest, remaining } = &**reversal;
+            out.reversed_ids.push(id_to_wire(of));
+            push_remaining(at, *rest, *remaining, out);
         }
         Effect::Void { hold } => out.hold_ids.push(id_to_wire(hold)),
     }
     out.kind_rows.push(at);
     out.kinds.push(effect.kind().number().into());
+}
+
+fn push_remaining(at: u32, rest: bool, remaining: u128, out: &mut wire::TransferBatch) {
+    let (high, low) = split(remaining);
+    out.remaining_low.push(low);
+    out.remaining_high.push(high);
+    if rest {
+        out.rest_rows.push(at);
+    }
 }
 
 pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, DecodeError> {
@@ -111,10 +141,13 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
     let mut effects = Effects {
         kinds: Sparse::new(batch.kind_rows, batch.kinds, "kinds")?,
         holds: batch.hold_ids.into(),
+        reversed: batch.reversed_ids.into(),
         remaining: joined(batch.remaining_low, batch.remaining_high)?.into(),
-        rests: rests(batch.rest_rows)?,
+        rests: flags(batch.rest_rows, "rest_rows")?,
         expire: Sparse::new(batch.expire_time_rows, batch.expire_times, "expire_times")?,
     };
+    let mut links =
+        Links::new(batch.linked_rows, batch.entry_rows, batch.entry_lengths, batch.entry_ids)?;
     let (uuids, rest) = batch.uuids.as_chunks::<16>();
     let mut uuids = uuids.iter();
 
@@ -134,11 +167,12 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
             up_to: up_to.take(at).map(Box::new),
             reference: references.take(at).unwrap_or_default().into(),
             effective_at: effective.take(at),
+            link: links.take(at)?,
         });
     }
     let left_over = uuids.next().is_some() || !rest.is_empty() || !effects.is_empty();
     let sparse = !texts.is_empty() || !references.is_empty() || !effective.is_empty();
-    if left_over || sparse || !up_to.is_empty() {
+    if left_over || sparse || !up_to.is_empty() || !links.is_empty() {
         return Err(DecodeError::new("a column has more values than rows"));
     }
     Ok(TransferBatch { ledger: LedgerHandle(batch.ledger), accepted, refused })
@@ -148,6 +182,7 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
 struct Effects {
     kinds: Sparse<i32>,
     holds: VecDeque<wire::Id>,
+    reversed: VecDeque<wire::Id>,
     remaining: VecDeque<u128>,
     rests: Sparse<()>,
     expire: Sparse<i64>,
@@ -161,27 +196,86 @@ impl Effects {
             TransferKind::Hold => Effect::Hold { expires_at: self.expire.take(at) },
             TransferKind::Capture => {
                 let hold = hold_from_wire(self.holds.pop_front())?;
-                let remaining = self.remaining.pop_front();
-                let remaining = remaining.ok_or_else(|| DecodeError::new("remaining"))?;
-                let rest = self.rests.take(at).is_some();
+                let (rest, remaining) = self.remaining(at)?;
                 Effect::Capture(Box::new(Capture { hold, rest, remaining }))
             }
             TransferKind::Void => {
                 Effect::Void { hold: Box::new(hold_from_wire(self.holds.pop_front())?) }
             }
+            TransferKind::Reversal => {
+                let of = reversed_from_wire(self.reversed.pop_front())?;
+                let (rest, remaining) = self.remaining(at)?;
+                Effect::Reversal(Box::new(Reversal { of, rest, remaining }))
+            }
         })
     }
 
+    fn remaining(&mut self, at: u32) -> Result<(bool, u128), DecodeError> {
+        let remaining = self.remaining.pop_front();
+        let remaining = remaining.ok_or_else(|| DecodeError::new("remaining"))?;
+        Ok((self.rests.take(at).is_some(), remaining))
+    }
+
     fn is_empty(&self) -> bool {
-        let Effects { kinds, holds, remaining, rests, expire } = self;
+        let Effects { kinds, holds, reversed, remaining, rests, expire } = self;
         let sparse = kinds.is_empty() && rests.is_empty() && expire.is_empty();
-        sparse && holds.is_empty() && remaining.is_empty()
+        sparse && holds.is_empty() && reversed.is_empty() && remaining.is_empty()
     }
 }
 
-fn rests(rows: Vec<u32>) -> Result<Sparse<()>, DecodeError> {
+/// The columns that say with which others a row was accepted.
+struct Links {
+    linked: Sparse<()>,
+    entries: Sparse<(u32, wire::Id)>,
+    /// The entry that goes on, and how many rows of it are to come.
+    open: Option<(Box<Id>, u32)>,
+}
+
+impl Links {
+    fn new(
+        linked: Vec<u32>,
+        at: Vec<u32>,
+        lengths: Vec<u32>,
+        ids: Vec<wire::Id>,
+    ) -> Result<Self, DecodeError> {
+        if lengths.len() != ids.len() {
+            return Err(DecodeError::new("entry_lengths"));
+        }
+        let entries = lengths.into_iter().zip(ids).collect();
+        let entries = Sparse::new(at, entries, "entry_ids")?;
+        Ok(Links { linked: flags(linked, "linked_rows")?, entries, open: None })
+    }
+
+    fn take(&mut self, at: u32) -> Result<Link, DecodeError> {
+        if let Some((length, id)) = self.entries.take(at) {
+            if self.open.is_some() || length == 0 {
+                return Err(DecodeError::new("entries have rows of their own"));
+            }
+            self.open = Some((Box::new(id_from_wire(id)?), length));
+        }
+        let linked = self.linked.take(at).is_some();
+        match self.open.take() {
+            Some(_) if linked => Err(DecodeError::new("a row is linked or of an entry")),
+            Some((id, rows)) => {
+                self.open = rows.checked_sub(2).map(|more| (id.clone(), more + 1));
+                Ok(Link::Entry(id))
+            }
+            None => Ok(if linked { Link::Next } else { Link::Alone }),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.linked.is_empty() && self.entries.is_empty() && self.open.is_none()
+    }
+}
+
+fn flags(rows: Vec<u32>, name: &str) -> Result<Sparse<()>, DecodeError> {
     let values = vec![(); rows.len()];
-    Sparse::new(rows, values, "rest_rows")
+    Sparse::new(rows, values, name)
+}
+
+fn reversed_from_wire(id: Option<wire::Id>) -> Result<Id, DecodeError> {
+    id_from_wire(id.ok_or_else(|| DecodeError::new("a reversal of nothing"))?)
 }
 
 fn kind_from_wire(number: i32) -> Result<TransferKind, DecodeError> {
@@ -268,7 +362,7 @@ impl<T> Sparse<T> {
 
 fn refused_to_wire(refused: &RefusedTransfer) -> wire::RefusedTransfer {
     let RefusedTransfer { row, transfer, rejection } = refused;
-    let Transfer { id, movement, reference, effective_at } = transfer;
+    let Transfer { id, movement, reference, effective_at, link } = transfer;
     let mut out = wire::RefusedTransfer {
         row: *row,
         code: rejection.code.number(),
@@ -279,6 +373,9 @@ fn refused_to_wire(refused: &RefusedTransfer) -> wire::RefusedTransfer {
         effective_time: *effective_at,
         hold_id: movement.hold().map(id_to_wire),
         expire_time: movement.expires_at(),
+        reversed_id: movement.reverses().map(id_to_wire),
+        linked: *link == Link::Next,
+        entry_id: link.entry().map(id_to_wire),
         ..Default::default()
     };
     if movement.kind() != TransferKind::Post {
@@ -310,18 +407,27 @@ fn refused_from_wire(refused: &wire::RefusedTransfer) -> Result<RefusedTransfer,
             up_to: refused.up_to,
         })
     };
+    let part = || (!refused.amount.is_empty()).then(amount).transpose();
     let hold = || hold_from_wire(refused.hold_id.clone());
     let movement = match kind {
         TransferKind::Post => Movement::Post(leg()?),
         TransferKind::Hold => Movement::Hold { leg: leg()?, expires_at: refused.expire_time },
-        TransferKind::Capture => {
-            let all = refused.amount.is_empty();
-            Movement::Capture { hold: hold()?, amount: (!all).then(amount).transpose()? }
-        }
+        TransferKind::Capture => Movement::Capture { hold: hold()?, amount: part()? },
         TransferKind::Void => Movement::Void { hold: hold()? },
+        TransferKind::Reversal => {
+            let of = reversed_from_wire(refused.reversed_id.clone())?;
+            Movement::Reversal { of, amount: part()? }
+        }
+    };
+    let link = match (refused.linked, refused.entry_id.clone()) {
+        (false, None) => Link::Alone,
+        (true, None) => Link::Next,
+        (false, Some(entry)) => Link::Entry(Box::new(id_from_wire(entry)?)),
+        (true, Some(_)) => return Err(DecodeError::new("a row is linked or of an entry")),
     };
     let rejection = rejection_from_wire(refused.code, &refused.subject)?;
     let reference = refused.reference.as_str().into();
-    let transfer = Transfer { id, movement, reference, effective_at: refused.effective_time };
+    let effective_at = refused.effective_time;
+    let transfer = Transfer { id, movement, reference, effective_at, link };
     Ok(RefusedTransfer { row: refused.row, transfer, rejection })
 }

@@ -1,8 +1,8 @@
 //! What is written is read back, damaged bytes are refused, and the bytes never change unseen.
 
 use ledger_domain::{
-    AcceptedTransfer, AccountStatus, Capture, Decimal, Effect, Leg, Movement, RefusedTransfer,
-    Transfer, TransferBatch,
+    AcceptedTransfer, AccountStatus, Capture, Decimal, Effect, Leg, Link, Movement,
+    RefusedTransfer, Reversal, Transfer, TransferBatch,
 };
 
 use super::*;
@@ -18,6 +18,7 @@ fn posted(n: u64, id: Id) -> AcceptedTransfer {
         amount: u128::from(n) * 100 + 1,
         reference: "".into(),
         effective_at: None,
+        link: Link::Alone,
     }
 }
 
@@ -43,6 +44,7 @@ fn refused(row: u32) -> RefusedTransfer {
             movement: Movement::Post(leg()),
             reference: "why".into(),
             effective_at: Some(-5),
+            link: Link::Alone,
         },
         rejection: Rejection::new(Code::UnknownDebitAccount, "nobody"),
     }
@@ -100,6 +102,45 @@ fn held_batch() -> TransferBatch {
     }
 }
 
+/// Groups and journal entries of every length, reversals, and what of them was refused.
+fn grouped_batch() -> TransferBatch {
+    let entry = |text: &str| Link::Entry(Box::new(Id::Text(text.into())));
+    let back =
+        |of: Id, rest, remaining| Effect::Reversal(Box::new(Reversal { of, rest, remaining }));
+    let rows = [
+        (Effect::Post, Link::Next),
+        (Effect::Post, Link::Next),
+        (back(uuid(90), true, 0), Link::Alone),
+        (Effect::Post, entry("e-1")),
+        (Effect::Hold { expires_at: None }, entry("e-2")),
+        (back(Id::Text("t".into()), false, 1 << 70), entry("e-2")),
+        (Effect::Post, entry("e-2")),
+        (Effect::Post, Link::Alone),
+        (Effect::Post, Link::Entry(Box::new(uuid(91)))),
+        (Effect::Post, Link::Entry(Box::new(uuid(91)))),
+    ];
+    let accepted = (1u8..).zip(rows).map(|(n, (effect, link))| AcceptedTransfer {
+        effect,
+        link,
+        ..posted(u64::from(n), uuid(n))
+    });
+    let amount = Some(Decimal::parse("0.5").unwrap());
+    let asked = [
+        (Movement::Reversal { of: uuid(92), amount }, Link::Alone),
+        (Movement::Reversal { of: uuid(92), amount: None }, Link::Next),
+        (Movement::Post(leg()), entry("e-9")),
+    ];
+    let refused = (10u32..).zip(asked).map(|(row, (movement, link))| {
+        let transfer = Transfer { movement, link, ..refused(row).transfer };
+        RefusedTransfer { transfer, ..refused(row) }
+    });
+    TransferBatch {
+        ledger: LedgerHandle(2),
+        accepted: accepted.collect(),
+        refused: refused.collect(),
+    }
+}
+
 fn logged(events: Vec<Event>) -> LoggedCommand {
     LoggedCommand {
         request_id: Some(uuid(9)),
@@ -138,6 +179,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
         ),
         ("transfer_batch_mixed", Event::TransferBatch(mixed_batch())),
         ("transfer_batch_held", Event::TransferBatch(held_batch())),
+        ("transfer_batch_grouped", Event::TransferBatch(grouped_batch())),
         (
             "hold_expired",
             Event::HoldExpired {
@@ -198,7 +240,7 @@ fn the_bytes_are_those_of_the_golden_files() {
 
 #[test]
 fn damaged_columns_are_refused_and_never_panic() {
-    for batch in [mixed_batch(), held_batch()] {
+    for batch in [mixed_batch(), held_batch(), grouped_batch()] {
         let good = encode(&logged(vec![Event::TransferBatch(batch)]));
         for at in 0..good.len() {
             for bit in 0..8 {
@@ -222,6 +264,24 @@ fn damaged_columns_are_refused_and_never_panic() {
         let mut wire = batch::to_wire(&held_batch());
         spoil(&mut wire);
         assert!(batch::from_wire(wire).is_err(), "{number}");
+    }
+    let spoilt: [fn(&mut wire::TransferBatch); 11] = [
+        |wire| drop(wire.reversed_ids.pop()),
+        |wire| wire.reversed_ids.extend(wire.reversed_ids.clone()),
+        |wire| wire.linked_rows.push(90),
+        |wire| wire.linked_rows.push(4),
+        |wire| wire.entry_lengths[0] = 0,
+        |wire| wire.entry_lengths[0] = 2,
+        |wire| wire.entry_lengths[2] = 3,
+        |wire| wire.entry_rows[2] = 6,
+        |wire| wire.entry_rows.reverse(),
+        |wire| drop(wire.entry_ids.pop()),
+        |wire| wire.refused[1].entry_id = wire.refused[2].entry_id.clone(),
+    ];
+    for (number, spoil) in spoilt.into_iter().enumerate() {
+        let mut wire = batch::to_wire(&grouped_batch());
+        spoil(&mut wire);
+        assert!(batch::from_wire(wire).is_err(), "group {number}");
     }
     let mut wire = batch::to_wire(&mixed_batch());
     wire.debit_accounts.pop();

@@ -46,7 +46,7 @@ fn a_malformed_transfer_is_refused_by_its_code() {
     check(Code::ZeroAmount, |t| t.amount = "0.00".into());
     check(Code::SameAccount, |t| t.credit_account = "a".into());
     check(Code::TooLong, |t| t.reference = "x".repeat(257));
-    check(Code::Malformed, |t| t.kind = 5);
+    check(Code::Malformed, |t| t.kind = 6);
     check(Code::Malformed, |t| t.kind = -1);
     check(Code::Malformed, |t| t.asked_amount = "1".into());
     let forever = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
@@ -72,6 +72,12 @@ fn of_kind(kind: Kind) -> v1::Transfer {
             kind: kind.into(),
             ..Default::default()
         },
+        Kind::Reversal => v1::Transfer {
+            transfer_id: "t-1".into(),
+            reversed_id: "t-0".into(),
+            kind: kind.into(),
+            ..Default::default()
+        },
     }
 }
 
@@ -83,16 +89,18 @@ fn a_kind_is_asked_for_with_its_own_fields() {
         transfer(&wire).err().map(|rejection| rejection.to_string()).unwrap_or_default()
     };
     type Set = fn(&mut v1::Transfer);
-    let fields: [(&str, Set, &[Kind]); 7] = [
+    let part = &[Kind::Post, Kind::Hold, Kind::Capture, Kind::Reversal];
+    let fields: [(&str, Set, &[Kind]); 8] = [
         ("debit_account", |t| t.debit_account = "a".into(), &[Kind::Post, Kind::Hold]),
         ("credit_account", |t| t.credit_account = "b".into(), &[Kind::Post, Kind::Hold]),
         ("asset", |t| t.asset = "USD".into(), &[Kind::Post, Kind::Hold]),
-        ("amount", |t| t.amount = "1".into(), &[Kind::Post, Kind::Hold, Kind::Capture]),
+        ("amount", |t| t.amount = "1".into(), part),
+        ("reversed_id", |t| t.reversed_id = "t-2".into(), &[Kind::Reversal]),
         ("hold_id", |t| t.hold_id = "h-2".into(), &[Kind::Capture, Kind::Void]),
         ("expire_time", |t| t.expire_time = Some(Default::default()), &[Kind::Hold]),
         ("up_to", |t| t.up_to = true, &[Kind::Post, Kind::Hold]),
     ];
-    for kind in [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void] {
+    for kind in [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void, Kind::Reversal] {
         assert_eq!(refused(kind, |_| {}), "", "{kind:?}");
         for (field, set, kinds) in fields {
             let said = refused(kind, set);
@@ -104,6 +112,11 @@ fn a_kind_is_asked_for_with_its_own_fields() {
     assert!(refused(Kind::Capture, |t| t.hold_id.clear()).starts_with("MALFORMED: hold_id"));
     assert!(refused(Kind::Capture, |t| t.amount = "0".into()).starts_with("ZERO_AMOUNT"));
     assert!(refused(Kind::Void, |t| t.hold_id = "~h".into()).starts_with("MALFORMED: hold_id"));
+    let no_original = refused(Kind::Reversal, |t| t.reversed_id.clear());
+    assert!(no_original.starts_with("MALFORMED: reversed_id"));
+    assert!(refused(Kind::Post, |t| t.entry_id = "~e".into()).starts_with("MALFORMED: entry_id"));
+    let both = refused(Kind::Post, |t| (t.entry_id, t.linked) = ("e".into(), true));
+    assert!(both.starts_with("MALFORMED: linked"), "{both}");
 }
 
 #[test]
@@ -115,8 +128,11 @@ fn what_is_asked_for_is_written_as_it_was_read() {
         ..of_kind(Kind::Hold)
     };
     let part = v1::Transfer { amount: "1.5".into(), ..of_kind(Kind::Capture) };
-    let kinds = [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void].map(of_kind);
-    for wire in kinds.into_iter().chain([expiring, part]) {
+    let back = v1::Transfer { amount: "1.5".into(), ..of_kind(Kind::Reversal) };
+    let linked = transfer_with(|t| t.linked = true);
+    let of_entry = transfer_with(|t| t.entry_id = "e-1".into());
+    let kinds = [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void, Kind::Reversal].map(of_kind);
+    for wire in kinds.into_iter().chain([expiring, part, back, linked, of_entry]) {
         let read = transfer(&wire).unwrap();
         assert_eq!(transfer(&crate::answer::asked(&read, None)).as_ref(), Ok(&read));
     }
@@ -128,6 +144,76 @@ fn a_batch_holds_1_to_8190_transfers() {
     let many = |count: usize| vec![transfer_with(|_| {}); count];
     assert!(batch_of(many(BATCH_TRANSFERS_MAX)).is_ok());
     assert_eq!(batch_of(many(BATCH_TRANSFERS_MAX + 1)).unwrap_err().code, Code::BatchSize);
+}
+
+/// Outcomes of a batch in which `+` is linked, `-` alone, `!` malformed and a letter an entry: for each `ok`
+/// or what its refusal says.
+fn shapes(batch: &str) -> String {
+    let transfers = batch.split_whitespace().enumerate().map(|(place, word)| {
+        let mut wire = transfer_with(|t| t.transfer_id = format!("t-{place}"));
+        for letter in word.chars() {
+            match letter {
+                '+' => wire.linked = true,
+                '!' => wire.amount = "0".into(),
+                '-' => {}
+                entry => wire.entry_id = entry.to_string(),
+            }
+        }
+        wire
+    });
+    let transfers: Vec<_> = transfers.collect();
+    let count = transfers.len();
+    let Batch { command, malformed } = batch_of(transfers).unwrap();
+    let CommandBody::PostTransfers { transfers } = command.body else { panic!("a batch") };
+    assert_eq!(transfers.len() + malformed.len(), count);
+    let refused: std::collections::BTreeMap<_, _> = malformed.into_iter().collect();
+    let said = (0..count).map(|place| match refused.get(&place) {
+        None => "ok".to_owned(),
+        Some(Rejection { code: Code::LinkedFailed, subject }) => format!("with {subject}"),
+        Some(Rejection { code: Code::Malformed, subject }) => {
+            subject.split(' ').next().unwrap_or_default().to_owned()
+        }
+        Some(rejection) => rejection.code.name().to_owned(),
+    });
+    said.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_malformed_transfer_keeps_its_group_from_being_decided() {
+    for (batch, expected) in [
+        ("- + - -", "ok, ok, ok, ok"),
+        ("- + ! -", "ok, with t-2, ZERO_AMOUNT, ok"),
+        ("+! + - -", "ZERO_AMOUNT, with t-0, with t-0, ok"),
+        ("a a! b b", "with t-1, ZERO_AMOUNT, ok, ok"),
+        ("- +", "ok, linked"),
+        ("+ + +", "with t-2, with t-2, linked"),
+        ("+ a a -", "with t-1, linked, with t-1, ok"),
+        ("a +a", "ok, linked"),
+        ("a - a", "entry_id, ok, entry_id"),
+        ("a a b a", "entry_id, with t-0, ok, entry_id"),
+        ("+ a - a", "with t-1, linked, ok, entry_id"),
+    ] {
+        assert_eq!(shapes(batch), expected, "{batch}");
+    }
+}
+
+#[test]
+fn an_entry_has_at_most_1000_transfers() {
+    assert_eq!(shapes(&"a ".repeat(1_000)).matches("ok").count(), 1_000);
+    let too_many = shapes(&"a ".repeat(1_001));
+    assert!(too_many.starts_with("BATCH_SIZE, with t-0"), "{too_many}");
+}
+
+#[test]
+fn a_transfer_by_itself_is_linked_with_nothing() {
+    let post = |transfer| {
+        let parent = "ledgers/bank".to_owned();
+        let transfer = Some(transfer);
+        post_transfer(&v1::PostTransferRequest { parent, transfer, ..Default::default() })
+    };
+    let rejection = post(transfer_with(|t| t.linked = true)).unwrap_err();
+    assert!(rejection.to_string().starts_with("MALFORMED: linked"), "{rejection}");
+    assert!(post(transfer_with(|t| t.entry_id = "e-1".into())).is_ok(), "an entry of one");
 }
 
 #[test]
