@@ -122,8 +122,10 @@ impl Workload {
             _ => rng.usize(8..60),
         };
         let mut transfers: Vec<Transfer> = Vec::new();
+        let bound = count > 1 && rng.u32(0..3) == 0;
         for row in 0..count {
             let transfer = match rng.u32(0..20) {
+                _ if bound && rng.u32(0..8) > 0 => self.sound(rng, row),
                 0 if !transfers.is_empty() => transfers[rng.usize(0..transfers.len())].clone(),
                 1 => self.past_transfer(rng),
                 2..6 => self.end_of_hold(rng, row, ledger),
@@ -137,7 +139,7 @@ impl Workload {
             }
             transfers.push(transfer);
         }
-        if count > 1 && rng.u32(0..4) == 0 {
+        if bound {
             self.bind(rng, &mut transfers);
         }
         Ask::Post { transfers }
@@ -175,6 +177,21 @@ impl Workload {
             _ => {}
         }
         transfer
+    }
+
+    /// A transfer that is seldom refused: most groups would fail otherwise.
+    fn sound(&self, rng: &mut Rng, row: usize) -> Transfer {
+        let mut sides = ["world", "cash"];
+        rng.shuffle(&mut sides);
+        Transfer {
+            id: format!("t-{}-{row}", self.made),
+            debit: sides[0].into(),
+            credit: sides[1].into(),
+            asset: "USD".into(),
+            amount: rng.u32(1..30).to_string(),
+            kind: if rng.u32(0..6) == 0 { HOLD } else { 0 },
+            ..Transfer::default()
+        }
     }
 
     /// Makes some of a batch's transfers stand or fall together, mostly well.

@@ -40,14 +40,32 @@ impl Caller<'_> {
     }
 }
 
-/// The examples of a page, in order: each a call, and why it is refused if it says so.
-fn examples(page: &str) -> Vec<(String, Option<String>)> {
+/// What an example says of its answer.
+enum Said {
+    Done,
+    /// The call fails, for this reason.
+    Refused(String),
+    /// The call does not fail, and holds refusals for these reasons.
+    Holds(String),
+}
+
+/// The examples of a page, in order: each a call, and what it says of its answer.
+fn examples(page: &str) -> Vec<(String, Said)> {
     let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let calls = blocks.flat_map(|block| block.trim().split("\n\n"));
+    let behind = |call: &str, word: &str| {
+        let (reason, call) = call.strip_prefix(word)?.split_once('\n')?;
+        Some((call.to_owned(), reason.to_owned()))
+    };
     calls
-        .map(|call| match call.strip_prefix("# refused: ").and_then(|it| it.split_once('\n')) {
-            Some((reason, call)) => (call.to_owned(), Some(reason.to_owned())),
-            None => (call.to_owned(), None),
+        .map(|call| {
+            if let Some((call, reason)) = behind(call, "# refused: ") {
+                (call, Said::Refused(reason))
+            } else if let Some((call, reasons)) = behind(call, "# in the answer: ") {
+                (call, Said::Holds(reasons))
+            } else {
+                (call.to_owned(), Said::Done)
+            }
         })
         .collect()
 }
@@ -59,7 +77,7 @@ fn the_page_of_commands_runs_as_it_is_written() {
     let examples = examples(&page.unwrap());
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path());
-    for (call, refused) in &examples {
+    for (call, expected) in &examples {
         let script = call.replace("localhost:7070", server.address());
         let script = script.replacen("grpcurl", &program, 1);
         let ran = Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -68,11 +86,16 @@ fn the_page_of_commands_runs_as_it_is_written() {
             String::from_utf8_lossy(&ran.stdout),
             String::from_utf8_lossy(&ran.stderr)
         );
-        assert_eq!(ran.status.success(), refused.is_none(), "{call}: {said}");
+        let fails = matches!(expected, Said::Refused(_));
+        assert_eq!(ran.status.success(), !fails, "{call}: {said}");
         let answer = if call.contains("QueryService") { "readAt" } else { "acknowledgement" };
-        assert!(said.contains(refused.as_deref().unwrap_or(answer)), "{call}: {said}");
-        let item_refused = said.contains("\"refusal\"");
-        assert!(refused.is_some() || !item_refused, "{call}: {said}");
+        let words = match expected {
+            Said::Done => answer,
+            Said::Refused(reasons) | Said::Holds(reasons) => reasons,
+        };
+        assert!(words.split(", ").all(|word| said.contains(word)), "{call}: {said}");
+        let is_done = matches!(expected, Said::Done);
+        assert!(!(is_done && said.contains("\"refusal\"")), "{call}: {said}");
     }
     let proto = include_str!("../../../proto/proto/ledger/v1/command.proto");
     for rpc in proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")) {

@@ -269,7 +269,7 @@ fn a_hold_expires_where_nobody_asks_for_anything() {
     let server = Server::start(&scratch.data());
     bank(&server);
     refused(&server, &leg("hold", &["--amount=1", "--expire-time=2020-01-01"]), "HOLD_EXPIRED", "");
-    let (deadline, flag) = expires_in(Duration::from_secs(2));
+    let (deadline, flag) = expires_in(Duration::from_secs(5));
     done(&server, &leg("hold", &["--id=h", "--amount=7", &flag]));
     done(&server, &about("capture", "h", &["--amount=2"]));
     let found = runtime().block_on(async {
@@ -314,7 +314,7 @@ fn holds_survive_a_kill_and_those_whose_time_is_over_expire_after_the_start() {
     let server = Server::start(&scratch.data());
     let part = about("capture", "h", &["--id=c", "--amount=2"]);
     let captured = done(&server, &part);
-    let (deadline, flag) = expires_in(Duration::from_secs(2));
+    let (deadline, flag) = expires_in(Duration::from_secs(5));
     done(&server, &leg("hold", &["--id=late", "--amount=1", &flag]));
     done(&server, &leg("hold", &["--id=later", "--amount=1", "--expire-time=2200-01-01"]));
     server.kill();

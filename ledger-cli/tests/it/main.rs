@@ -22,6 +22,7 @@ mod demos;
 mod errors;
 mod feed;
 mod full_disk;
+mod groups;
 mod grpcurl;
 mod holds;
 mod imports;
