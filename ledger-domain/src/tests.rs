@@ -387,6 +387,7 @@ fn fed(state: &State) -> Vec<u8> {
 
 mod batches;
 mod desk;
+mod group_properties;
 mod groups;
 mod holds;
 mod properties;

@@ -162,7 +162,7 @@ fn say(item: &ItemOutcome) -> String {
     }
 }
 
-fn parse(text: &str) -> Transfer {
+pub(super) fn parse(text: &str) -> Transfer {
     let words: Vec<&str> = text.split_whitespace().collect();
     let (words, link) = match words.as_slice() {
         [words @ .., "+"] => (words, Link::Next),
