@@ -21,6 +21,7 @@ mod broker;
 mod demos;
 mod errors;
 mod feed;
+mod forever;
 mod full_disk;
 mod groups;
 mod grpcurl;
