@@ -241,6 +241,13 @@ impl LedgerCommandService for Server {
         Err(Status::unimplemented(""))
     }
 
+    async fn set_account_rules(
+        &self,
+        _: Request<v1::SetAccountRulesRequest>,
+    ) -> Result<Response<v1::SetAccountRulesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn post_transfer(
         &self,
         request: Request<v1::PostTransferRequest>,
@@ -350,10 +357,15 @@ impl LedgerQueryService for Server {
         let handle = book.and_then(|book| book.account_by_name(&account));
         let found = handle.and_then(|handle| state.account(handle));
         let account = found.ok_or_else(|| Status::not_found("no such account"))?;
+        let rules = answer::account_rules(&account.rules, |asset| {
+            let asset = book.and_then(|book| book.asset(asset));
+            let asset = asset.ok_or_else(|| Status::internal("a limit of no asset"))?;
+            Ok::<_, Status>((asset.code.clone(), asset.scale))
+        })?;
         let account = v1::Account {
             name,
             r#type: answer::account_type(account.account_type).into(),
-            may_go_negative: account.rules.may_go_negative,
+            rules: Some(rules),
             status: answer::account_status(account.status).into(),
             ..Default::default()
         };

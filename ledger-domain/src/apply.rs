@@ -42,13 +42,16 @@ pub fn apply(state: &mut State, event: &Event) {
                 ledger: *ledger,
                 name: name.clone(),
                 account_type: *account_type,
-                rules: *rules,
+                rules: rules.clone(),
                 status: AccountStatus::Open,
                 balances: Vec::new(),
             });
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             account_mut(state, *ledger, *account).status = *status;
+        }
+        Event::AccountRulesChanged { ledger, account, rules } => {
+            account_mut(state, *ledger, *account).rules = rules.clone();
         }
         Event::TransferBatch(batch) => {
             for transfer in &batch.accepted {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Decimal;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::rules::AskedRules;
 
 /// Nanoseconds since the Unix epoch. `recorded_at` is never negative; effective times may be.
 pub type Timestamp = i64;
@@ -38,7 +39,14 @@ pub enum CommandBody {
         /// Its type, and so its normal side.
         account_type: AccountType,
         /// Its rules.
-        rules: AccountRules,
+        rules: AskedRules,
+    },
+    /// Gives an account of it other rules.
+    SetAccountRules {
+        /// Its name.
+        name: AccountName,
+        /// Its rules from now on, all of them.
+        rules: AskedRules,
     },
     /// Changes what may be done with an account of it.
     ChangeAccount {
@@ -103,13 +111,6 @@ impl AccountType {
             AccountType::Liability | AccountType::Equity | AccountType::Income => false,
         }
     }
-}
-
-/// What an account allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountRules {
-    /// Whether its balance may pass zero on its normal side.
-    pub may_go_negative: bool,
 }
 
 /// What may be done with an account.
@@ -385,7 +386,7 @@ impl Leg {
     }
 }
 
-fn write_amount(amount: Decimal, out: &mut Vec<u8>) {
+pub(crate) fn write_amount(amount: Decimal, out: &mut Vec<u8>) {
     let (mantissa, scale) = amount.parts();
     write_field(4, &mantissa.to_le_bytes(), out);
     write_field(5, &[scale], out);
@@ -411,11 +412,15 @@ impl Command {
                 write_field(4, &[*scale], out);
             }
             CommandBody::OpenAccount { name, account_type, rules } => {
-                let AccountRules { may_go_negative } = *rules;
                 write_field(2, &[3], out);
                 write_field(3, name.as_str().as_bytes(), out);
                 write_field(4, &[account_type.number()], out);
-                write_field(5, &[u8::from(may_go_negative)], out);
+                rules.write_content(out);
+            }
+            CommandBody::SetAccountRules { name, rules } => {
+                write_field(2, &[6], out);
+                write_field(3, name.as_str().as_bytes(), out);
+                rules.write_content(out);
             }
             CommandBody::ChangeAccount { name, change } => {
                 write_field(2, &[5], out);
@@ -438,7 +443,7 @@ impl Command {
     }
 }
 
-fn write_field(number: u8, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_field(number: u8, value: &[u8], out: &mut Vec<u8>) {
     // Limits keep every value far below 2^32 bytes.
     let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
     out.push(number);

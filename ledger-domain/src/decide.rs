@@ -6,6 +6,8 @@ mod create_ledger;
 mod due;
 mod open_account;
 mod post_transfers;
+mod rules;
+mod set_account_rules;
 
 use crate::command::{Command, CommandBody, Timestamp};
 use crate::event::Event;
@@ -115,10 +117,13 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
             create_asset::decide(state, &command.ledger, code, *scale)
         }
         CommandBody::OpenAccount { name, account_type, rules } => {
-            open_account::decide(state, &command.ledger, name, *account_type, *rules)
+            open_account::decide(state, &command.ledger, name, *account_type, rules)
         }
         CommandBody::ChangeAccount { name, change } => {
             change_account::decide(state, &command.ledger, name, *change)
+        }
+        CommandBody::SetAccountRules { name, rules } => {
+            set_account_rules::decide(state, &command.ledger, name, rules)
         }
         CommandBody::PostTransfers { transfers } => {
             match post_transfers::decide(state, &command.ledger, transfers, known, now) {

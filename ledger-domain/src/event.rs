@@ -1,8 +1,9 @@
 //! What happened: facts that `apply` cannot refuse.
 
-use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp, Transfer, TransferKind};
+use crate::command::{AccountStatus, AccountType, Timestamp, Transfer, TransferKind};
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rejection::Rejection;
+use crate::rules::AccountRules;
 use crate::state::{AccountHandle, AssetHandle, LedgerHandle, Step};
 
 /// One event of a command.
@@ -48,6 +49,15 @@ pub enum Event {
         /// Its status from now on.
         status: AccountStatus,
     },
+    /// An account has other rules.
+    AccountRulesChanged {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// The account.
+        account: AccountHandle,
+        /// Its rules from now on.
+        rules: AccountRules,
+    },
     /// A batch of transfers was decided.
     TransferBatch(TransferBatch),
     /// A hold was not captured in time: what was left of it was given back.
@@ -84,6 +94,7 @@ impl Event {
             | Event::AssetCreated { .. }
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
+            | Event::AccountRulesChanged { .. }
             | Event::HoldExpired { .. }
             | Event::CommandRefused { .. } => 1,
         }

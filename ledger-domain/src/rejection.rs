@@ -95,7 +95,10 @@ codes! {
     Overflow = 210, "OVERFLOW";
     /// More is to be captured than is left of the hold.
     ExceedsHold = 219, "EXCEEDS_HOLD";
-    /// The debit would take a credit-normal account below zero, or the credit a debit-normal one.
+    /// A balance that the account has would pass its new rules.
+    BalancePassesRules = 225, "BALANCE_PASSES_RULES";
+    /// The debit would take a credit-normal account further below zero than it may, or the credit a
+    /// debit-normal one.
     InsufficientFunds = 211, "INSUFFICIENT_FUNDS";
 }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp};
+use crate::command::{AccountStatus, AccountType, Timestamp};
 use crate::index::Index;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::rules::AccountRules;
 
 /// A ledger of this partition: the n-th that was created in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -210,22 +211,39 @@ impl Side {
 }
 
 impl Account {
-    /// The most that an entry of this side may take from a balance of its, by its rules; `None` is without
-    /// bound.
+    /// The most that an entry of this side may take from its balance of an asset, by its rules; `None` is
+    /// without bound.
     #[must_use]
-    pub fn room(&self, balance: Balance, side: Side) -> Option<u128> {
-        if self.rules.may_go_negative || !side.shrinks(self.account_type) {
+    pub fn room(&self, asset: AssetHandle, balance: Balance, side: Side) -> Option<u128> {
+        if !side.shrinks(self.account_type) {
             return None;
         }
+        let limit = self.rules.bound(asset)?;
         let (plus, minus) = balance.sides(self.account_type);
-        Some(plus.saturating_sub(minus))
+        // Not plus + limit - minus, which could pass 2^128 on its way. Room for more than any amount is
+        // room for every amount.
+        Some(match plus.checked_sub(minus) {
+            Some(left) => left.saturating_add(limit),
+            None => limit.saturating_sub(minus.abs_diff(plus)),
+        })
     }
 
-    /// Whether its rules allow it this balance (LD-2).
+    /// Whether its rules allow it this balance of an asset (LD-2).
     #[must_use]
-    pub fn allows(&self, balance: Balance) -> bool {
+    pub fn allows(&self, asset: AssetHandle, balance: Balance) -> bool {
+        self.allows_by(&self.rules, asset, balance)
+    }
+
+    /// Whether it may have this balance of an asset by other rules.
+    #[must_use]
+    pub(crate) fn allows_by(
+        &self,
+        rules: &AccountRules,
+        asset: AssetHandle,
+        balance: Balance,
+    ) -> bool {
         let (plus, minus) = balance.sides(self.account_type);
-        self.rules.may_go_negative || minus <= plus
+        rules.bound(asset).is_none_or(|limit| minus.saturating_sub(plus) <= limit)
     }
 
     /// Its balance of an asset; zero for one that it never moved.
@@ -396,10 +414,15 @@ impl Hold {
 impl Account {
     fn feed(&self, sink: &mut impl FnMut(&[u8])) {
         let Account { ledger, name, account_type, rules, status, balances } = self;
-        let AccountRules { may_go_negative } = rules;
+        let AccountRules { may_go_negative, credit_limits } = rules;
         sink(&ledger.0.to_le_bytes());
         feed_text(name.as_str(), sink);
         sink(&[account_type.number(), u8::from(*may_go_negative), status.number()]);
+        feed_length(credit_limits.len(), sink);
+        for (asset, amount) in credit_limits {
+            sink(&asset.0.to_le_bytes());
+            sink(&amount.to_le_bytes());
+        }
         feed_length(balances.len(), sink);
         for (asset, balance) in balances {
             let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =

@@ -1,16 +1,16 @@
 //! The rules as tables, in a small language: a line is a command and what it comes to.
 
-use crate::command::{
-    AccountChange, AccountRules, AccountType, Command, CommandBody, Leg, Movement, Transfer,
-};
+use crate::command::{AccountChange, AccountType, Command, CommandBody, Leg, Movement, Transfer};
 use crate::decide::{ItemOutcome, Outcome, decide, decide_due};
 use crate::event::Event;
 use crate::limits::ASSETS_MAX;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::rules::AskedRules;
 use crate::state::{AssetHandle, Balance, State};
 use crate::{Decimal, apply, invariants};
 
-/// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE [negative]`, `freeze L NAME`,
+/// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE RULES`, `rules L NAME RULES` (the rules
+/// are nothing, `negative`, or `CODE=AMOUNT` for each limit), `freeze L NAME`,
 /// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
 /// `=> ok` or the refusal. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
@@ -39,7 +39,11 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         ["open", _, name, kind, rules @ ..] => CommandBody::OpenAccount {
             name: AccountName::parse(name).unwrap(),
             account_type: account_type(kind),
-            rules: AccountRules { may_go_negative: rules == ["negative"] },
+            rules: asked_rules(rules),
+        },
+        ["rules", _, name, rules @ ..] => CommandBody::SetAccountRules {
+            name: AccountName::parse(name).unwrap(),
+            rules: asked_rules(rules),
         },
         ["freeze", _, name] => change(name, AccountChange::Freeze),
         ["unfreeze", _, name] => change(name, AccountChange::Unfreeze),
@@ -88,6 +92,18 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             other => format!("{other:?}"),
         },
     }
+}
+
+/// `negative`, or `CODE=AMOUNT` for each limit.
+fn asked_rules(words: &[&str]) -> AskedRules {
+    if words == ["negative"] {
+        return AskedRules::without_limits(true);
+    }
+    let limits = words.iter().map(|word| word.split_once('=').expect("CODE=AMOUNT"));
+    let credit_limits = limits
+        .map(|(code, amount)| (AssetCode::parse(code).unwrap(), Decimal::parse(amount).unwrap()))
+        .collect();
+    AskedRules { may_go_negative: false, credit_limits }
 }
 
 fn change(name: &str, change: AccountChange) -> CommandBody {
@@ -387,3 +403,4 @@ fn fed(state: &State) -> Vec<u8> {
 mod batches;
 mod holds;
 mod properties;
+mod rules;

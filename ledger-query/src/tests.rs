@@ -3,6 +3,7 @@
 
 mod bank;
 mod fresh;
+mod rules;
 mod wire;
 
 use fastrand::Rng;

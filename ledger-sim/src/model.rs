@@ -6,6 +6,7 @@
 
 mod amount;
 mod hold;
+mod rules;
 mod same;
 mod shape;
 
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
+pub(crate) use rules::Bound;
 pub(crate) use same::canonical_id;
 use same::{same_ask, same_content};
 pub(crate) use shape::shape;
@@ -110,7 +112,8 @@ pub(crate) struct Version {
 pub(crate) struct Account {
     pub(crate) opened: Place,
     pub(crate) kind: i32,
-    pub(crate) may_go_negative: bool,
+    /// Ascending; the first is from where it was opened on.
+    pub(crate) rules: Vec<(Place, Bound)>,
     /// Ascending; open before the first.
     pub(crate) statuses: Vec<(Place, Status)>,
 }
@@ -188,10 +191,12 @@ impl Model {
             (Ask::CreateAsset { code, .. }, Some(book)) => {
                 whole(book.assets.contains_key(code).then_some(203))
             }
-            (Ask::OpenAccount { name, .. }, Some(book)) => {
-                whole(book.accounts.contains_key(name).then_some(204))
+            (Ask::OpenAccount { name, .. }, Some(book)) if book.accounts.contains_key(name) => {
+                whole(Some(204))
             }
+            (Ask::OpenAccount { rules, .. }, Some(book)) => whole(book.bound(rules).err()),
             (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
+            (Ask::SetRules { name, rules }, Some(book)) => whole(book.set_rules(name, rules).err()),
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
@@ -221,11 +226,17 @@ impl Model {
             (Ask::CreateAsset { code, scale }, _) => {
                 book.assets.insert(code.clone(), (*scale, place));
             }
-            (Ask::OpenAccount { name, kind, may_go_negative }, _) => {
-                let (kind, may_go_negative) = (*kind, *may_go_negative);
-                let account =
-                    Account { opened: place, kind, may_go_negative, statuses: Vec::new() };
-                book.accounts.insert(name.clone(), account);
+            (Ask::OpenAccount { name, kind, rules }, _) => {
+                let bound = book.bound(rules).unwrap_or_default();
+                let (kind, rules, statuses) = (*kind, vec![(place, bound)], Vec::new());
+                book.accounts
+                    .insert(name.clone(), Account { opened: place, kind, rules, statuses });
+            }
+            (Ask::SetRules { name, rules }, _) => {
+                let bound = book.bound(rules).unwrap_or_default();
+                if let Some(account) = book.accounts.get_mut(name) {
+                    account.rules.push((place, bound));
+                }
             }
             (Ask::Change { name, change }, _) => {
                 let status = match change {
@@ -248,12 +259,24 @@ impl Counters {
     fn is_nothing(self) -> bool {
         self.debits == self.credits && self.debits_pending == 0 && self.credits_pending == 0
     }
+
+    /// What counts for and against an account of this kind; what is held against it is gone already.
+    fn sides(self, kind: i32) -> (u128, u128) {
+        match kind {
+            ASSET | EXPENSE => (self.debits, self.credits + self.credits_pending),
+            _ => (self.credits, self.debits + self.debits_pending),
+        }
+    }
 }
 
 impl Account {
     /// Its status as of a place.
     pub(crate) fn status(&self, at: Place) -> Option<(Place, Status)> {
         self.statuses.iter().rfind(|(place, _)| *place <= at).copied()
+    }
+
+    fn is_debit_normal(&self) -> bool {
+        matches!(self.kind, ASSET | EXPENSE)
     }
 
     fn status_now(&self) -> Status {
@@ -343,15 +366,16 @@ impl Book {
         let debited = self.latest(&transfer.debit, &transfer.asset);
         let credited = self.latest(&transfer.credit, &transfer.asset);
         let mut amount = asked;
-        let debit_normal = |account: &Account| matches!(account.kind, ASSET | EXPENSE);
         let mut left = Vec::new();
-        if !debit.may_go_negative && !debit_normal(debit) {
-            let gone = debited.debits + debited.debits_pending;
-            left.push(debited.credits.checked_sub(gone).ok_or(211u32)?);
+        if !debit.is_debit_normal()
+            && let Some(limit) = debit.bound_now().of(&transfer.asset)
+        {
+            left.push(rules::left(debited.sides(debit.kind), limit).ok_or(211u32)?);
         }
-        if !credit.may_go_negative && debit_normal(credit) {
-            let gone = credited.credits + credited.credits_pending;
-            left.push(credited.debits.checked_sub(gone).ok_or(211u32)?);
+        if credit.is_debit_normal()
+            && let Some(limit) = credit.bound_now().of(&transfer.asset)
+        {
+            left.push(rules::left(credited.sides(credit.kind), limit).ok_or(211u32)?);
         }
         if transfer.up_to {
             amount = left.iter().fold(amount, |amount, left| amount.min(*left));

@@ -6,8 +6,8 @@ use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
 use crate::model::{
-    Account, Book, Counters, Decided, Hold, HoldStatus, POST, Place, Status, Version, canonical_id,
-    decimal,
+    Account, Book, Bound, Counters, Decided, Hold, HoldStatus, POST, Place, Status, Version,
+    canonical_id, decimal,
 };
 use crate::oracle::{Commit, Oracle};
 use crate::summary::Summary;
@@ -299,9 +299,7 @@ impl Reads<'_> {
                 Err(error) => return self.nothing(level, &error, book.created),
             };
             let bound = self.read_at(level, response.read_at.as_ref())?;
-            read.extend(response.accounts.into_iter().map(|a| {
-                (a.name.clone(), a.r#type, a.position.clone(), a.status(), a.status_position)
-            }));
+            read.extend(response.accounts);
             if response.next_page_token.is_empty() {
                 break bound;
             }
@@ -309,25 +307,53 @@ impl Reads<'_> {
         };
         let seen = book.accounts.iter().filter(|(_, account)| account.opened <= bound);
         let due: Vec<_> = seen
-            .map(|(name, account)| {
-                let position = |(offset, index)| {
-                    Position::event(self.oracle.partition(), offset, index).to_string()
-                };
-                let name = format!("ledgers/{ledger}/accounts/{name}");
-                let changed = account.status(bound);
-                let status = match changed {
-                    None | Some((_, Status::Open)) => v1::AccountStatus::Open,
-                    Some((_, Status::Frozen)) => v1::AccountStatus::Frozen,
-                    Some((_, Status::Closed)) => v1::AccountStatus::Closed,
-                };
-                let since = changed.map(|(place, _)| position(place)).unwrap_or_default();
-                (name, account.kind, position(account.opened), status, since)
-            })
+            .map(|(name, account)| self.wire_account(ledger, book, name, account, bound))
             .collect();
         if read != due {
             return Err(format!("accounts: due {due:?}, read {read:?}"));
         }
         Ok(format!("{} accounts of {ledger} at {bound:?}", due.len()))
+    }
+
+    fn wire_account(
+        &self,
+        ledger: &str,
+        book: &Book,
+        name: &str,
+        account: &Account,
+        at: Place,
+    ) -> v1::Account {
+        let position =
+            |(offset, index)| Position::event(self.oracle.partition(), offset, index).to_string();
+        let changed = account.status(at);
+        let status = match changed {
+            None | Some((_, Status::Open)) => v1::AccountStatus::Open,
+            Some((_, Status::Frozen)) => v1::AccountStatus::Frozen,
+            Some((_, Status::Closed)) => v1::AccountStatus::Closed,
+        };
+        let ruled = account.rules(at);
+        let limit = |(asset, amount): (&String, &u128)| v1::CreditLimit {
+            asset: asset.clone(),
+            amount: decimal_string(*amount, book.assets[asset].0),
+        };
+        let rules = match ruled {
+            None => v1::AccountRules::default(),
+            Some((_, Bound::None)) => v1::AccountRules::without_limits(true),
+            Some((_, Bound::Limits(limits))) => v1::AccountRules {
+                may_go_negative: false,
+                credit_limits: limits.iter().map(limit).collect(),
+            },
+        };
+        let since = ruled.filter(|(place, _)| *place != account.opened);
+        v1::Account {
+            name: format!("ledgers/{ledger}/accounts/{name}"),
+            r#type: account.kind,
+            rules: Some(rules),
+            position: position(account.opened),
+            status: status.into(),
+            status_position: changed.map(|(place, _)| position(place)).unwrap_or_default(),
+            rules_position: since.map(|(place, _)| position(*place)).unwrap_or_default(),
+        }
     }
 
     fn transfer(&self, ledger: &str, id: &str, level: Level) -> Result<String, String> {

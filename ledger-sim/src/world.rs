@@ -411,6 +411,7 @@ fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
         Ask::CreateLedger
         | Ask::CreateAsset { .. }
         | Ask::OpenAccount { .. }
-        | Ask::Change { .. } => Vec::new(),
+        | Ask::Change { .. }
+        | Ask::SetRules { .. } => Vec::new(),
     }
 }

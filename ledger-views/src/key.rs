@@ -58,9 +58,10 @@ pub fn history(account: AccountHandle, asset: AssetHandle, place: Place) -> [u8;
     key
 }
 
-/// Key of [`crate::Table::AccountStatuses`]; its first 8 bytes are the prefix of the account's rows.
+/// Key of [`crate::Table::AccountStatuses`] and [`crate::Table::AccountRules`]; its first 8 bytes are the
+/// prefix of the account's rows.
 #[must_use]
-pub fn account_status(account: AccountHandle, place: Place) -> [u8; 20] {
+pub fn account_change(account: AccountHandle, place: Place) -> [u8; 20] {
     let mut key = [0; 20];
     key[..8].copy_from_slice(&account.0.to_be_bytes());
     key[8..].copy_from_slice(&newest_first(place));
@@ -147,9 +148,9 @@ pub fn read_history(key: &[u8]) -> Option<(AccountHandle, AssetHandle, Place)> {
     Some((account, asset, read_newest_first(tail)?))
 }
 
-/// Reads [`account_status`].
+/// Reads [`account_change`].
 #[must_use]
-pub fn read_account_status(key: &[u8]) -> Option<(AccountHandle, Place)> {
+pub fn read_account_change(key: &[u8]) -> Option<(AccountHandle, Place)> {
     let (account, place) = key.split_first_chunk()?;
     Some((AccountHandle(u64::from_be_bytes(*account)), read_newest_first(place)?))
 }

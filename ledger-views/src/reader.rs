@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use crate::key::{self, Place};
 use crate::mirror::Nudge;
 use crate::row::{
-    AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryRow,
-    HoldRow, LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
+    AccountNameRow, AccountRow, AccountRulesRow, AccountStatusRow, AssetCodeRow, AssetRow,
+    CommitRow, EntryRow, HoldRow, LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow,
+    ViewLog,
 };
 use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
@@ -206,10 +207,32 @@ impl ViewReader {
         at: Place,
         account: AccountHandle,
     ) -> Result<Option<(Place, AccountStatusRow)>, StoreError> {
+        self.account_change(at, Table::AccountStatuses, account)
+    }
+
+    /// The rules of an account, with the place that it has them from; none where they never changed since
+    /// the account was opened.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn account_rules(
+        &self,
+        at: Place,
+        account: AccountHandle,
+    ) -> Result<Option<(Place, AccountRulesRow)>, StoreError> {
+        self.account_change(at, Table::AccountRules, account)
+    }
+
+    fn account_change<R: Row>(
+        &self,
+        at: Place,
+        table: Table,
+        account: AccountHandle,
+    ) -> Result<Option<(Place, R)>, StoreError> {
         let mut found = None;
-        let (prefix, from) = (account.0.to_be_bytes(), key::account_status(account, at));
-        self.each(Table::AccountStatuses, &prefix, &from, |key, row: AccountStatusRow| {
-            let (_, place) = key::read_account_status(key)?;
+        let (prefix, from) = (account.0.to_be_bytes(), key::account_change(account, at));
+        self.each(table, &prefix, &from, |key, row: R| {
+            let (_, place) = key::read_account_change(key)?;
             found = Some((place, row));
             Some(ControlFlow::Break(()))
         })?;

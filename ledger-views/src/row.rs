@@ -7,7 +7,7 @@ use ledger_domain::{
 };
 use ledger_domain::{AccountName, AssetCode, LedgerName};
 
-use crate::code::{Source, put_balance, put_id, put_number, put_signed, put_text};
+use crate::code::{Source, put_balance, put_id, put_number, put_rules, put_signed, put_text};
 use crate::key::Place;
 
 mod log;
@@ -204,13 +204,13 @@ pub struct AssetCodeRow {
 }
 
 /// Of [`crate::Table::Accounts`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRow {
     /// Its handle.
     pub handle: AccountHandle,
     /// Its type.
     pub account_type: AccountType,
-    /// Its rules.
+    /// The rules that it was opened with.
     pub rules: AccountRules,
     /// Where it was opened.
     pub place: Place,
@@ -228,6 +228,10 @@ pub struct AccountNameRow {
 /// Of [`crate::Table::AccountStatuses`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountStatusRow(pub AccountStatus);
+
+/// Of [`crate::Table::AccountRules`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRulesRow(pub AccountRules);
 
 impl Place {
     fn encode(self, out: &mut Vec<u8>) {
@@ -405,7 +409,7 @@ impl Row for AccountRow {
     fn encode(&self, out: &mut Vec<u8>) {
         put_number(out, self.handle.0);
         out.push(self.account_type.number());
-        out.push(u8::from(self.rules.may_go_negative));
+        put_rules(out, &self.rules);
         self.place.encode(out);
     }
 
@@ -413,12 +417,7 @@ impl Row for AccountRow {
         let mut source = Source(bytes);
         let handle = AccountHandle(source.u64()?);
         let account_type = AccountType::from_number(source.byte()?)?;
-        let may_go_negative = match source.byte()? {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
-        let rules = AccountRules { may_go_negative };
+        let rules = source.rules()?;
         let place = Place::decode(&mut source)?;
         source.end(AccountRow { handle, account_type, rules, place })
     }
@@ -447,6 +446,18 @@ impl Row for AccountStatusRow {
         let mut source = Source(bytes);
         let status = AccountStatus::from_number(source.byte()?)?;
         source.end(AccountStatusRow(status))
+    }
+}
+
+impl Row for AccountRulesRow {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_rules(out, &self.0);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut source = Source(bytes);
+        let rules = source.rules()?;
+        source.end(AccountRulesRow(rules))
     }
 }
 

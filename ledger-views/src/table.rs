@@ -27,6 +27,8 @@ pub enum Table {
     AccountNames,
     /// account ++ !offset ++ !index -> the status of an account from there on, newest first.
     AccountStatuses,
+    /// account ++ !offset ++ !index -> the rules of an account from there on, newest first.
+    AccountRules,
     /// offset -> what the record there is.
     Commits,
     /// !`recorded_at` -> offset of the commit, newest first.
@@ -50,7 +52,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 14] = [
+    pub const ALL: [Table; 15] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -63,6 +65,7 @@ impl Table {
         Table::Accounts,
         Table::AccountNames,
         Table::AccountStatuses,
+        Table::AccountRules,
         Table::Commits,
         Table::Times,
     ];
@@ -83,6 +86,7 @@ impl Table {
             Table::History => (Family::History, None),
             Table::Transfers => (Family::Transfers, None),
             Table::Holds => (Family::Directory, Some(8)),
+            Table::AccountRules => (Family::Directory, Some(9)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -104,6 +108,7 @@ impl Table {
             Table::Accounts => "accounts",
             Table::AccountNames => "account_names",
             Table::AccountStatuses => "account_statuses",
+            Table::AccountRules => "account_rules",
             Table::Commits => "commits",
             Table::Times => "times",
         }

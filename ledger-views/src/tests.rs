@@ -38,6 +38,7 @@ struct Truth {
     accounts: BTreeMap<(u32, String), AccountHandle>,
     transfers: BTreeMap<(u32, Id), (Place, bool)>,
     statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
+    rules: BTreeMap<AccountHandle, (Place, AccountRules)>,
     /// What each hold is, what is left of it, and what was given back.
     holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
     ledgers: Vec<String>,
@@ -102,6 +103,9 @@ impl Truth {
             }
             Event::AccountStatusChanged { account, status, .. } => {
                 self.statuses.insert(*account, (place, *status));
+            }
+            Event::AccountRulesChanged { account, rules, .. } => {
+                self.rules.insert(*account, (place, rules.clone()));
             }
             Event::TransferBatch(batch) => {
                 for (row, item) in batch.iter() {
@@ -346,7 +350,7 @@ fn lists_come_in_pages_that_miss_and_repeat_nothing() {
             account: AccountHandle(account),
             name: AccountName::parse(&format!("a{account:02}")).unwrap(),
             account_type: AccountType::Asset,
-            rules: AccountRules { may_go_negative: false },
+            rules: AccountRules::without_limits(false),
         });
     }
     let kind = ViewRecordKind::Commit(events);

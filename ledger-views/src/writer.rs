@@ -226,6 +226,7 @@ impl ViewWriter {
                     | Event::AssetCreated { .. }
                     | Event::AccountOpened { .. }
                     | Event::AccountStatusChanged { .. }
+                    | Event::AccountRulesChanged { .. }
                     | Event::CommandRefused { .. } => {}
                 }
             }

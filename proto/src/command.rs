@@ -30,7 +30,8 @@ impl Prepared {
             CommandBody::CreateLedger
             | CommandBody::CreateAsset { .. }
             | CommandBody::OpenAccount { .. }
-            | CommandBody::ChangeAccount { .. } => false,
+            | CommandBody::ChangeAccount { .. }
+            | CommandBody::SetAccountRules { .. } => false,
         }
     }
 }
@@ -55,6 +56,7 @@ pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::FreezeAccount(request) => request::freeze_account(request)?,
         Request::UnfreezeAccount(request) => request::unfreeze_account(request)?,
         Request::CloseAccount(request) => request::close_account(request)?,
+        Request::SetAccountRules(request) => request::set_account_rules(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
     };
@@ -67,7 +69,9 @@ fn name(command: &Command) -> String {
     match &command.body {
         CommandBody::CreateLedger => resource::ledger_resource(ledger),
         CommandBody::CreateAsset { code, .. } => resource::asset_resource(ledger, code.as_str()),
-        CommandBody::OpenAccount { name, .. } | CommandBody::ChangeAccount { name, .. } => {
+        CommandBody::OpenAccount { name, .. }
+        | CommandBody::ChangeAccount { name, .. }
+        | CommandBody::SetAccountRules { name, .. } => {
             resource::account_resource(ledger, AccountName::as_str(name))
         }
         CommandBody::PostTransfers { transfers } => match transfers.as_slice() {
@@ -85,6 +89,7 @@ fn validate_only(request: &Request) -> bool {
         Request::FreezeAccount(request) => request.validate_only,
         Request::UnfreezeAccount(request) => request.validate_only,
         Request::CloseAccount(request) => request.validate_only,
+        Request::SetAccountRules(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
     }
@@ -100,6 +105,7 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::FreezeAccount(request)) => &request.request_id,
         Some(Request::UnfreezeAccount(request)) => &request.request_id,
         Some(Request::CloseAccount(request)) => &request.request_id,
+        Some(Request::SetAccountRules(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
         None => "",
@@ -116,6 +122,7 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::FreezeAccount(request)) => &mut request.request_id,
         Some(Request::UnfreezeAccount(request)) => &mut request.request_id,
         Some(Request::CloseAccount(request)) => &mut request.request_id,
+        Some(Request::SetAccountRules(request)) => &mut request.request_id,
         Some(Request::PostTransfer(_) | Request::PostTransfers(_)) | None => return,
     };
     if request_id.is_empty() {

@@ -1,7 +1,8 @@
 //! Transfers are decided in order, each upon the balances that those before it left.
 
+use super::rules::to_minor;
 use super::{Decision, ItemOutcome, Known, Outcome, Seen};
-use crate::amount::{AmountError, Decimal};
+use crate::amount::Decimal;
 use crate::command::{AccountStatus, Leg, Movement, Timestamp, Transfer};
 use crate::event::{AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, TransferBatch};
 use crate::index::Index;
@@ -109,11 +110,13 @@ impl<'a> Draft<'a> {
         let unknown_asset = || reject(Code::UnknownAsset, leg.asset.as_str());
         let asset = self.book.asset_by_code(&leg.asset).ok_or_else(unknown_asset)?;
         let scale = self.book.asset(asset).ok_or_else(unknown_asset)?.scale;
-        let asked = to_minor(*amount, scale)?;
+        let asked = to_minor("amount", *amount, scale)?;
 
         let (debited, credited) = (self.balance(debit, asset), self.balance(credit, asset));
-        let room =
-            [debit.account.room(debited, Side::Debit), credit.account.room(credited, Side::Credit)];
+        let room = [
+            debit.account.room(asset, debited, Side::Debit),
+            credit.account.room(asset, credited, Side::Credit),
+        ];
         let amount = match up_to {
             true => room.into_iter().flatten().fold(asked, u128::min),
             false => asked,
@@ -147,7 +150,7 @@ impl<'a> Draft<'a> {
             None => hold.amount,
             Some(asked) => {
                 let scale = self.book.asset(hold.asset).map_or(0, |asset| asset.scale);
-                to_minor(asked, scale)?
+                to_minor("amount", asked, scale)?
             }
         };
         let exceeds = || reject(Code::ExceedsHold, "amount");
@@ -235,13 +238,6 @@ struct Found<'a> {
 
 fn reject(code: Code, subject: &str) -> Rejection {
     Rejection::new(code, subject)
-}
-
-fn to_minor(amount: Decimal, scale: u8) -> Result<u128, Rejection> {
-    amount.to_minor(scale).map_err(|error| match error {
-        AmountError::TooManyDecimals => reject(Code::TooManyDecimals, "amount"),
-        AmountError::Malformed | AmountError::Overflow => reject(Code::Overflow, "amount"),
-    })
 }
 
 fn accepted(

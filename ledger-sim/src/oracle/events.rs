@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
-use ledger_domain::{AccountStatus, Effect, Event, Rejection};
+use ledger_domain::{AccountRules, AccountStatus, Effect, Event, Rejection};
 use ledger_proto::logged::LoggedCommand;
 
 use crate::model::{CAPTURE, Due, Moved, POST, Place, Verdict, Verdicts, canonical_id, decimal};
-use crate::request::{Ask, Change, Request, Transfer};
+use crate::request::{Ask, Change, Request, Rules, Transfer};
 
 /// Whether the events of a command are what the model says that it comes to.
 pub(super) fn check(
@@ -47,8 +47,13 @@ pub(super) fn check(
         (
             Verdicts::Whole(Verdict::Done),
             Event::AccountOpened { name, rules, .. },
-            Ask::OpenAccount { name: asked, may_go_negative, .. },
-        ) if name.as_str() == asked && rules.may_go_negative == *may_go_negative => Ok(()),
+            Ask::OpenAccount { name: asked, rules: asked_rules, .. },
+        ) if name.as_str() == asked && same_rules(rules, asked_rules) => Ok(()),
+        (
+            Verdicts::Whole(Verdict::Done),
+            Event::AccountRulesChanged { rules, .. },
+            Ask::SetRules { rules: asked, .. },
+        ) if same_rules(rules, asked) => Ok(()),
         (
             Verdicts::Whole(Verdict::Done),
             Event::AccountStatusChanged { status, .. },
@@ -79,6 +84,12 @@ pub(super) fn check(
         }
         _ => wrong(),
     }
+}
+
+/// As far as the event says it without names: reads compare the rest.
+fn same_rules(rules: &AccountRules, asked: &Rules) -> bool {
+    let AccountRules { may_go_negative, credit_limits } = rules;
+    *may_go_negative == asked.may_go_negative && credit_limits.len() == asked.limits.len()
 }
 
 fn check_row(
@@ -173,6 +184,7 @@ pub(super) fn rejections(
             | Event::AssetCreated { .. }
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
+            | Event::AccountRulesChanged { .. }
             | Event::HoldExpired { .. } => {}
         }
     }

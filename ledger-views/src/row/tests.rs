@@ -189,10 +189,10 @@ fn directories() {
     let account = AccountRow {
         handle: AccountHandle(200),
         account_type: AccountType::Liability,
-        rules: AccountRules { may_go_negative: true },
+        rules: AccountRules::without_limits(true),
         place: PLACE,
     };
-    golden(&account, "c8010201ac0211");
+    golden(&account, "c801020100ac0211");
     exact(&account);
     let name = AccountNameRow { ledger: LedgerHandle(2), name: AccountName::from_log("a:b") };
     golden(&name, "0203613a62");
@@ -249,4 +249,14 @@ fn statuses_of_accounts() {
     golden(&row, "02");
     exact(&row);
     assert_eq!(AccountStatusRow::decode(&[4]), None, "no such status");
+}
+
+#[test]
+fn rules_of_accounts() {
+    golden(&AccountRulesRow(AccountRules::without_limits(true)), "0100");
+    let credit_limits = Box::new([(AssetHandle(1), 300), (AssetHandle(200), 5)]);
+    let limited = AccountRulesRow(AccountRules { may_go_negative: false, credit_limits });
+    golden(&limited, "000201ac02c80105");
+    exact(&limited);
+    assert_eq!(AccountRulesRow::decode(&[2, 0]), None, "no such rule");
 }

@@ -41,6 +41,8 @@ pub(super) fn check_at(
         assert_eq!(found, expected, "balances of {account:?} at {at:?}");
         let status = reader.account_status(at, *account)?.map(|(place, row)| (place, row.0));
         assert_eq!(status, truth.statuses.get(account).copied(), "{account:?} at {at:?}");
+        let rules = reader.account_rules(at, *account)?.map(|(place, row)| (place, row.0));
+        assert_eq!(rules.as_ref(), truth.rules.get(account), "{account:?} at {at:?}");
     }
     for (key, all) in &last.entries {
         let entries = reader.entries(at, key.0, key.1, usize::MAX)?;
