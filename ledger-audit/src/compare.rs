@@ -326,10 +326,9 @@ fn digest(table: Table, key: &[u8]) -> [u8; 16] {
 fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
     match table {
         Table::History => key::read_history(key).map(|(_, _, place)| place),
-        Table::AccountStatuses | Table::AccountRules => {
-            key::read_account_change(key).map(|(_, place)| place)
+        Table::AccountStatuses | Table::AccountRules | Table::BookLocks | Table::Holds => {
+            key::read_place(key)
         }
-        Table::Holds => key::read_hold_place(key),
         _ => None,
     }
 }
@@ -344,9 +343,11 @@ fn place_of(
     let place = match table {
         Table::Meta => None,
         Table::Latest => LatestRow::decode(value).map(|row| row.place),
-        Table::History | Table::AccountStatuses | Table::AccountRules | Table::Holds => {
-            place_of_key(table, key)
-        }
+        Table::History
+        | Table::AccountStatuses
+        | Table::AccountRules
+        | Table::BookLocks
+        | Table::Holds => place_of_key(table, key),
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),
         Table::Ledgers => LedgerRow::decode(value).map(|row| row.place),
         Table::Assets => AssetRow::decode(value).map(|row| row.place),

@@ -57,7 +57,7 @@ pub(crate) fn check_and_apply(
             draft.touched
         }
         Event::AccountRulesChanged { account, .. } => {
-            check_plain(state, event).map_err(|what| stop(0, what))?;
+            check_plain(state, event, now).map_err(|what| stop(0, what))?;
             apply(state, event);
             let passed = state.account(*account).and_then(passed_rule);
             let misfit = |what| (vec![Misfit { invariant: "LD-2", row: 0, what }], false);
@@ -67,8 +67,9 @@ pub(crate) fn check_and_apply(
         | Event::AssetCreated { .. }
         | Event::AccountOpened { .. }
         | Event::AccountStatusChanged { .. }
+        | Event::BooksLocked { .. }
         | Event::CommandRefused { .. } => {
-            check_plain(state, event).map_err(|what| stop(0, what))?;
+            check_plain(state, event, now).map_err(|what| stop(0, what))?;
             apply(state, event);
             return Ok(());
         }
@@ -101,6 +102,9 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn transfer(&mut self, transfer: &AcceptedTransfer) -> Result<(), String> {
         let AcceptedTransfer { debit_account, credit_account, asset, amount, .. } = *transfer;
+        if book(self.state, self.ledger)?.is_locked(transfer.effective_at) {
+            return Err("takes effect in books that are closed".into());
+        }
         let moved = |expires_at| Hold { debit_account, credit_account, asset, amount, expires_at };
         match &transfer.effect {
             Effect::Post => self.step(&moved(None), Step::Post),
@@ -200,7 +204,7 @@ impl Draft<'_> {
 }
 
 /// What `apply` asserts of every event that moves nothing.
-fn check_plain(state: &State, event: &Event) -> Result<(), String> {
+fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), String> {
     let unless = |fits: bool, what: String| if fits { Ok(()) } else { Err(what) };
     match event {
         Event::LedgerCreated { ledger, name } => {
@@ -233,6 +237,11 @@ fn check_plain(state: &State, event: &Event) -> Result<(), String> {
             let closed = account.status == AccountStatus::Closed;
             unless(!closed, format!("account {} was closed for ever", account.name))?;
             check_rules(state, *ledger, rules)
+        }
+        Event::BooksLocked { ledger, locked_before } => {
+            book(state, *ledger)?;
+            let in_time = locked_before.is_none_or(|before| before <= now);
+            unless(in_time, "locks the books beyond its time".into())
         }
         Event::CommandRefused { .. } | Event::TransferBatch(_) | Event::HoldExpired { .. } => {
             Ok(())
@@ -331,6 +340,7 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         | Event::AccountOpened { ledger, .. }
         | Event::AccountStatusChanged { ledger, .. }
         | Event::AccountRulesChanged { ledger, .. }
+        | Event::BooksLocked { ledger, .. }
         | Event::HoldExpired { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
         Event::TransferBatch(batch) => state.ledger(batch.ledger).map(|book| &book.name),
     }

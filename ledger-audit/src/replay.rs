@@ -345,6 +345,7 @@ impl<'a> Replay<'a> {
             | Event::AssetCreated { .. }
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
+            | Event::BooksLocked { .. }
             | Event::HoldExpired { .. } => {}
             Event::AccountOpened { .. } => report.accounts += 1,
             Event::CommandRefused { .. } => report.refusals += 1,

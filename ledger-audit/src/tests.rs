@@ -239,6 +239,7 @@ fn stops_at(events: &[Event], position: &str) {
 }
 
 mod holds;
+mod locks;
 mod rules;
 mod service;
 mod views;

@@ -248,6 +248,13 @@ impl LedgerCommandService for Server {
         Err(Status::unimplemented(""))
     }
 
+    async fn lock_books(
+        &self,
+        _: Request<v1::LockBooksRequest>,
+    ) -> Result<Response<v1::LockBooksResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn post_transfer(
         &self,
         request: Request<v1::PostTransferRequest>,
@@ -305,7 +312,7 @@ impl LedgerQueryService for Server {
         let partition = self.lock();
         let found = partition.shown(consistency.as_ref()).ledger_by_name(&ledger);
         found.ok_or_else(|| Status::not_found("no such ledger"))?;
-        let ledger = Some(v1::Ledger { name, position: String::new() });
+        let ledger = Some(v1::Ledger { name, ..Default::default() });
         Ok(Response::new(v1::GetLedgerResponse { ledger, read_at: None }))
     }
 

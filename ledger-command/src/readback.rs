@@ -182,6 +182,7 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             ("rules.may_go_negative", rules.may_go_negative == now.may_go_negative),
             ("rules.credit_limits", rules.credit_limits.len() == now.credit_limits.len()),
         ]),
+        (Event::BooksLocked { .. }, CommandBody::LockBooks { .. }) => Some("locked_before"),
         (Event::TransferBatch(_), CommandBody::PostTransfers { transfers }) => {
             Some(if transfers.len() == 1 { "transfer" } else { "transfers" })
         }

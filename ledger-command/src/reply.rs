@@ -29,7 +29,8 @@ impl Request {
             | ledger_domain::CommandBody::CreateAsset { .. }
             | ledger_domain::CommandBody::OpenAccount { .. }
             | ledger_domain::CommandBody::ChangeAccount { .. }
-            | ledger_domain::CommandBody::SetAccountRules { .. } => 1,
+            | ledger_domain::CommandBody::SetAccountRules { .. }
+            | ledger_domain::CommandBody::LockBooks { .. } => 1,
         }
     }
 }

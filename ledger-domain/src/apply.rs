@@ -53,6 +53,9 @@ pub fn apply(state: &mut State, event: &Event) {
         Event::AccountRulesChanged { ledger, account, rules } => {
             account_mut(state, *ledger, *account).rules = rules.clone();
         }
+        Event::BooksLocked { ledger, locked_before } => {
+            ledger_mut(state, *ledger).locked_before = *locked_before;
+        }
         Event::TransferBatch(batch) => {
             for transfer in &batch.accepted {
                 apply_transfer(state, batch.ledger, transfer);
@@ -153,6 +156,7 @@ impl Ledger {
     fn new(name: LedgerName) -> Self {
         Ledger {
             name,
+            locked_before: None,
             assets: Vec::new(),
             assets_by_code: Index::default(),
             accounts_by_name: Index::default(),

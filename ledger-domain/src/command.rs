@@ -55,6 +55,11 @@ pub enum CommandBody {
         /// What is to change.
         change: AccountChange,
     },
+    /// Closes what took effect before an instant.
+    LockBooks {
+        /// The instant; `None` when nothing is closed.
+        locked_before: Option<Timestamp>,
+    },
     /// Posts transfers in order, each by itself.
     PostTransfers {
         /// At most [`crate::limits::BATCH_TRANSFERS_MAX`].
@@ -426,6 +431,12 @@ impl Command {
                 write_field(2, &[5], out);
                 write_field(3, name.as_str().as_bytes(), out);
                 write_field(4, &[change.leads_to().number()], out);
+            }
+            CommandBody::LockBooks { locked_before } => {
+                write_field(2, &[7], out);
+                if let Some(at) = locked_before {
+                    write_field(3, &at.to_le_bytes(), out);
+                }
             }
             CommandBody::PostTransfers { transfers } => {
                 write_field(2, &[4], out);

@@ -4,6 +4,7 @@ mod change_account;
 mod create_asset;
 mod create_ledger;
 mod due;
+mod lock_books;
 mod open_account;
 mod post_transfers;
 mod rules;
@@ -124,6 +125,9 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
         }
         CommandBody::SetAccountRules { name, rules } => {
             set_account_rules::decide(state, &command.ledger, name, rules)
+        }
+        CommandBody::LockBooks { locked_before } => {
+            lock_books::decide(state, &command.ledger, *locked_before, now)
         }
         CommandBody::PostTransfers { transfers } => {
             match post_transfers::decide(state, &command.ledger, transfers, known, now) {

@@ -58,6 +58,13 @@ pub enum Event {
         /// Its rules from now on.
         rules: AccountRules,
     },
+    /// What took effect before an instant is closed from now on, and nothing else.
+    BooksLocked {
+        /// The ledger.
+        ledger: LedgerHandle,
+        /// The instant; `None` when nothing is closed.
+        locked_before: Option<Timestamp>,
+    },
     /// A batch of transfers was decided.
     TransferBatch(TransferBatch),
     /// A hold was not captured in time: what was left of it was given back.
@@ -95,6 +102,7 @@ impl Event {
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
+            | Event::BooksLocked { .. }
             | Event::HoldExpired { .. }
             | Event::CommandRefused { .. } => 1,
         }

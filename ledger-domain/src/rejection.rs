@@ -87,6 +87,10 @@ codes! {
     HoldNotOpen = 217, "HOLD_NOT_OPEN";
     /// The hold's time is over.
     HoldExpired = 218, "HOLD_EXPIRED";
+    /// Books are to be closed up to an instant that has not come.
+    LockInFuture = 226, "LOCK_IN_FUTURE";
+    /// The transfer takes effect before the instant up to which the books are closed.
+    BooksLocked = 227, "BOOKS_LOCKED";
     /// No such asset.
     UnknownAsset = 208, "UNKNOWN_ASSET";
     /// More digits behind the point than the asset's scale.

@@ -73,6 +73,8 @@ impl From<Stored> for State {
 pub struct Ledger {
     /// Its name.
     pub name: LedgerName,
+    /// What took effect before it is closed.
+    pub locked_before: Option<Timestamp>,
     /// Its assets, by handle.
     pub assets: Vec<Asset>,
     #[serde(skip)]
@@ -285,6 +287,12 @@ impl Account {
 }
 
 impl Ledger {
+    /// Whether what takes effect at this instant is closed. `None` is when it is recorded, which never is.
+    #[must_use]
+    pub fn is_locked(&self, effective_at: Option<Timestamp>) -> bool {
+        self.locked_before.zip(effective_at).is_some_and(|(before, at)| at < before)
+    }
+
     /// The asset with this code.
     #[must_use]
     pub fn asset_by_code(&self, code: &AssetCode) -> Option<AssetHandle> {
@@ -372,8 +380,11 @@ impl State {
         let State { ledgers, accounts, holds, recorded_at, due: _, ledgers_by_name: _ } = self;
         sink(&recorded_at.to_le_bytes());
         feed_length(ledgers.len(), sink);
-        for Ledger { name, assets, assets_by_code: _, accounts_by_name: _ } in ledgers {
+        for ledger in ledgers {
+            let Ledger { name, locked_before, assets, assets_by_code: _, accounts_by_name: _ } =
+                ledger;
             feed_text(name.as_str(), sink);
+            feed_instant(*locked_before, sink);
             feed_length(assets.len(), sink);
             for Asset { code, scale } in assets {
                 feed_text(code.as_str(), sink);
@@ -404,10 +415,7 @@ impl Hold {
         sink(&credit_account.0.to_le_bytes());
         sink(&asset.0.to_le_bytes());
         sink(&amount.to_le_bytes());
-        feed_length(usize::from(expires_at.is_some()), sink);
-        if let Some(at) = expires_at {
-            sink(&at.to_le_bytes());
-        }
+        feed_instant(*expires_at, sink);
     }
 }
 
@@ -438,6 +446,13 @@ impl Account {
 fn feed_text(text: &str, sink: &mut impl FnMut(&[u8])) {
     feed_length(text.len(), sink);
     sink(text.as_bytes());
+}
+
+fn feed_instant(at: Option<Timestamp>, sink: &mut impl FnMut(&[u8])) {
+    feed_length(usize::from(at.is_some()), sink);
+    if let Some(at) = at {
+        sink(&at.to_le_bytes());
+    }
 }
 
 fn feed_length(length: usize, sink: &mut impl FnMut(&[u8])) {

@@ -13,7 +13,7 @@ use crate::{Decimal, apply, invariants};
 /// are nothing, `negative`, or `CODE=AMOUNT` for each limit), `freeze L NAME`,
 /// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
-/// `=> ok` or the refusal. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
+/// `=> ok` or the refusal. `lock L [T]` closes and opens books; a transfer may end with `effective T`. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
 /// NAME CODE` ends with debits and credits in minor units, and with what is held of them, if anything is.
 fn check(script: &str) {
     let mut state = State::default();
@@ -30,7 +30,11 @@ fn check(script: &str) {
 }
 
 fn run(state: &mut State, words: &[&str], number: usize) -> String {
-    let body = match words {
+    let (words, effective_at) = match words {
+        [words @ .., "effective", at] => (words, Some(at.parse().unwrap())),
+        words => (words, None),
+    };
+    let mut body = match words {
         ["create", _] => CommandBody::CreateLedger,
         ["asset", _, code, scale] => CommandBody::CreateAsset {
             code: AssetCode::parse(code).unwrap(),
@@ -69,6 +73,9 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             let hold = Id::parse(hold).unwrap();
             posts(moves(&format!("line-{number}"), Movement::Void { hold }))
         }
+        ["lock", _, before @ ..] => {
+            CommandBody::LockBooks { locked_before: before.first().map(|at| at.parse().unwrap()) }
+        }
         ["at", now] => {
             state.record(now.parse().unwrap());
             return "ok".into();
@@ -77,7 +84,14 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         ["balance", ledger, name, asset] => return balance(state, ledger, name, asset),
         _ => panic!("no such line: {words:?}"),
     };
-    let ledger = LedgerName::parse(words[1]).unwrap();
+    if let CommandBody::PostTransfers { transfers } = &mut body {
+        transfers.iter_mut().for_each(|transfer| transfer.effective_at = effective_at);
+    }
+    ask(state, words[1], body)
+}
+
+fn ask(state: &mut State, ledger: &str, body: CommandBody) -> String {
+    let ledger = LedgerName::parse(ledger).unwrap();
     let command = Command { ledger, request_id: None, body };
     let decision = decide(state, &command, &[], state.recorded_at());
     for event in &decision.events {
@@ -402,5 +416,6 @@ fn fed(state: &State) -> Vec<u8> {
 
 mod batches;
 mod holds;
+mod locks;
 mod properties;
 mod rules;

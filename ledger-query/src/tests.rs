@@ -3,6 +3,7 @@
 
 mod bank;
 mod fresh;
+mod locks;
 mod rules;
 mod wire;
 

@@ -4,18 +4,19 @@
 //! of every balance is kept in a list. It executes commands in the order of the log and says what each
 //! of them must have come to.
 
+mod account;
 mod amount;
 mod hold;
-mod rules;
+mod lock;
 mod same;
 mod shape;
 
 use std::collections::BTreeMap;
 
 use crate::request::{Ask, Change, Request, Transfer};
+pub(crate) use account::{Account, Bound, Status};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
-pub(crate) use rules::Bound;
 pub(crate) use same::canonical_id;
 use same::{same_ask, same_content};
 pub(crate) use shape::shape;
@@ -108,24 +109,6 @@ pub(crate) struct Version {
     pub(crate) kind: i32,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Account {
-    pub(crate) opened: Place,
-    pub(crate) kind: i32,
-    /// Ascending; the first is from where it was opened on.
-    pub(crate) rules: Vec<(Place, Bound)>,
-    /// Ascending; open before the first.
-    pub(crate) statuses: Vec<(Place, Status)>,
-}
-
-/// What may be done with an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    Open,
-    Frozen,
-    Closed,
-}
-
 /// A transfer that was decided.
 #[derive(Clone, Debug)]
 pub(crate) struct Decided {
@@ -138,6 +121,8 @@ pub(crate) struct Decided {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     pub(crate) created: Place,
+    /// Up to when it is closed; ascending, open before the first.
+    pub(crate) locks: Vec<(Place, Option<i64>)>,
     pub(crate) assets: BTreeMap<String, (u32, Place)>,
     pub(crate) accounts: BTreeMap<String, Account>,
     /// By account and asset; versions ascend.
@@ -197,6 +182,7 @@ impl Model {
             (Ask::OpenAccount { rules, .. }, Some(book)) => whole(book.bound(rules).err()),
             (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
             (Ask::SetRules { name, rules }, Some(book)) => whole(book.set_rules(name, rules).err()),
+            (Ask::Lock { before }, Some(_)) => whole(lock::too_late(*before, now)),
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
@@ -248,6 +234,7 @@ impl Model {
                     account.statuses.push((place, status));
                 }
             }
+            (Ask::Lock { before }, _) => book.locks.push((place, *before)),
             (Ask::Post { .. }, Verdicts::Items(items)) => book.record(well_formed, items, place),
             (Ask::Post { .. }, Verdicts::Whole(_)) => {}
         }
@@ -266,21 +253,6 @@ impl Counters {
             ASSET | EXPENSE => (self.debits, self.credits + self.credits_pending),
             _ => (self.credits, self.debits + self.debits_pending),
         }
-    }
-}
-
-impl Account {
-    /// Its status as of a place.
-    pub(crate) fn status(&self, at: Place) -> Option<(Place, Status)> {
-        self.statuses.iter().rfind(|(place, _)| *place <= at).copied()
-    }
-
-    fn is_debit_normal(&self) -> bool {
-        matches!(self.kind, ASSET | EXPENSE)
-    }
-
-    fn status_now(&self) -> Status {
-        self.statuses.last().map_or(Status::Open, |(_, status)| *status)
     }
 }
 
@@ -334,6 +306,7 @@ impl Book {
         let open = self.holds.iter().filter(|(_, hold)| hold.remaining() > 0);
         Book {
             created: self.created,
+            locks: self.locks.last().copied().into_iter().collect(),
             assets: self.assets.clone(),
             accounts: self.accounts.clone(),
             balances: balances.collect(),
@@ -361,6 +334,7 @@ impl Book {
         if transfer.expires_at.is_some_and(|at| at <= now) {
             return Err(218);
         }
+        self.open_at(transfer.effective_at)?;
         let (scale, _) = self.assets.get(&transfer.asset).ok_or(208u32)?;
         let asked = minor_units(&transfer.amount, *scale)?;
         let debited = self.latest(&transfer.debit, &transfer.asset);
@@ -370,12 +344,12 @@ impl Book {
         if !debit.is_debit_normal()
             && let Some(limit) = debit.bound_now().of(&transfer.asset)
         {
-            left.push(rules::left(debited.sides(debit.kind), limit).ok_or(211u32)?);
+            left.push(account::left(debited.sides(debit.kind), limit).ok_or(211u32)?);
         }
         if credit.is_debit_normal()
             && let Some(limit) = credit.bound_now().of(&transfer.asset)
         {
-            left.push(rules::left(credited.sides(credit.kind), limit).ok_or(211u32)?);
+            left.push(account::left(credited.sides(credit.kind), limit).ok_or(211u32)?);
         }
         if transfer.up_to {
             amount = left.iter().fold(amount, |amount, left| amount.min(*left));
@@ -407,6 +381,7 @@ impl Book {
         if hold.expires_at.is_some_and(|at| at <= now) {
             return Err(218);
         }
+        self.open_at(transfer.effective_at)?;
         let mut amount = held;
         if !transfer.amount.is_empty() {
             let scale = self.assets.get(&hold.asset).map_or(0, |(scale, _)| *scale);

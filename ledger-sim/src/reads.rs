@@ -92,7 +92,8 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..10) {
+        let read = match rng.u32(0..11) {
+            10 => self.ledger(ledger, book, level),
             0..2 if !ids.is_empty() => {
                 let (ledger, id) = &ids[rng.usize(0..ids.len())];
                 self.transfer(ledger, id, level)
@@ -226,6 +227,30 @@ impl Reads<'_> {
             balance: format!("{sign}{}", decimal_string(plus.abs_diff(minus), scale)),
             position: Position::event(self.oracle.partition(), offset, index).to_string(),
         }
+    }
+
+    fn ledger(&self, ledger: &str, book: &Book, level: Level) -> Result<String, String> {
+        let (name, consistency) = (format!("ledgers/{ledger}"), Some(level.wire()));
+        let request = v1::GetLedgerRequest { name: name.clone(), consistency };
+        let response = match self.query.get_ledger(&request) {
+            Ok(response) => response,
+            Err(error) => return self.nothing(level, &error, book.created),
+        };
+        let bound = self.read_at(level, response.read_at.as_ref())?;
+        let position = |(offset, index): Place| {
+            Position::event(self.oracle.partition(), offset, index).to_string()
+        };
+        let locked = book.lock(bound);
+        let due = v1::Ledger {
+            name,
+            position: position(book.created),
+            locked_before: locked.and_then(|(_, before)| before).map(time::to_wire),
+            locked_position: locked.map(|(place, _)| position(place)).unwrap_or_default(),
+        };
+        if response.ledger.as_ref() != Some(&due) {
+            return Err(format!("ledger: due {due:?}, read {:?}", response.ledger));
+        }
+        Ok(format!("ledger {ledger} at {bound:?}"))
     }
 
     /// All pages of a statement: each entry and the balance after it, newest first.

@@ -16,11 +16,30 @@ pub(crate) struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     CreateLedger,
-    CreateAsset { code: String, scale: u32 },
-    OpenAccount { name: String, kind: i32, rules: Rules },
-    Change { name: String, change: Change },
-    SetRules { name: String, rules: Rules },
-    Post { transfers: Vec<Transfer> },
+    CreateAsset {
+        code: String,
+        scale: u32,
+    },
+    OpenAccount {
+        name: String,
+        kind: i32,
+        rules: Rules,
+    },
+    Change {
+        name: String,
+        change: Change,
+    },
+    SetRules {
+        name: String,
+        rules: Rules,
+    },
+    /// Nanoseconds since the Unix epoch.
+    Lock {
+        before: Option<i64>,
+    },
+    Post {
+        transfers: Vec<Transfer>,
+    },
 }
 
 /// What an account is to allow.
@@ -119,6 +138,11 @@ impl Request {
                 let rules = Some(rules.to_wire());
                 let wire = v1::SetAccountRulesRequest { name, rules, request_id, validate_only };
                 request::set_account_rules(&wire).map(whole)
+            }
+            Ask::Lock { before } => {
+                let (name, locked_before) = (parent, before.map(time::to_wire));
+                let wire = v1::LockBooksRequest { name, locked_before, request_id, validate_only };
+                request::lock_books(&wire).map(whole)
             }
             Ask::Post { transfers } => {
                 let transfers = transfers.iter().map(Transfer::to_wire).collect();

@@ -85,6 +85,7 @@ impl Workload {
             0..8 => set_up_ask(rng),
             8..14 => change(rng),
             14..18 => set_rules(rng),
+            18..20 => self.lock(rng),
             _ => self.post(rng, &ledger),
         };
         match rng.u32(0..200) {
@@ -111,6 +112,17 @@ impl Workload {
             at => open_account(ACCOUNTS[at - 1 - ASSETS.len()], rng),
         };
         Some((ledger, ask))
+    }
+
+    /// Mostly somewhere among the effective times, rarely around now.
+    fn lock(&self, rng: &mut Rng) -> Ask {
+        let before = match rng.u32(0..10) {
+            0..3 => None,
+            3 => Some(self.now - rng.i64(0..SECOND_NS)),
+            4 => Some(self.now + rng.i64(0..100 * SECOND_NS)),
+            _ => Some(rng.i64(-1_000_000..1_000_000_000)),
+        };
+        Ask::Lock { before }
     }
 
     fn post(&mut self, rng: &mut Rng, ledger: &str) -> Ask {
@@ -147,7 +159,8 @@ impl Workload {
                 | Ask::CreateAsset { .. }
                 | Ask::OpenAccount { .. }
                 | Ask::Change { .. }
-                | Ask::SetRules { .. } => None,
+                | Ask::SetRules { .. }
+                | Ask::Lock { .. } => None,
             })
             .collect();
         if posts.is_empty() {

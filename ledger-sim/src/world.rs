@@ -412,6 +412,7 @@ fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
         | Ask::CreateAsset { .. }
         | Ask::OpenAccount { .. }
         | Ask::Change { .. }
-        | Ask::SetRules { .. } => Vec::new(),
+        | Ask::SetRules { .. }
+        | Ask::Lock { .. } => Vec::new(),
     }
 }

@@ -9,8 +9,8 @@ use ledger_domain::{
 use crate::key::{self, Place};
 use crate::row::{
     AccountNameRow, AccountRow, AccountRulesRow, AccountStatusRow, AssetCodeRow, AssetRow,
-    CommitRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, LedgerNameRow, LedgerRow,
-    RecordKind, Row, TimeRow, TransferOutcome, TransferRow,
+    BookLockRow, CommitRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, LedgerNameRow,
+    LedgerRow, RecordKind, Row, TimeRow, TransferOutcome, TransferRow,
 };
 use crate::rows::Rows;
 use crate::store::StoreError;
@@ -171,6 +171,11 @@ pub fn project(
             known_account(projection.heads, *account, place)?;
             let (key, row) = (key::account_change(*account, place), AccountRulesRow(rules.clone()));
             rows.put(Table::AccountRules, &key, |out| row.encode(out));
+        }
+        Event::BooksLocked { ledger, locked_before } => {
+            known_ledger(projection.heads, *ledger, place)?;
+            let (key, row) = (key::book_lock(*ledger, place), BookLockRow(*locked_before));
+            rows.put(Table::BookLocks, &key, |out| row.encode(out));
         }
         Event::TransferBatch(batch) => project_batch(projection, place, batch, rows)?,
         Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {

@@ -10,8 +10,8 @@ use crate::key::{self, Place};
 use crate::mirror::Nudge;
 use crate::row::{
     AccountNameRow, AccountRow, AccountRulesRow, AccountStatusRow, AssetCodeRow, AssetRow,
-    CommitRow, EntryRow, HoldRow, LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow,
-    ViewLog,
+    BookLockRow, CommitRow, EntryRow, HoldRow, LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow,
+    TransferRow, ViewLog,
 };
 use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
@@ -121,6 +121,19 @@ impl ViewReader {
         self.typed(Table::LedgerNames, &ledger.0.to_be_bytes())
     }
 
+    /// Up to when the books of a ledger are closed, with the place that it is so from; none where that never
+    /// changed since the ledger was created.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn book_lock(
+        &self,
+        at: Place,
+        ledger: LedgerHandle,
+    ) -> Result<Option<(Place, BookLockRow)>, StoreError> {
+        self.newest(Table::BookLocks, &ledger.0.to_be_bytes(), &key::book_lock(ledger, at))
+    }
+
     /// At most `limit` ledgers by name, after this one.
     ///
     /// # Errors
@@ -207,7 +220,8 @@ impl ViewReader {
         at: Place,
         account: AccountHandle,
     ) -> Result<Option<(Place, AccountStatusRow)>, StoreError> {
-        self.account_change(at, Table::AccountStatuses, account)
+        let from = key::account_change(account, at);
+        self.newest(Table::AccountStatuses, &account.0.to_be_bytes(), &from)
     }
 
     /// The rules of an account, with the place that it has them from; none where they never changed since
@@ -220,23 +234,8 @@ impl ViewReader {
         at: Place,
         account: AccountHandle,
     ) -> Result<Option<(Place, AccountRulesRow)>, StoreError> {
-        self.account_change(at, Table::AccountRules, account)
-    }
-
-    fn account_change<R: Row>(
-        &self,
-        at: Place,
-        table: Table,
-        account: AccountHandle,
-    ) -> Result<Option<(Place, R)>, StoreError> {
-        let mut found = None;
-        let (prefix, from) = (account.0.to_be_bytes(), key::account_change(account, at));
-        self.each(table, &prefix, &from, |key, row: R| {
-            let (_, place) = key::read_account_change(key)?;
-            found = Some((place, row));
-            Some(ControlFlow::Break(()))
-        })?;
-        Ok(found)
+        let from = key::account_change(account, at);
+        self.newest(Table::AccountRules, &account.0.to_be_bytes(), &from)
     }
 
     /// At most `limit` accounts of a ledger by name, after this one.
@@ -360,13 +359,7 @@ impl ViewReader {
         ledger: LedgerHandle,
         id: &Id,
     ) -> Result<Option<(Place, HoldRow)>, StoreError> {
-        let mut found = None;
-        let (prefix, from) = (key::hold_prefix(ledger, id), key::hold(ledger, id, at));
-        self.each(Table::Holds, &prefix, &from, |key, row: HoldRow| {
-            found = Some((key::read_hold_place(key)?, row));
-            Some(ControlFlow::Break(()))
-        })?;
-        Ok(found)
+        self.newest(Table::Holds, &key::hold_prefix(ledger, id), &key::hold(ledger, id, at))
     }
 
     /// What the record at this offset is.
@@ -406,6 +399,21 @@ impl ViewReader {
     /// [`StoreError`].
     pub fn rows(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.store.scan(table, &[], &[], visit)
+    }
+
+    /// The first row of these, whose keys end with their places.
+    fn newest<R: Row>(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+    ) -> Result<Option<(Place, R)>, StoreError> {
+        let mut found = None;
+        self.each(table, prefix, from, |key, row: R| {
+            found = Some((key::read_place(key)?, row));
+            Some(ControlFlow::Break(()))
+        })?;
+        Ok(found)
     }
 
     fn list<R: Placed>(

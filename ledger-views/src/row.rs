@@ -233,6 +233,10 @@ pub struct AccountStatusRow(pub AccountStatus);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRulesRow(pub AccountRules);
 
+/// Of [`crate::Table::BookLocks`]: the instant before which books are closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookLockRow(pub Option<Timestamp>);
+
 impl Place {
     fn encode(self, out: &mut Vec<u8>) {
         put_number(out, self.offset);
@@ -458,6 +462,25 @@ impl Row for AccountRulesRow {
         let mut source = Source(bytes);
         let rules = source.rules()?;
         source.end(AccountRulesRow(rules))
+    }
+}
+
+impl Row for BookLockRow {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.0.is_some()));
+        if let Some(at) = self.0 {
+            put_signed(out, at);
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut source = Source(bytes);
+        let locked_before = match source.byte()? {
+            0 => None,
+            1 => Some(source.signed()?),
+            _ => return None,
+        };
+        source.end(BookLockRow(locked_before))
     }
 }
 

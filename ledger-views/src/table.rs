@@ -29,6 +29,8 @@ pub enum Table {
     AccountStatuses,
     /// account ++ !offset ++ !index -> the rules of an account from there on, newest first.
     AccountRules,
+    /// ledger ++ !offset ++ !index -> up to when the books of a ledger are closed from there on, newest first.
+    BookLocks,
     /// offset -> what the record there is.
     Commits,
     /// !`recorded_at` -> offset of the commit, newest first.
@@ -52,7 +54,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 15] = [
+    pub const ALL: [Table; 16] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -66,6 +68,7 @@ impl Table {
         Table::AccountNames,
         Table::AccountStatuses,
         Table::AccountRules,
+        Table::BookLocks,
         Table::Commits,
         Table::Times,
     ];
@@ -87,6 +90,7 @@ impl Table {
             Table::Transfers => (Family::Transfers, None),
             Table::Holds => (Family::Directory, Some(8)),
             Table::AccountRules => (Family::Directory, Some(9)),
+            Table::BookLocks => (Family::Directory, Some(10)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -109,6 +113,7 @@ impl Table {
             Table::AccountNames => "account_names",
             Table::AccountStatuses => "account_statuses",
             Table::AccountRules => "account_rules",
+            Table::BookLocks => "book_locks",
             Table::Commits => "commits",
             Table::Times => "times",
         }

@@ -39,6 +39,7 @@ struct Truth {
     transfers: BTreeMap<(u32, Id), (Place, bool)>,
     statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
     rules: BTreeMap<AccountHandle, (Place, AccountRules)>,
+    locks: BTreeMap<u32, (Place, Option<i64>)>,
     /// What each hold is, what is left of it, and what was given back.
     holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
     ledgers: Vec<String>,
@@ -106,6 +107,9 @@ impl Truth {
             }
             Event::AccountRulesChanged { account, rules, .. } => {
                 self.rules.insert(*account, (place, rules.clone()));
+            }
+            Event::BooksLocked { ledger, locked_before } => {
+                self.locks.insert(ledger.0, (place, *locked_before));
             }
             Event::TransferBatch(batch) => {
                 for (row, item) in batch.iter() {

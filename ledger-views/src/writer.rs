@@ -227,6 +227,7 @@ impl ViewWriter {
                     | Event::AccountOpened { .. }
                     | Event::AccountStatusChanged { .. }
                     | Event::AccountRulesChanged { .. }
+                    | Event::BooksLocked { .. }
                     | Event::CommandRefused { .. } => {}
                 }
             }

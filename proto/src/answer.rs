@@ -200,6 +200,8 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::HoldExpired
         | Code::ExceedsHold
         | Code::BalancePassesRules
+        | Code::LockInFuture
+        | Code::BooksLocked
         | Code::InsufficientFunds => tonic::Code::FailedPrecondition,
     }
 }
@@ -231,6 +233,8 @@ fn message(rejection: &Rejection) -> String {
         Code::HoldNotOpen => "no hold with this id is open",
         Code::HoldExpired => "the hold's time is over",
         Code::ExceedsHold => "more than is left of the hold",
+        Code::LockInFuture => "books are closed up to now at most",
+        Code::BooksLocked => "the books are closed up to a later instant",
         Code::BalancePassesRules => "a balance of the account passes the new rules",
         Code::UnknownAsset => "no such asset",
         Code::TooManyDecimals => "more decimals than the asset's scale",

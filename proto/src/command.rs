@@ -31,7 +31,8 @@ impl Prepared {
             | CommandBody::CreateAsset { .. }
             | CommandBody::OpenAccount { .. }
             | CommandBody::ChangeAccount { .. }
-            | CommandBody::SetAccountRules { .. } => false,
+            | CommandBody::SetAccountRules { .. }
+            | CommandBody::LockBooks { .. } => false,
         }
     }
 }
@@ -57,6 +58,7 @@ pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::UnfreezeAccount(request) => request::unfreeze_account(request)?,
         Request::CloseAccount(request) => request::close_account(request)?,
         Request::SetAccountRules(request) => request::set_account_rules(request)?,
+        Request::LockBooks(request) => request::lock_books(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
     };
@@ -67,7 +69,9 @@ pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
 fn name(command: &Command) -> String {
     let ledger = command.ledger.as_str();
     match &command.body {
-        CommandBody::CreateLedger => resource::ledger_resource(ledger),
+        CommandBody::CreateLedger | CommandBody::LockBooks { .. } => {
+            resource::ledger_resource(ledger)
+        }
         CommandBody::CreateAsset { code, .. } => resource::asset_resource(ledger, code.as_str()),
         CommandBody::OpenAccount { name, .. }
         | CommandBody::ChangeAccount { name, .. }
@@ -90,6 +94,7 @@ fn validate_only(request: &Request) -> bool {
         Request::UnfreezeAccount(request) => request.validate_only,
         Request::CloseAccount(request) => request.validate_only,
         Request::SetAccountRules(request) => request.validate_only,
+        Request::LockBooks(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
     }
@@ -106,6 +111,7 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::UnfreezeAccount(request)) => &request.request_id,
         Some(Request::CloseAccount(request)) => &request.request_id,
         Some(Request::SetAccountRules(request)) => &request.request_id,
+        Some(Request::LockBooks(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
         None => "",
@@ -123,6 +129,7 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::UnfreezeAccount(request)) => &mut request.request_id,
         Some(Request::CloseAccount(request)) => &mut request.request_id,
         Some(Request::SetAccountRules(request)) => &mut request.request_id,
+        Some(Request::LockBooks(request)) => &mut request.request_id,
         Some(Request::PostTransfer(_) | Request::PostTransfers(_)) | None => return,
     };
     if request_id.is_empty() {

@@ -85,6 +85,10 @@ mod tests {
         in_bank(CommandBody::SetAccountRules { name: AccountName::from_log(name), rules })
     }
 
+    fn locking(locked_before: Option<i64>) -> Command {
+        in_bank(CommandBody::LockBooks { locked_before })
+    }
+
     fn creating(code: &str, scale: u8) -> Command {
         in_bank(CommandBody::CreateAsset { code: AssetCode::from_log(code), scale })
     }
@@ -161,6 +165,9 @@ mod tests {
             limited(limits(&[("USD", "1.5")])),
             limited(limits(&[("EUR", "1")])),
             limited(limits(&[("EUR", "1"), ("USD", "1")])),
+            locking(None),
+            locking(Some(0)),
+            locking(Some(-5)),
             ruling("a", limits(&[])),
             ruling("b", limits(&[])),
             ruling("a", AskedRules::without_limits(true)),
@@ -195,6 +202,7 @@ mod tests {
             of_command(&opening("a", AccountType::Liability, true)),
             of_command(&limited(limits(&[("USD", "1.50"), ("EUR", "7")]))),
             of_command(&ruling("a", limits(&[("USD", "1.50")]))),
+            of_command(&locking(Some(-5))),
             of_command(&posting(vec![transfer(), plain])),
             of_command(&posting(kinds().into_iter().map(|(_, transfer)| transfer).collect())),
         ];
@@ -206,6 +214,7 @@ mod tests {
             "93e1be4ce3925030e0363c4c72231f6c",
             "31283c663f19b47e923f13fbdd004efd",
             "232c162bbbd9e307f61da6a780cdeae3",
+            "b227e58b09b477d021fa8d3aba12e721",
             "92fd3a41619a85b4dda5f0ff86808314",
             "8a421bc7a0c720513802b97ef6e22fe6",
         ];

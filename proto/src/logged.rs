@@ -140,6 +140,9 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 rules: Some(rules_to_wire(rules)),
             })
         }
+        Event::BooksLocked { ledger, locked_before } => {
+            Kind::BooksLocked(wire::BooksLocked { ledger: ledger.0, locked_before: *locked_before })
+        }
         Event::TransferBatch(batch) => Kind::TransferBatch(batch::to_wire(batch)),
         Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
             let (amount_high, amount_low) = batch::split(*amount);
@@ -198,6 +201,9 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
             account: AccountHandle(e.account),
             rules: rules_from_wire(e.rules)?,
         },
+        Kind::BooksLocked(e) => {
+            Event::BooksLocked { ledger: LedgerHandle(e.ledger), locked_before: e.locked_before }
+        }
         Kind::TransferBatch(e) => Event::TransferBatch(batch::from_wire(e)?),
         Kind::HoldExpired(e) => Event::HoldExpired {
             ledger: LedgerHandle(e.ledger),

@@ -117,6 +117,17 @@ pub fn set_account_rules(request: &v1::SetAccountRulesRequest) -> Result<Command
     Ok(Command { ledger, request_id, body: CommandBody::SetAccountRules { name, rules } })
 }
 
+/// Books to close, or to open again.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn lock_books(request: &v1::LockBooksRequest) -> Result<Command, Rejection> {
+    let ledger = resource::ledger("name", &request.name)?;
+    let request_id = request_id(&request.request_id)?;
+    let locked_before = instant("locked_before", request.locked_before.as_ref())?;
+    Ok(Command { ledger, request_id, body: CommandBody::LockBooks { locked_before } })
+}
+
 /// A flat chain of checks in the order of `Code`.
 fn account_rules(wire: &v1::AccountRules) -> Result<AskedRules, Rejection> {
     let v1::AccountRules { may_go_negative, credit_limits } = wire;

@@ -147,6 +147,8 @@ fn lines_of_json_from_a_console_are_commands() {
         post_json("bank", "t-2"),
         json!({ "setAccountRules": { "name": "ledgers/bank/accounts/a", "requestId": "rules-a",
                 "rules": { "creditLimits": [{ "asset": "USD", "amount": "900" }] } } }),
+        json!({ "lockBooks": { "name": "ledgers/bank", "lockedBefore": "2020-01-01T00:00:00Z",
+                "requestId": "lock" } }),
     ];
     let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
     let (at, topic) = (log.bootstrap(), format!("{}.commands", log.prefix()));
@@ -177,7 +179,7 @@ fn lines_of_json_from_a_console_are_commands() {
     assert_eq!(known[0], "make-bank");
     assert_eq!(known[1..4], [place(1), place(2), place(3)]);
     assert_eq!(known[4..7], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
-    assert_eq!(known[7..], ["freeze-a", "t-2", "rules-a"]);
+    assert_eq!(known[7..], ["freeze-a", "t-2", "rules-a", "lock"]);
     for value in &values[..6] {
         assert!(value["acknowledgement"]["position"].is_string(), "{value}");
     }
@@ -191,6 +193,8 @@ fn lines_of_json_from_a_console_are_commands() {
     assert_eq!(values[8]["refusal"]["reason"], "ACCOUNT_FROZEN");
     assert_eq!(values[9]["name"], "ledgers/bank/accounts/a");
     assert!(values[9]["acknowledgement"].is_object(), "{}", values[9]);
+    assert_eq!(values[10]["name"], "ledgers/bank");
+    assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
     let read = server.json(&["transfer", "get", "bank", "t-1"]);
     assert_eq!(&read["position"], position, "{read}");
 }

@@ -76,6 +76,7 @@ fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
         | Event::AccountOpened { ledger: handle, .. }
         | Event::AccountStatusChanged { ledger: handle, .. }
         | Event::AccountRulesChanged { ledger: handle, .. }
+        | Event::BooksLocked { ledger: handle, .. }
         | Event::HoldExpired { ledger: handle, .. } => &ledger(state, *handle).name,
         Event::TransferBatch(batch) => &ledger(state, batch.ledger).name,
         Event::CommandRefused { ledger, .. } => ledger,

@@ -358,6 +358,13 @@ impl LedgerCommandService for Doubtful {
         Err(tonic::Status::unimplemented("only what is sent on"))
     }
 
+    async fn lock_books(
+        &self,
+        _: tonic::Request<v1::LockBooksRequest>,
+    ) -> Served<v1::LockBooksResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
     async fn post_transfer(
         &self,
         _: tonic::Request<v1::PostTransferRequest>,

@@ -40,6 +40,7 @@ fn sample() -> Snapshot {
         open(0, "world", AccountRules::without_limits(true)),
         open(1, "a", limited),
         Event::TransferBatch(TransferBatch { ledger, accepted, refused: Vec::new() }),
+        Event::BooksLocked { ledger, locked_before: Some(-5) },
     ];
     events.iter().for_each(|event| apply(&mut state, event));
     state.record(1_000);
@@ -69,7 +70,7 @@ fn the_state_has_the_bytes_of_its_schema() {
     assert_eq!(
         hex,
         concat!(
-            "010462616e6b010355534402", // one ledger, its one asset
+            "010462616e6b0109010355534402", // one ledger, its lock, its one asset
             "020005776f726c64010100000100fbd20400fbd2040000", // two accounts, the first with its balance
             "016101000100fbf40100010000fbd20400fbd204",       // the second, with its limit
             "0100010168000100fbd20401fb1027",                 // one hold, which expires

@@ -4,7 +4,9 @@ use ledger_domain::{Command, Decimal, Leg, Movement, Transfer};
 use ledger_log::simulated::Crash;
 
 use super::flaky::Flaky;
-use super::rig::{Rig, batch, create_asset, leg, line, open_account, set_rules, transfer};
+use super::rig::{
+    Rig, batch, create_asset, leg, line, lock_books, open_account, set_rules, transfer,
+};
 use crate::readback;
 
 fn t(id: &str, amount: &str) -> Transfer {
@@ -138,13 +140,16 @@ fn requests_replay_and_reuse_by_kind() {
         (set_rules(Some("r5"), "c", &[("USD", "11")]), "ID_REUSED: request_id"),
         (set_rules(Some("r6"), "c", &[("XAU", "1")]), "UNKNOWN_ASSET: XAU 0@12.0"),
         (set_rules(Some("r6"), "c", &[("XAU", "1")]), "UNKNOWN_ASSET: XAU 0@12.0 replayed"),
-        (batch(Some("r4"), vec![t("t1", "1"), t("t2", "1")]), "ok 0@13.0, ok 0@13.1"),
+        (lock_books(Some("r7"), Some(5)), "ok 0@13.0"),
+        (lock_books(Some("r7"), Some(5)), "ok 0@13.0 replayed"),
+        (lock_books(Some("r7"), None), "ID_REUSED: locked_before"),
+        (batch(Some("r4"), vec![t("t1", "1"), t("t2", "1")]), "ok 0@14.0, ok 0@14.1"),
         (
             batch(Some("r4"), vec![t("t1", "1"), t("t2", "1")]),
-            "ok 0@13.0 replayed, ok 0@13.1 replayed",
+            "ok 0@14.0 replayed, ok 0@14.1 replayed",
         ),
         (batch(Some("r4"), vec![t("t1", "1"), t("t3", "1")]), "ID_REUSED: transfers"),
-        (batch(None, vec![t("t3", "1")]), "ok 0@14.0"),
+        (batch(None, vec![t("t3", "1")]), "ok 0@15.0"),
     ];
     for (command, expected) in cases.clone() {
         assert_eq!(line(&rig.ask(command.clone())), expected, "{command:?}");

@@ -246,6 +246,10 @@ pub(crate) fn set_rules(request_id: Option<&str>, name: &str, limits: &[(&str, &
     command(request_id, CommandBody::SetAccountRules { name, rules })
 }
 
+pub(crate) fn lock_books(request_id: Option<&str>, locked_before: Option<i64>) -> Command {
+    command(request_id, CommandBody::LockBooks { locked_before })
+}
+
 pub(crate) fn create_asset(request_id: Option<&str>, code: &str, scale: u8) -> Command {
     let code = AssetCode::parse(code).unwrap();
     command(request_id, CommandBody::CreateAsset { code, scale })

@@ -107,6 +107,7 @@ impl<'a> Draft<'a> {
         if expires_at.is_some_and(|at| at <= self.now) {
             return Err(reject(Code::HoldExpired, "expire_time"));
         }
+        self.unlocked(transfer)?;
         let unknown_asset = || reject(Code::UnknownAsset, leg.asset.as_str());
         let asset = self.book.asset_by_code(&leg.asset).ok_or_else(unknown_asset)?;
         let scale = self.book.asset(asset).ok_or_else(unknown_asset)?.scale;
@@ -146,6 +147,7 @@ impl<'a> Draft<'a> {
         asked: Option<Decimal>,
     ) -> Result<AcceptedTransfer, Rejection> {
         let hold = self.open_hold(id)?;
+        self.unlocked(transfer)?;
         let amount = match asked {
             None => hold.amount,
             Some(asked) => {
@@ -165,6 +167,7 @@ impl<'a> Draft<'a> {
 
     fn void(&mut self, transfer: &Transfer, id: &Id) -> Result<AcceptedTransfer, Rejection> {
         let hold = self.open_hold(id)?;
+        self.unlocked(transfer)?;
         let after = self.after(&hold, self.balances(&hold), Step::Release)?;
         self.touch(&hold, after);
         self.holds.insert(id.clone(), Hold { amount: 0, ..hold.clone() });
@@ -180,6 +183,12 @@ impl<'a> Draft<'a> {
             return Err(reject(Code::HoldExpired, &id.to_string()));
         }
         Ok(hold.clone())
+    }
+
+    /// Nothing takes effect in books that are closed, whatever it does.
+    fn unlocked(&self, transfer: &Transfer) -> Result<(), Rejection> {
+        let locked = self.book.is_locked(transfer.effective_at);
+        if locked { Err(reject(Code::BooksLocked, "effective_time")) } else { Ok(()) }
     }
 
     fn account(&self, name: &AccountName) -> Option<Found<'a>> {

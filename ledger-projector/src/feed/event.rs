@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ledger_domain::amount::format_minor;
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AcceptedTransfer, AccountHandle, AccountRules, AssetHandle, Event, LedgerHandle, Position,
+    AcceptedTransfer, AccountHandle, AccountRules, AssetHandle, Event, Id, LedgerHandle, Position,
     Timestamp, Transfer,
 };
 use ledger_proto::logged::LoggedCommand;
@@ -86,6 +86,11 @@ impl Names {
                 };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
             }
+            Event::BooksLocked { ledger, locked_before } => {
+                let locked_before = locked_before.map(answer::timestamp);
+                let locked = wire::BooksLocked { locked_before };
+                add(&self.ledger(*ledger)?, 0, Wire::BooksLocked(locked));
+            }
             Event::TransferBatch(batch) => {
                 let ledger = self.ledger(batch.ledger)?;
                 for (row, item) in batch.iter() {
@@ -93,13 +98,8 @@ impl Names {
                 }
             }
             Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
-                let (asset, scale) = self.asset(*ledger, *asset)?;
-                let accounts = [self.account(*debit_account)?, self.account(*credit_account)?];
-                let [debit_account, credit_account] = accounts.map(|name| name.to_string());
-                let (hold_id, asset) = (hold.to_string(), asset.to_string());
-                let amount = format_minor(*amount, scale);
-                let expired =
-                    wire::HoldExpired { hold_id, debit_account, credit_account, asset, amount };
+                let accounts = [*debit_account, *credit_account];
+                let expired = self.expired(*ledger, hold, accounts, *asset, *amount)?;
                 add(&self.ledger(*ledger)?, 0, Wire::HoldExpired(expired));
             }
             Event::CommandRefused { ledger, rejection } => {
@@ -109,6 +109,24 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    fn expired(
+        &mut self,
+        ledger: LedgerHandle,
+        hold: &Id,
+        [debit_account, credit_account]: [AccountHandle; 2],
+        asset: AssetHandle,
+        amount: u128,
+    ) -> Result<wire::HoldExpired, StoreError> {
+        let (asset, scale) = self.asset(ledger, asset)?;
+        Ok(wire::HoldExpired {
+            hold_id: hold.to_string(),
+            debit_account: self.account(debit_account)?.to_string(),
+            credit_account: self.account(credit_account)?.to_string(),
+            asset: asset.to_string(),
+            amount: format_minor(amount, scale),
+        })
     }
 
     fn row(

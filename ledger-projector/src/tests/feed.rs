@@ -132,6 +132,7 @@ fn line(event: Wire) -> String {
         Wire::AccountStatusChanged(changed) => {
             format!("{} is {:?}", changed.account, changed.status())
         }
+        Wire::BooksLocked(locked) => format!("locked {}", locked.locked_before.unwrap_or_default()),
         Wire::AccountRulesChanged(changed) => {
             let limits = changed.rules.unwrap_or_default().credit_limits;
             let limits: Vec<_> =
@@ -211,6 +212,8 @@ fn events_have_names_and_amounts_in_full_scale() {
     let credit_limits = [limit].into();
     let rules = AskedRules { may_go_negative: false, credit_limits };
     log.commit(&bank.decide(CommandBody::SetAccountRules { name, rules }));
+    let locked_before = Some(0);
+    log.commit(&bank.decide(CommandBody::LockBooks { locked_before }));
     log.commit(&[Event::HoldExpired {
         ledger: ledger_domain::LedgerHandle(0),
         hold: Id::parse("i").unwrap(),
@@ -248,6 +251,7 @@ fn events_have_names_and_amounts_in_full_scale() {
         "ASSET_EXISTS",
         "b is Frozen",
         "b may owe EUR 70.00",
+        "locked 1970-01-01T00:00:00Z",
         "i expired a b 1.00 EUR",
     ];
     assert_eq!(said, due);

@@ -16,7 +16,7 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         return Err(101);
     }
     match &request.ask {
-        Ask::CreateLedger => Ok(Vec::new()),
+        Ask::CreateLedger | Ask::Lock { .. } => Ok(Vec::new()),
         Ask::CreateAsset { code, .. } if !name(code, 16, "_.-") => Err(101),
         Ask::CreateAsset { scale, .. } if *scale > 30 => Err(108),
         Ask::OpenAccount { name: account, .. } if !name(account, 128, "_.:-") => Err(101),

@@ -94,12 +94,12 @@ fn moves_money_and_knows_the_past() {
 #[test]
 fn what_is_left_until_a_limit_is_exact_past_128_bits() {
     let most = u128::MAX;
-    assert_eq!(rules::left((5, 3), 0), Some(2));
-    assert_eq!(rules::left((3, 5), 2), Some(0));
-    assert_eq!(rules::left((3, 5), 1), None);
-    assert_eq!(rules::left((most, 0), most), Some(most));
-    assert_eq!(rules::left((most, most), 7), Some(7));
-    assert_eq!(rules::left((1, most), most), Some(1));
+    assert_eq!(account::left((5, 3), 0), Some(2));
+    assert_eq!(account::left((3, 5), 2), Some(0));
+    assert_eq!(account::left((3, 5), 1), None);
+    assert_eq!(account::left((most, 0), most), Some(most));
+    assert_eq!(account::left((most, most), 7), Some(7));
+    assert_eq!(account::left((1, most), most), Some(1));
 }
 
 #[test]

@@ -34,39 +34,7 @@ pub(super) fn check(
             let same = ledger.as_str() == request.ledger && rejection.code.number() == *code;
             if same { Ok(()) } else { wrong() }
         }
-        (Verdicts::Whole(Verdict::Done), Event::LedgerCreated { name, .. }, Ask::CreateLedger)
-            if name.as_str() == request.ledger =>
-        {
-            Ok(())
-        }
-        (
-            Verdicts::Whole(Verdict::Done),
-            Event::AssetCreated { code, scale, .. },
-            Ask::CreateAsset { code: asked, scale: asked_scale },
-        ) if code.as_str() == asked && u32::from(*scale) == *asked_scale => Ok(()),
-        (
-            Verdicts::Whole(Verdict::Done),
-            Event::AccountOpened { name, rules, .. },
-            Ask::OpenAccount { name: asked, rules: asked_rules, .. },
-        ) if name.as_str() == asked && same_rules(rules, asked_rules) => Ok(()),
-        (
-            Verdicts::Whole(Verdict::Done),
-            Event::AccountRulesChanged { rules, .. },
-            Ask::SetRules { rules: asked, .. },
-        ) if same_rules(rules, asked) => Ok(()),
-        (
-            Verdicts::Whole(Verdict::Done),
-            Event::AccountStatusChanged { status, .. },
-            Ask::Change { change, .. },
-        ) if matches!(
-            (change, status),
-            (Change::Freeze, AccountStatus::Frozen)
-                | (Change::Unfreeze, AccountStatus::Open)
-                | (Change::Close, AccountStatus::Closed)
-        ) =>
-        {
-            Ok(())
-        }
+        (Verdicts::Whole(Verdict::Done), event, _) if did(request, event) => Ok(()),
         (Verdicts::Items(items), Event::TransferBatch(batch), Ask::Post { .. }) => {
             let mut rows = batch.iter().map(|(_, row)| row);
             for (transfer, verdict) in transfers.iter().zip(items) {
@@ -83,6 +51,32 @@ pub(super) fn check(
             if rows.next().is_none() { Ok(()) } else { Err("more rows than are due".into()) }
         }
         _ => wrong(),
+    }
+}
+
+/// Whether an event is what a command that is no batch asked for.
+fn did(request: &Request, event: &Event) -> bool {
+    match (&request.ask, event) {
+        (Ask::CreateLedger, Event::LedgerCreated { name, .. }) => name.as_str() == request.ledger,
+        (
+            Ask::CreateAsset { code: asked, scale: asked_scale },
+            Event::AssetCreated { code, scale, .. },
+        ) => code.as_str() == asked && u32::from(*scale) == *asked_scale,
+        (
+            Ask::OpenAccount { name: asked, rules: asked_rules, .. },
+            Event::AccountOpened { name, rules, .. },
+        ) => name.as_str() == asked && same_rules(rules, asked_rules),
+        (Ask::SetRules { rules: asked, .. }, Event::AccountRulesChanged { rules, .. }) => {
+            same_rules(rules, asked)
+        }
+        (Ask::Change { change, .. }, Event::AccountStatusChanged { status, .. }) => matches!(
+            (change, status),
+            (Change::Freeze, AccountStatus::Frozen)
+                | (Change::Unfreeze, AccountStatus::Open)
+                | (Change::Close, AccountStatus::Closed)
+        ),
+        (Ask::Lock { before }, Event::BooksLocked { locked_before, .. }) => locked_before == before,
+        _ => false,
     }
 }
 
@@ -185,6 +179,7 @@ pub(super) fn rejections(
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
+            | Event::BooksLocked { .. }
             | Event::HoldExpired { .. } => {}
         }
     }

@@ -237,7 +237,10 @@ fn keys() {
     assert_eq!(hex(&transfer), "00000001017431");
     let hold = key::hold(LedgerHandle(1), &Id::Text("t1".into()), PLACE);
     assert_eq!(hex(&hold), "0000000101743100fffffffffffffed3ffffffee");
-    assert_eq!(key::read_hold_place(&hold), Some(PLACE));
+    assert_eq!(key::read_place(&hold), Some(PLACE));
+    let lock = key::book_lock(LedgerHandle(1), PLACE);
+    assert_eq!(hex(&lock), "00000001fffffffffffffed3ffffffee");
+    assert_eq!(key::read_place(&lock), Some(PLACE));
     assert_eq!(hex(&key::named(LedgerHandle(1), "a:b")), "00000001613a62");
     assert_eq!(hex(&key::asset_code(LedgerHandle(1), asset)), "0000000100000003");
     assert_eq!(hex(&key::time(1)), "fffffffffffffffe");
@@ -249,6 +252,14 @@ fn statuses_of_accounts() {
     golden(&row, "02");
     exact(&row);
     assert_eq!(AccountStatusRow::decode(&[4]), None, "no such status");
+}
+
+#[test]
+fn locks_of_books() {
+    golden(&BookLockRow(None), "00");
+    golden(&BookLockRow(Some(-5)), "0109");
+    exact(&BookLockRow(Some(-5)));
+    assert_eq!(BookLockRow::decode(&[2]), None, "no such lock");
 }
 
 #[test]

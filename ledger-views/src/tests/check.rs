@@ -44,6 +44,10 @@ pub(super) fn check_at(
         let rules = reader.account_rules(at, *account)?.map(|(place, row)| (place, row.0));
         assert_eq!(rules.as_ref(), truth.rules.get(account), "{account:?} at {at:?}");
     }
+    for (handle, name) in (0..).map(ledger_domain::LedgerHandle).zip(&last.ledgers) {
+        let lock = reader.book_lock(at, handle)?.map(|(place, row)| (place, row.0));
+        assert_eq!(lock, truth.locks.get(&handle.0).copied(), "{name} at {at:?}");
+    }
     for (key, all) in &last.entries {
         let entries = reader.entries(at, key.0, key.1, usize::MAX)?;
         let places: Vec<Place> = entries.iter().map(|(place, _)| *place).collect();

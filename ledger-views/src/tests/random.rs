@@ -20,7 +20,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
         _ => AskedRules::without_limits(rng.bool()),
     };
-    let body = match rng.u32(..12) {
+    let body = match rng.u32(..13) {
         0 => CommandBody::CreateLedger,
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
@@ -35,6 +35,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
                 .unwrap(),
         },
         5 => CommandBody::SetAccountRules { name: account(rng), rules: rules(rng) },
+        6 => CommandBody::LockBooks { locked_before: rng.bool().then(|| rng.i64(-5..5)) },
         _ => CommandBody::PostTransfers {
             transfers: (0..rng.usize(1..6))
                 .map(|_| random_transfer(rng, ids, now, account, asset))

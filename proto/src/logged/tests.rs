@@ -139,6 +139,8 @@ fn all_events() -> Vec<(&'static str, Event)> {
             Event::AccountStatusChanged { ledger, account, status: AccountStatus::Frozen },
         ),
         ("account_rules_changed", Event::AccountRulesChanged { ledger, account, rules: limited }),
+        ("books_locked", Event::BooksLocked { ledger, locked_before: Some(-5) }),
+        ("books_unlocked", Event::BooksLocked { ledger, locked_before: None }),
         ("transfer_batch_mixed", Event::TransferBatch(mixed_batch())),
         ("transfer_batch_held", Event::TransferBatch(held_batch())),
         (

@@ -96,6 +96,21 @@ fn rules_are_refused_by_their_code() {
     );
 }
 
+#[test]
+fn books_are_locked_before_an_instant_or_not_at_all() {
+    let asked = |name: &str, locked_before| {
+        let name = name.to_owned();
+        lock_books(&v1::LockBooksRequest { name, locked_before, ..Default::default() })
+    };
+    let body = |locked_before| asked("ledgers/bank", locked_before).map(|command| command.body);
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+    assert_eq!(body(None), Ok(CommandBody::LockBooks { locked_before: None }));
+    let locked_before = Some(-1_000_000_000);
+    assert_eq!(body(at(-1)), Ok(CommandBody::LockBooks { locked_before }));
+    assert!(body(at(i64::MAX)).unwrap_err().to_string().starts_with("MALFORMED: locked_before"));
+    assert!(asked("bank", None).unwrap_err().to_string().starts_with("MALFORMED: name"));
+}
+
 use v1::TransferKind as Kind;
 
 /// A well-formed transfer of this kind.

@@ -1,9 +1,27 @@
-//! How far below zero the balances of an account may go.
+//! An account: what may be done with it, and how far below zero its balances may go.
 
 use std::collections::BTreeMap;
 
-use super::{Account, Book, Moved, Place, Status, minor_units};
+use super::{ASSET, Book, EXPENSE, Moved, Place, minor_units};
 use crate::request::Rules;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) opened: Place,
+    pub(crate) kind: i32,
+    /// Ascending; the first is from where it was opened on.
+    pub(crate) rules: Vec<(Place, Bound)>,
+    /// Ascending; open before the first.
+    pub(crate) statuses: Vec<(Place, Status)>,
+}
+
+/// What may be done with an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Open,
+    Frozen,
+    Closed,
+}
 
 /// What an account allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +61,19 @@ pub(super) fn left((plus, minus): (u128, u128), limit: u128) -> Option<u128> {
 }
 
 impl Account {
+    /// Its status as of a place.
+    pub(crate) fn status(&self, at: Place) -> Option<(Place, Status)> {
+        self.statuses.iter().rfind(|(place, _)| *place <= at).copied()
+    }
+
+    pub(super) fn is_debit_normal(&self) -> bool {
+        matches!(self.kind, ASSET | EXPENSE)
+    }
+
+    pub(super) fn status_now(&self) -> Status {
+        self.statuses.last().map_or(Status::Open, |(_, status)| *status)
+    }
+
     /// Its rules as of a place.
     pub(crate) fn rules(&self, at: Place) -> Option<&(Place, Bound)> {
         self.rules.iter().rfind(|(place, _)| *place <= at)
