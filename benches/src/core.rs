@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use ledger_domain::{
-    AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, LedgerName, State,
+    AccountName, AccountType, AskedRules, AssetCode, Command, CommandBody, LedgerName, State,
     apply, decide,
 };
 use ledger_proto::logged::{self, LoggedCommand};
@@ -95,8 +95,7 @@ fn opened() -> State {
     run(CommandBody::CreateAsset { code: AssetCode::from_log("USD"), scale: 2 });
     for at in 0..ACCOUNTS {
         let name = AccountName::from_log(&format!("users:{at}:wallet"));
-        let (account_type, rules) =
-            (AccountType::Liability, AccountRules { may_go_negative: true });
+        let (account_type, rules) = (AccountType::Liability, AskedRules::without_limits(true));
         run(CommandBody::OpenAccount { name, account_type, rules });
     }
     state

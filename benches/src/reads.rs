@@ -195,7 +195,7 @@ fn account(at: u64) -> v1::OpenAccountRequest {
         parent: "ledgers/bench".into(),
         account_id: name(at),
         r#type: v1::AccountType::Liability.into(),
-        may_go_negative: true,
+        rules: Some(v1::AccountRules::without_limits(true)),
         ..Default::default()
     }
 }

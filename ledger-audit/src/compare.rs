@@ -326,8 +326,11 @@ fn digest(table: Table, key: &[u8]) -> [u8; 16] {
 fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
     match table {
         Table::History => key::read_history(key).map(|(_, _, place)| place),
-        Table::AccountStatuses => key::read_account_status(key).map(|(_, place)| place),
-        Table::Holds | Table::Reversals => key::read_change_place(key),
+        Table::AccountStatuses
+        | Table::AccountRules
+        | Table::BookLocks
+        | Table::Holds
+        | Table::Reversals => key::read_place(key),
         _ => None,
     }
 }
@@ -342,9 +345,12 @@ fn place_of(
     let place = match table {
         Table::Meta => None,
         Table::Latest => LatestRow::decode(value).map(|row| row.place),
-        Table::History | Table::AccountStatuses | Table::Holds | Table::Reversals => {
-            place_of_key(table, key)
-        }
+        Table::History
+        | Table::AccountStatuses
+        | Table::AccountRules
+        | Table::BookLocks
+        | Table::Holds
+        | Table::Reversals => place_of_key(table, key),
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),
         Table::JournalEntries => JournalEntryRow::decode(value).map(|row| row.place),
         Table::Ledgers => LedgerRow::decode(value).map(|row| row.place),

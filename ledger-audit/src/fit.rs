@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AcceptedTransfer, Account, AccountHandle, AccountStatus, AssetHandle, Balance, Effect, Event,
-    Hold, Id, LedgerHandle, LedgerName, Side, State, Step, Timestamp, apply,
+    AcceptedTransfer, Account, AccountHandle, AccountRules, AccountStatus, AssetHandle, Balance,
+    Effect, Event, Hold, Id, LedgerHandle, LedgerName, Side, State, Step, Timestamp, apply,
 };
 
 /// Why an event does not fit.
@@ -56,12 +56,20 @@ pub(crate) fn check_and_apply(
             draft.expire(hold, &left).map_err(|what| stop(0, what))?;
             draft.touched
         }
+        Event::AccountRulesChanged { account, .. } => {
+            check_plain(state, event, now).map_err(|what| stop(0, what))?;
+            apply(state, event);
+            let passed = state.account(*account).and_then(passed_rule);
+            let misfit = |what| (vec![Misfit { invariant: "LD-2", row: 0, what }], false);
+            return passed.map_or(Ok(()), |what| Err(misfit(what)));
+        }
         Event::LedgerCreated { .. }
         | Event::AssetCreated { .. }
         | Event::AccountOpened { .. }
         | Event::AccountStatusChanged { .. }
+        | Event::BooksLocked { .. }
         | Event::CommandRefused { .. } => {
-            check_plain(state, event).map_err(|what| stop(0, what))?;
+            check_plain(state, event, now).map_err(|what| stop(0, what))?;
             apply(state, event);
             return Ok(());
         }
@@ -94,6 +102,9 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn transfer(&mut self, transfer: &AcceptedTransfer) -> Result<(), String> {
         let AcceptedTransfer { debit_account, credit_account, asset, amount, .. } = *transfer;
+        if book(self.state, self.ledger)?.is_locked(transfer.effective_at) {
+            return Err("takes effect in books that are closed".into());
+        }
         let moved = |expires_at| Hold { debit_account, credit_account, asset, amount, expires_at };
         match &transfer.effect {
             // What a reversal is of is known by the ids.
@@ -187,14 +198,14 @@ impl Draft<'_> {
         sides.into_iter().filter_map(|handle| {
             let account = self.state.account(handle)?;
             let balance = self.touched.get(&(handle, transfer.asset))?;
-            let passes = !account.allows(*balance);
-            passes.then(|| format!("account {} goes below zero: {balance:?}", account.name))
+            let passes = !account.allows(transfer.asset, *balance);
+            passes.then(|| format!("account {} passes its rule: {balance:?}", account.name))
         })
     }
 }
 
 /// What `apply` asserts of every event that moves nothing.
-fn check_plain(state: &State, event: &Event) -> Result<(), String> {
+fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), String> {
     let unless = |fits: bool, what: String| if fits { Ok(()) } else { Err(what) };
     match event {
         Event::LedgerCreated { ledger, name } => {
@@ -208,11 +219,12 @@ fn check_plain(state: &State, event: &Event) -> Result<(), String> {
             unless(asset.0 as usize == next, format!("asset {} is not the next", asset.0))?;
             unless(book.asset_by_code(code).is_none(), format!("asset {code} exists"))
         }
-        Event::AccountOpened { ledger, account, name, .. } => {
+        Event::AccountOpened { ledger, account, name, rules, .. } => {
             let next = state.accounts().len() as u64;
             unless(account.0 == next, format!("account {} is not the next", account.0))?;
             let exists = book(state, *ledger)?.account_by_name(name).is_some();
-            unless(!exists, format!("account {name} exists"))
+            unless(!exists, format!("account {name} exists"))?;
+            check_rules(state, *ledger, rules)
         }
         Event::AccountStatusChanged { ledger, account: handle, status } => {
             let account = account(state, *ledger, *handle)?;
@@ -221,10 +233,47 @@ fn check_plain(state: &State, event: &Event) -> Result<(), String> {
             let empty = *status != AccountStatus::Closed || account.is_empty();
             unless(empty, format!("account {} is closed and not empty", account.name))
         }
+        Event::AccountRulesChanged { ledger, account: handle, rules } => {
+            let account = account(state, *ledger, *handle)?;
+            let closed = account.status == AccountStatus::Closed;
+            unless(!closed, format!("account {} was closed for ever", account.name))?;
+            check_rules(state, *ledger, rules)
+        }
+        Event::BooksLocked { ledger, locked_before } => {
+            book(state, *ledger)?;
+            let in_time = locked_before.is_none_or(|before| before <= now);
+            unless(in_time, "locks the books beyond its time".into())
+        }
         Event::CommandRefused { .. } | Event::TransferBatch(_) | Event::HoldExpired { .. } => {
             Ok(())
         }
     }
+}
+
+/// What no decision gives an account for rules.
+fn check_rules(state: &State, ledger: LedgerHandle, rules: &AccountRules) -> Result<(), String> {
+    let AccountRules { may_go_negative, credit_limits } = rules;
+    if *may_go_negative && !credit_limits.is_empty() {
+        return Err("bounds what has no bound".into());
+    }
+    let book = book(state, ledger)?;
+    for (asset, amount) in credit_limits {
+        if book.asset(*asset).is_none() {
+            return Err(format!("asset {} was never created", asset.0));
+        }
+        if *amount == 0 {
+            return Err(format!("the limit of asset {} is nothing", asset.0));
+        }
+    }
+    Ok(())
+}
+
+/// LD-2 of an account: the first balance that passes its rules.
+fn passed_rule(account: &Account) -> Option<String> {
+    let mut balances = account.balances().iter();
+    let passes = |(asset, balance): &&(_, _)| !account.allows(*asset, *balance);
+    let (asset, balance) = balances.find(passes)?;
+    Some(format!("account {} asset {} passes its rule: {balance:?}", account.name, asset.0))
 }
 
 fn book(state: &State, ledger: LedgerHandle) -> Result<&ledger_domain::Ledger, String> {
@@ -291,6 +340,8 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         Event::AssetCreated { ledger, .. }
         | Event::AccountOpened { ledger, .. }
         | Event::AccountStatusChanged { ledger, .. }
+        | Event::AccountRulesChanged { ledger, .. }
+        | Event::BooksLocked { ledger, .. }
         | Event::HoldExpired { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
         Event::TransferBatch(batch) => state.ledger(batch.ledger).map(|book| &book.name),
     }

@@ -344,6 +344,8 @@ impl<'a> Replay<'a> {
             Event::LedgerCreated { .. }
             | Event::AssetCreated { .. }
             | Event::AccountStatusChanged { .. }
+            | Event::AccountRulesChanged { .. }
+            | Event::BooksLocked { .. }
             | Event::HoldExpired { .. } => {}
             Event::AccountOpened { .. } => report.accounts += 1,
             Event::CommandRefused { .. } => report.refusals += 1,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountStatus, AccountType,
-    AssetCode, AssetHandle, Capture, Code, Command, CommandBody, Decimal, Effect, Event, Id,
-    LedgerHandle, LedgerName, Leg, Link, Movement, RefusedTransfer, Rejection, Reversal, State,
-    Transfer, TransferBatch, apply, decide,
+    AskedRules, AssetCode, AssetHandle, Capture, Code, Command, CommandBody, Decimal, Effect,
+    Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, RefusedTransfer, Rejection, Reversal,
+    State, Transfer, TransferBatch, apply, decide,
 };
 use ledger_log::record::{Commit, FORMAT, HASH, Record};
 use ledger_log::{
@@ -133,7 +133,7 @@ impl Author {
 
     fn open(&mut self, name: &str, may_go_negative: bool) {
         let name = AccountName::parse(name).unwrap();
-        let rules = AccountRules { may_go_negative };
+        let rules = AskedRules::without_limits(may_go_negative);
         let account_type = AccountType::Liability;
         self.run(None, CommandBody::OpenAccount { name, account_type, rules });
     }
@@ -243,6 +243,8 @@ fn stops_at(events: &[Event], position: &str) {
 
 mod groups;
 mod holds;
+mod locks;
+mod rules;
 mod service;
 mod views;
 
@@ -413,7 +415,7 @@ fn an_id_with_two_outcomes_is_found() {
     assert_eq!(found(&author.log), expected);
     let mut author = Author::bank();
     let name = AccountName::parse("carol").unwrap();
-    let rules = AccountRules { may_go_negative: false };
+    let rules = AskedRules::without_limits(false);
     let account_type = AccountType::Asset;
     author.run(Some("r-1"), CommandBody::OpenAccount { name, account_type, rules });
     assert_eq!(found(&author.log), one("LD-4", "0@11.0"));
@@ -439,7 +441,7 @@ fn an_event_that_no_state_could_have_led_to_stops_the_replay() {
         account: AccountHandle(3),
         name: AccountName::parse("x").unwrap(),
         account_type: AccountType::Asset,
-        rules: AccountRules { may_go_negative: true },
+        rules: AccountRules::without_limits(true),
     };
     let unknown_asset = match moved("t-9", 0, 1, 1) {
         Event::TransferBatch(mut batch) => {

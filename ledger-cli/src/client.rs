@@ -214,7 +214,7 @@ mod tests {
         let at = Some(Position::event(0, 7, 3));
         let text = sentence(&answer::status(&rejection, at, false));
         let expected =
-            "INSUFFICIENT_FUNDS: the account may not go negative: users:bob (recorded at 0@7.3)";
+            "INSUFFICIENT_FUNDS: the account may not go so low: users:bob (recorded at 0@7.3)";
         assert_eq!(text, expected);
         let text = sentence(&answer::status(&rejection, at, true));
         assert!(text.ends_with("(recorded at 0@7.3, the first outcome of an earlier request)"));

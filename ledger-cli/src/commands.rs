@@ -4,6 +4,7 @@ mod account;
 mod asset;
 mod audit;
 mod balance;
+mod books;
 mod import;
 mod journal;
 mod ledger;
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     /// Create and read ledgers
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Close the books of a ledger up to an instant, and open them again
+    #[command(subcommand)]
+    Books(books::BooksCommand),
     /// Create and list the assets of a ledger
     #[command(subcommand)]
     Asset(asset::AssetCommand),
@@ -104,6 +108,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
             context.output.value(&serde_json::json!(summary.counts), || summary.to_string())?;
         }
         Command::Ledger(command) => ledger::run(&context, command).await?,
+        Command::Books(command) => books::run(&context, command).await?,
         Command::Asset(command) => asset::run(&context, command).await?,
         Command::Account(command) => account::run(&context, command).await?,
         Command::Transfer(command) => transfer::run(&context, command).await?,

@@ -247,6 +247,20 @@ impl LedgerCommandService for Server {
         Err(Status::unimplemented(""))
     }
 
+    async fn set_account_rules(
+        &self,
+        _: Request<v1::SetAccountRulesRequest>,
+    ) -> Result<Response<v1::SetAccountRulesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn lock_books(
+        &self,
+        _: Request<v1::LockBooksRequest>,
+    ) -> Result<Response<v1::LockBooksResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn post_transfer(
         &self,
         request: Request<v1::PostTransferRequest>,
@@ -304,7 +318,7 @@ impl LedgerQueryService for Server {
         let partition = self.lock();
         let found = partition.shown(consistency.as_ref()).ledger_by_name(&ledger);
         found.ok_or_else(|| Status::not_found("no such ledger"))?;
-        let ledger = Some(v1::Ledger { name, position: String::new() });
+        let ledger = Some(v1::Ledger { name, ..Default::default() });
         Ok(Response::new(v1::GetLedgerResponse { ledger, read_at: None }))
     }
 
@@ -356,10 +370,15 @@ impl LedgerQueryService for Server {
         let handle = book.and_then(|book| book.account_by_name(&account));
         let found = handle.and_then(|handle| state.account(handle));
         let account = found.ok_or_else(|| Status::not_found("no such account"))?;
+        let rules = answer::account_rules(&account.rules, |asset| {
+            let asset = book.and_then(|book| book.asset(asset));
+            let asset = asset.ok_or_else(|| Status::internal("a limit of no asset"))?;
+            Ok::<_, Status>((asset.code.clone(), asset.scale))
+        })?;
         let account = v1::Account {
             name,
             r#type: answer::account_type(account.account_type).into(),
-            may_go_negative: account.rules.may_go_negative,
+            rules: Some(rules),
             status: answer::account_status(account.status).into(),
             ..Default::default()
         };

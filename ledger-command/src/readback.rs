@@ -167,7 +167,9 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
         ) => first_of([
             ("account_id", name == now_name),
             ("type", account_type == now_type),
-            ("may_go_negative", rules == now_rules),
+            ("rules.may_go_negative", rules.may_go_negative == now_rules.may_go_negative),
+            // The event names their assets by handle: what is none of the others is the limits.
+            ("rules.credit_limits", false),
         ]),
         // The event names its account by handle: what is not the change is the name.
         (Event::AccountStatusChanged { status, .. }, CommandBody::ChangeAccount { change, .. })
@@ -175,6 +177,15 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
         {
             Some("name")
         }
+        // It names account and assets by handle: what they are cannot be told, but how many limits there are.
+        (
+            Event::AccountRulesChanged { rules, .. },
+            CommandBody::SetAccountRules { rules: now, .. },
+        ) => first_of([
+            ("rules.may_go_negative", rules.may_go_negative == now.may_go_negative),
+            ("rules.credit_limits", rules.credit_limits.len() == now.credit_limits.len()),
+        ]),
+        (Event::BooksLocked { .. }, CommandBody::LockBooks { .. }) => Some("locked_before"),
         (Event::TransferBatch(_), CommandBody::PostTransfers { transfers }) => {
             Some(if transfers.len() == 1 { "transfer" } else { "transfers" })
         }

@@ -28,7 +28,9 @@ impl Request {
             ledger_domain::CommandBody::CreateLedger
             | ledger_domain::CommandBody::CreateAsset { .. }
             | ledger_domain::CommandBody::OpenAccount { .. }
-            | ledger_domain::CommandBody::ChangeAccount { .. } => 1,
+            | ledger_domain::CommandBody::ChangeAccount { .. }
+            | ledger_domain::CommandBody::SetAccountRules { .. }
+            | ledger_domain::CommandBody::LockBooks { .. } => 1,
         }
     }
 }

@@ -83,6 +83,22 @@ impl LedgerCommandService for CommandService {
         Ok(Response::new(v1::CloseAccountResponse { name, acknowledgement }))
     }
 
+    async fn set_account_rules(
+        &self,
+        call: Request<v1::SetAccountRulesRequest>,
+    ) -> Served<v1::SetAccountRulesResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::SetAccountRules).await?;
+        Ok(Response::new(v1::SetAccountRulesResponse { name, acknowledgement }))
+    }
+
+    async fn lock_books(
+        &self,
+        call: Request<v1::LockBooksRequest>,
+    ) -> Served<v1::LockBooksResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::LockBooks).await?;
+        Ok(Response::new(v1::LockBooksResponse { name, acknowledgement }))
+    }
+
     async fn post_transfer(
         &self,
         call: Request<v1::PostTransferRequest>,

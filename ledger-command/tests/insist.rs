@@ -15,7 +15,7 @@ use ledger_command::run::start;
 use ledger_command::{Answer, Config, Environment, Handle, Reply, Submission};
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
+    AccountName, AccountType, AskedRules, AssetCode, Command, CommandBody, Decimal, Event, Id,
     LedgerName, Leg, Link, Movement, Position, Transfer,
 };
 use ledger_log::kafka::{Kafka, KafkaOptions};
@@ -65,7 +65,8 @@ fn command(body: CommandBody) -> Command {
 }
 
 fn account(name: &str, may_go_negative: bool) -> Command {
-    let (name, rules) = (AccountName::parse(name).unwrap(), AccountRules { may_go_negative });
+    let (name, rules) =
+        (AccountName::parse(name).unwrap(), AskedRules::without_limits(may_go_negative));
     command(CommandBody::OpenAccount { name, account_type: AccountType::Liability, rules })
 }
 

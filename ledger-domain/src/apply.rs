@@ -42,13 +42,19 @@ pub fn apply(state: &mut State, event: &Event) {
                 ledger: *ledger,
                 name: name.clone(),
                 account_type: *account_type,
-                rules: *rules,
+                rules: rules.clone(),
                 status: AccountStatus::Open,
                 balances: Vec::new(),
             });
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             account_mut(state, *ledger, *account).status = *status;
+        }
+        Event::AccountRulesChanged { ledger, account, rules } => {
+            account_mut(state, *ledger, *account).rules = rules.clone();
+        }
+        Event::BooksLocked { ledger, locked_before } => {
+            ledger_mut(state, *ledger).locked_before = *locked_before;
         }
         Event::TransferBatch(batch) => {
             for transfer in &batch.accepted {
@@ -150,6 +156,7 @@ impl Ledger {
     fn new(name: LedgerName) -> Self {
         Ledger {
             name,
+            locked_before: None,
             assets: Vec::new(),
             assets_by_code: Index::default(),
             accounts_by_name: Index::default(),

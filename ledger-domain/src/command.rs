@@ -1,10 +1,11 @@
 //! What a client asks for, already checked in shape.
 
-mod transfer;
+pub(crate) mod transfer;
 
 use serde::{Deserialize, Serialize};
 
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::rules::AskedRules;
 
 pub use transfer::{Leg, Link, Movement, Transfer, TransferKind};
 
@@ -41,7 +42,14 @@ pub enum CommandBody {
         /// Its type, and so its normal side.
         account_type: AccountType,
         /// Its rules.
-        rules: AccountRules,
+        rules: AskedRules,
+    },
+    /// Gives an account of it other rules.
+    SetAccountRules {
+        /// Its name.
+        name: AccountName,
+        /// Its rules from now on, all of them.
+        rules: AskedRules,
     },
     /// Changes what may be done with an account of it.
     ChangeAccount {
@@ -49,6 +57,11 @@ pub enum CommandBody {
         name: AccountName,
         /// What is to change.
         change: AccountChange,
+    },
+    /// Closes what took effect before an instant.
+    LockBooks {
+        /// The instant; `None` when nothing is closed.
+        locked_before: Option<Timestamp>,
     },
     /// Posts transfers in order, each by itself.
     PostTransfers {
@@ -106,13 +119,6 @@ impl AccountType {
             AccountType::Liability | AccountType::Equity | AccountType::Income => false,
         }
     }
-}
-
-/// What an account allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountRules {
-    /// Whether its balance may pass zero on its normal side.
-    pub may_go_negative: bool,
 }
 
 /// What may be done with an account.
@@ -187,16 +193,26 @@ impl Command {
                 write_field(4, &[*scale], out);
             }
             CommandBody::OpenAccount { name, account_type, rules } => {
-                let AccountRules { may_go_negative } = *rules;
                 write_field(2, &[3], out);
                 write_field(3, name.as_str().as_bytes(), out);
                 write_field(4, &[account_type.number()], out);
-                write_field(5, &[u8::from(may_go_negative)], out);
+                rules.write_content(out);
+            }
+            CommandBody::SetAccountRules { name, rules } => {
+                write_field(2, &[6], out);
+                write_field(3, name.as_str().as_bytes(), out);
+                rules.write_content(out);
             }
             CommandBody::ChangeAccount { name, change } => {
                 write_field(2, &[5], out);
                 write_field(3, name.as_str().as_bytes(), out);
                 write_field(4, &[change.leads_to().number()], out);
+            }
+            CommandBody::LockBooks { locked_before } => {
+                write_field(2, &[7], out);
+                if let Some(at) = locked_before {
+                    write_field(3, &at.to_le_bytes(), out);
+                }
             }
             CommandBody::PostTransfers { transfers } => {
                 write_field(2, &[4], out);
@@ -214,7 +230,7 @@ impl Command {
     }
 }
 
-fn write_field(number: u8, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_field(number: u8, value: &[u8], out: &mut Vec<u8>) {
     // Limits keep every value far below 2^32 bytes.
     let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
     out.push(number);

@@ -4,8 +4,11 @@ mod change_account;
 mod create_asset;
 mod create_ledger;
 mod due;
+mod lock_books;
 mod open_account;
 mod post_transfers;
+mod rules;
+mod set_account_rules;
 
 use crate::command::{Command, CommandBody, Timestamp};
 use crate::event::{AcceptedTransfer, Event, Reversal};
@@ -197,10 +200,16 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
             create_asset::decide(state, &command.ledger, code, *scale)
         }
         CommandBody::OpenAccount { name, account_type, rules } => {
-            open_account::decide(state, &command.ledger, name, *account_type, *rules)
+            open_account::decide(state, &command.ledger, name, *account_type, rules)
         }
         CommandBody::ChangeAccount { name, change } => {
             change_account::decide(state, &command.ledger, name, *change)
+        }
+        CommandBody::SetAccountRules { name, rules } => {
+            set_account_rules::decide(state, &command.ledger, name, rules)
+        }
+        CommandBody::LockBooks { locked_before } => {
+            lock_books::decide(state, &command.ledger, *locked_before, now)
         }
         CommandBody::PostTransfers { transfers } => {
             match post_transfers::decide(state, &command.ledger, transfers, known, now) {

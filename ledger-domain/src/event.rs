@@ -1,10 +1,9 @@
 //! What happened: facts that `apply` cannot refuse.
 
-use crate::command::{
-    AccountRules, AccountStatus, AccountType, Link, Timestamp, Transfer, TransferKind,
-};
+use crate::command::{AccountStatus, AccountType, Link, Timestamp, Transfer, TransferKind};
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rejection::Rejection;
+use crate::rules::AccountRules;
 use crate::state::{AccountHandle, AssetHandle, LedgerHandle, Step};
 
 /// One event of a command.
@@ -50,6 +49,22 @@ pub enum Event {
         /// Its status from now on.
         status: AccountStatus,
     },
+    /// An account has other rules.
+    AccountRulesChanged {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// The account.
+        account: AccountHandle,
+        /// Its rules from now on.
+        rules: AccountRules,
+    },
+    /// What took effect before an instant is closed from now on, and nothing else.
+    BooksLocked {
+        /// The ledger.
+        ledger: LedgerHandle,
+        /// The instant; `None` when nothing is closed.
+        locked_before: Option<Timestamp>,
+    },
     /// A batch of transfers was decided.
     TransferBatch(TransferBatch),
     /// A hold was not captured in time: what was left of it was given back.
@@ -86,6 +101,8 @@ impl Event {
             | Event::AssetCreated { .. }
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
+            | Event::AccountRulesChanged { .. }
+            | Event::BooksLocked { .. }
             | Event::HoldExpired { .. }
             | Event::CommandRefused { .. } => 1,
         }

@@ -56,9 +56,9 @@ fn check_rules(state: &State) -> Vec<Broken> {
     let mut broken = Vec::new();
     for (handle, account) in (0u64..).map(AccountHandle).zip(state.accounts()) {
         for (asset, balance) in account.balances() {
-            if !account.allows(*balance) {
-                let what =
-                    format!("account {} asset {}: below zero: {balance:?}", handle.0, asset.0);
+            if !account.allows(*asset, *balance) {
+                let (handle, asset) = (handle.0, asset.0);
+                let what = format!("account {handle} asset {asset}: passes its rule: {balance:?}");
                 broken.push(Broken { invariant: "LD-2", what });
             }
         }
@@ -118,9 +118,10 @@ impl Sum {
 mod tests {
     use super::*;
     use crate::apply;
-    use crate::command::{AccountRules, AccountType};
+    use crate::command::AccountType;
     use crate::event::Event;
     use crate::name::{AccountName, LedgerName};
+    use crate::rules::AccountRules;
     use crate::state::Balance;
 
     /// Invariants that break once the only account holds `balance`.
@@ -133,7 +134,7 @@ mod tests {
             account: AccountHandle(0),
             name: AccountName::from_log("alice"),
             account_type: AccountType::Liability,
-            rules: AccountRules { may_go_negative: false },
+            rules: AccountRules::without_limits(false),
         };
         apply(&mut state, &opened);
         state.accounts.iter_mut().for_each(|a| a.set_balance(AssetHandle(0), balance));

@@ -27,6 +27,7 @@ pub mod position;
 pub mod command;
 pub mod event;
 pub mod rejection;
+pub mod rules;
 pub mod state;
 
 mod apply;
@@ -37,8 +38,8 @@ pub mod invariants;
 pub use amount::{AmountError, Decimal};
 pub use apply::apply;
 pub use command::{
-    AccountChange, AccountRules, AccountStatus, AccountType, Command, CommandBody, Leg, Link,
-    Movement, Timestamp, Transfer, TransferKind,
+    AccountChange, AccountStatus, AccountType, Command, CommandBody, Leg, Link, Movement,
+    Timestamp, Transfer, TransferKind,
 };
 pub use decide::{
     Decision, ItemOutcome, Known, Original, Outcome, Posted, Prior, Seen, decide, decide_due,
@@ -49,6 +50,7 @@ pub use event::{
 pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
 pub use position::{Position, PositionError};
 pub use rejection::{Code, Rejection};
+pub use rules::{AccountRules, AskedRules};
 pub use state::{
     Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,
     Step,

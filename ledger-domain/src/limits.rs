@@ -19,6 +19,8 @@ pub const ID_BYTES_MAX: usize = 64;
 pub const REFERENCE_BYTES_MAX: usize = 256;
 /// Ledgers of one partition.
 pub const LEDGERS_MAX: u32 = 1_000_000;
+/// Credit limits of one account.
+pub const CREDIT_LIMITS_MAX: usize = 100;
 /// Assets of one ledger.
 pub const ASSETS_MAX: u32 = 10_000;
 

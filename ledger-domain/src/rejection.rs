@@ -94,6 +94,10 @@ codes! {
     HoldNotOpen = 217, "HOLD_NOT_OPEN";
     /// The hold's time is over.
     HoldExpired = 218, "HOLD_EXPIRED";
+    /// Books are to be closed up to an instant that has not come.
+    LockInFuture = 226, "LOCK_IN_FUTURE";
+    /// The transfer takes effect before the instant up to which the books are closed.
+    BooksLocked = 227, "BOOKS_LOCKED";
     /// No such asset.
     UnknownAsset = 208, "UNKNOWN_ASSET";
     /// More digits behind the point than the asset's scale.
@@ -104,7 +108,10 @@ codes! {
     Overflow = 210, "OVERFLOW";
     /// More is to be captured than is left of the hold.
     ExceedsHold = 219, "EXCEEDS_HOLD";
-    /// The debit would take a credit-normal account below zero, or the credit a debit-normal one.
+    /// A balance that the account has would pass its new rules.
+    BalancePassesRules = 225, "BALANCE_PASSES_RULES";
+    /// The debit would take a credit-normal account further below zero than it may, or the credit a
+    /// debit-normal one.
     InsufficientFunds = 211, "INSUFFICIENT_FUNDS";
 
     /// Another transfer of its group was refused.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{AccountRules, AccountStatus, AccountType, Timestamp};
+use crate::command::{AccountStatus, AccountType, Timestamp};
 use crate::index::Index;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::rules::AccountRules;
 
 /// A ledger of this partition: the n-th that was created in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +73,8 @@ impl From<Stored> for State {
 pub struct Ledger {
     /// Its name.
     pub name: LedgerName,
+    /// What took effect before it is closed.
+    pub locked_before: Option<Timestamp>,
     /// Its assets, by handle.
     pub assets: Vec<Asset>,
     #[serde(skip)]
@@ -210,22 +213,39 @@ impl Side {
 }
 
 impl Account {
-    /// The most that an entry of this side may take from a balance of its, by its rules; `None` is without
-    /// bound.
+    /// The most that an entry of this side may take from its balance of an asset, by its rules; `None` is
+    /// without bound.
     #[must_use]
-    pub fn room(&self, balance: Balance, side: Side) -> Option<u128> {
-        if self.rules.may_go_negative || !side.shrinks(self.account_type) {
+    pub fn room(&self, asset: AssetHandle, balance: Balance, side: Side) -> Option<u128> {
+        if !side.shrinks(self.account_type) {
             return None;
         }
+        let limit = self.rules.bound(asset)?;
         let (plus, minus) = balance.sides(self.account_type);
-        Some(plus.saturating_sub(minus))
+        // Not plus + limit - minus, which could pass 2^128 on its way. Room for more than any amount is
+        // room for every amount.
+        Some(match plus.checked_sub(minus) {
+            Some(left) => left.saturating_add(limit),
+            None => limit.saturating_sub(minus.abs_diff(plus)),
+        })
     }
 
-    /// Whether its rules allow it this balance (LD-2).
+    /// Whether its rules allow it this balance of an asset (LD-2).
     #[must_use]
-    pub fn allows(&self, balance: Balance) -> bool {
+    pub fn allows(&self, asset: AssetHandle, balance: Balance) -> bool {
+        self.allows_by(&self.rules, asset, balance)
+    }
+
+    /// Whether it may have this balance of an asset by other rules.
+    #[must_use]
+    pub(crate) fn allows_by(
+        &self,
+        rules: &AccountRules,
+        asset: AssetHandle,
+        balance: Balance,
+    ) -> bool {
         let (plus, minus) = balance.sides(self.account_type);
-        self.rules.may_go_negative || minus <= plus
+        rules.bound(asset).is_none_or(|limit| minus.saturating_sub(plus) <= limit)
     }
 
     /// Its balance of an asset; zero for one that it never moved.
@@ -267,6 +287,12 @@ impl Account {
 }
 
 impl Ledger {
+    /// Whether what takes effect at this instant is closed. `None` is when it is recorded, which never is.
+    #[must_use]
+    pub fn is_locked(&self, effective_at: Option<Timestamp>) -> bool {
+        self.locked_before.zip(effective_at).is_some_and(|(before, at)| at < before)
+    }
+
     /// The asset with this code.
     #[must_use]
     pub fn asset_by_code(&self, code: &AssetCode) -> Option<AssetHandle> {
@@ -354,8 +380,11 @@ impl State {
         let State { ledgers, accounts, holds, recorded_at, due: _, ledgers_by_name: _ } = self;
         sink(&recorded_at.to_le_bytes());
         feed_length(ledgers.len(), sink);
-        for Ledger { name, assets, assets_by_code: _, accounts_by_name: _ } in ledgers {
+        for ledger in ledgers {
+            let Ledger { name, locked_before, assets, assets_by_code: _, accounts_by_name: _ } =
+                ledger;
             feed_text(name.as_str(), sink);
+            feed_instant(*locked_before, sink);
             feed_length(assets.len(), sink);
             for Asset { code, scale } in assets {
                 feed_text(code.as_str(), sink);
@@ -386,20 +415,22 @@ impl Hold {
         sink(&credit_account.0.to_le_bytes());
         sink(&asset.0.to_le_bytes());
         sink(&amount.to_le_bytes());
-        feed_length(usize::from(expires_at.is_some()), sink);
-        if let Some(at) = expires_at {
-            sink(&at.to_le_bytes());
-        }
+        feed_instant(*expires_at, sink);
     }
 }
 
 impl Account {
     fn feed(&self, sink: &mut impl FnMut(&[u8])) {
         let Account { ledger, name, account_type, rules, status, balances } = self;
-        let AccountRules { may_go_negative } = rules;
+        let AccountRules { may_go_negative, credit_limits } = rules;
         sink(&ledger.0.to_le_bytes());
         feed_text(name.as_str(), sink);
         sink(&[account_type.number(), u8::from(*may_go_negative), status.number()]);
+        feed_length(credit_limits.len(), sink);
+        for (asset, amount) in credit_limits {
+            sink(&asset.0.to_le_bytes());
+            sink(&amount.to_le_bytes());
+        }
         feed_length(balances.len(), sink);
         for (asset, balance) in balances {
             let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
@@ -415,6 +446,13 @@ impl Account {
 fn feed_text(text: &str, sink: &mut impl FnMut(&[u8])) {
     feed_length(text.len(), sink);
     sink(text.as_bytes());
+}
+
+fn feed_instant(at: Option<Timestamp>, sink: &mut impl FnMut(&[u8])) {
+    feed_length(usize::from(at.is_some()), sink);
+    if let Some(at) = at {
+        sink(&at.to_le_bytes());
+    }
 }
 
 fn feed_length(length: usize, sink: &mut impl FnMut(&[u8])) {

@@ -1,19 +1,21 @@
 //! The rules as tables, in a small language: a line is a command and what it comes to.
 
 use crate::command::{
-    AccountChange, AccountRules, AccountType, Command, CommandBody, Leg, Link, Movement, Transfer,
+    AccountChange, AccountType, Command, CommandBody, Leg, Link, Movement, Transfer,
 };
 use crate::decide::{ItemOutcome, Outcome, decide, decide_due};
 use crate::event::Event;
 use crate::limits::ASSETS_MAX;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::rules::AskedRules;
 use crate::state::{AssetHandle, Balance, State};
 use crate::{Decimal, apply, invariants};
 
-/// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE [negative]`, `freeze L NAME`,
+/// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE RULES`, `rules L NAME RULES` (the rules
+/// are nothing, `negative`, or `CODE=AMOUNT` for each limit), `freeze L NAME`,
 /// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
-/// `=> ok` or the refusal. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
+/// `=> ok` or the refusal. `lock L [T]` closes and opens books; a transfer may end with `effective T`. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
 /// NAME CODE` ends with debits and credits in minor units, and with what is held of them, if anything is.
 fn check(script: &str) {
     let mut state = State::default();
@@ -30,7 +32,11 @@ fn check(script: &str) {
 }
 
 fn run(state: &mut State, words: &[&str], number: usize) -> String {
-    let body = match words {
+    let (words, effective_at) = match words {
+        [words @ .., "effective", at] => (words, Some(at.parse().unwrap())),
+        words => (words, None),
+    };
+    let mut body = match words {
         ["create", _] => CommandBody::CreateLedger,
         ["asset", _, code, scale] => CommandBody::CreateAsset {
             code: AssetCode::parse(code).unwrap(),
@@ -39,7 +45,11 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         ["open", _, name, kind, rules @ ..] => CommandBody::OpenAccount {
             name: AccountName::parse(name).unwrap(),
             account_type: account_type(kind),
-            rules: AccountRules { may_go_negative: rules == ["negative"] },
+            rules: asked_rules(rules),
+        },
+        ["rules", _, name, rules @ ..] => CommandBody::SetAccountRules {
+            name: AccountName::parse(name).unwrap(),
+            rules: asked_rules(rules),
         },
         ["freeze", _, name] => change(name, AccountChange::Freeze),
         ["unfreeze", _, name] => change(name, AccountChange::Unfreeze),
@@ -65,6 +75,9 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             let hold = Id::parse(hold).unwrap();
             posts(moves(&format!("line-{number}"), Movement::Void { hold }))
         }
+        ["lock", _, before @ ..] => {
+            CommandBody::LockBooks { locked_before: before.first().map(|at| at.parse().unwrap()) }
+        }
         ["at", now] => {
             state.record(now.parse().unwrap());
             return "ok".into();
@@ -73,7 +86,14 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         ["balance", ledger, name, asset] => return balance(state, ledger, name, asset),
         _ => panic!("no such line: {words:?}"),
     };
-    let ledger = LedgerName::parse(words[1]).unwrap();
+    if let CommandBody::PostTransfers { transfers } = &mut body {
+        transfers.iter_mut().for_each(|transfer| transfer.effective_at = effective_at);
+    }
+    ask(state, words[1], body)
+}
+
+fn ask(state: &mut State, ledger: &str, body: CommandBody) -> String {
+    let ledger = LedgerName::parse(ledger).unwrap();
     let command = Command { ledger, request_id: None, body };
     let decision = decide(state, &command, &[], state.recorded_at());
     for event in &decision.events {
@@ -88,6 +108,18 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             other => format!("{other:?}"),
         },
     }
+}
+
+/// `negative`, or `CODE=AMOUNT` for each limit.
+fn asked_rules(words: &[&str]) -> AskedRules {
+    if words == ["negative"] {
+        return AskedRules::without_limits(true);
+    }
+    let limits = words.iter().map(|word| word.split_once('=').expect("CODE=AMOUNT"));
+    let credit_limits = limits
+        .map(|(code, amount)| (AssetCode::parse(code).unwrap(), Decimal::parse(amount).unwrap()))
+        .collect();
+    AskedRules { may_go_negative: false, credit_limits }
 }
 
 fn change(name: &str, change: AccountChange) -> CommandBody {
@@ -390,5 +422,7 @@ mod desk;
 mod group_properties;
 mod groups;
 mod holds;
+mod locks;
 mod properties;
 mod reversals;
+mod rules;

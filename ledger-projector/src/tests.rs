@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastrand::Rng;
 use ledger_domain::{
-    AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
+    AccountName, AccountType, AskedRules, AssetCode, Command, CommandBody, Decimal, Event, Id,
     LedgerName, Leg, Link, Movement, State, Transfer, apply, decide,
 };
 use ledger_log::{Backend, LogError};
@@ -39,7 +39,7 @@ impl Bank {
         let account = |name: &str| CommandBody::OpenAccount {
             name: AccountName::parse(name).unwrap(),
             account_type: AccountType::Asset,
-            rules: AccountRules { may_go_negative: true },
+            rules: AskedRules::without_limits(true),
         };
         let code = AssetCode::parse("EUR").unwrap();
         let mut events = self.decide(CommandBody::CreateLedger);

@@ -3,6 +3,8 @@
 
 mod bank;
 mod fresh;
+mod locks;
+mod rules;
 mod transfers;
 mod wire;
 

@@ -4,16 +4,19 @@
 //! of every balance is kept in a list. It executes commands in the order of the log and says what each
 //! of them must have come to.
 
+mod account;
 mod amount;
 mod batch;
 mod groups;
 mod hold;
+mod lock;
 mod same;
 mod shape;
 
 use std::collections::BTreeMap;
 
 use crate::request::{Ask, Change, Request, Transfer};
+pub(crate) use account::{Account, Bound, Status};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
 pub(crate) use same::canonical_id;
@@ -110,23 +113,6 @@ pub(crate) struct Version {
     pub(crate) kind: i32,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Account {
-    pub(crate) opened: Place,
-    pub(crate) kind: i32,
-    pub(crate) may_go_negative: bool,
-    /// Ascending; open before the first.
-    pub(crate) statuses: Vec<(Place, Status)>,
-}
-
-/// What may be done with an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    Open,
-    Frozen,
-    Closed,
-}
-
 /// A transfer that was decided.
 #[derive(Clone, Debug)]
 pub(crate) struct Decided {
@@ -139,6 +125,8 @@ pub(crate) struct Decided {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     pub(crate) created: Place,
+    /// Up to when it is closed; ascending, open before the first.
+    pub(crate) locks: Vec<(Place, Option<i64>)>,
     pub(crate) assets: BTreeMap<String, (u32, Place)>,
     pub(crate) accounts: BTreeMap<String, Account>,
     /// By account and asset; versions ascend.
@@ -199,10 +187,13 @@ impl Model {
             (Ask::CreateAsset { code, .. }, Some(book)) => {
                 whole(book.assets.contains_key(code).then_some(203))
             }
-            (Ask::OpenAccount { name, .. }, Some(book)) => {
-                whole(book.accounts.contains_key(name).then_some(204))
+            (Ask::OpenAccount { name, .. }, Some(book)) if book.accounts.contains_key(name) => {
+                whole(Some(204))
             }
+            (Ask::OpenAccount { rules, .. }, Some(book)) => whole(book.bound(rules).err()),
             (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
+            (Ask::SetRules { name, rules }, Some(book)) => whole(book.set_rules(name, rules).err()),
+            (Ask::Lock { before }, Some(_)) => whole(lock::too_late(*before, now)),
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
@@ -232,11 +223,17 @@ impl Model {
             (Ask::CreateAsset { code, scale }, _) => {
                 book.assets.insert(code.clone(), (*scale, place));
             }
-            (Ask::OpenAccount { name, kind, may_go_negative }, _) => {
-                let (kind, may_go_negative) = (*kind, *may_go_negative);
-                let account =
-                    Account { opened: place, kind, may_go_negative, statuses: Vec::new() };
-                book.accounts.insert(name.clone(), account);
+            (Ask::OpenAccount { name, kind, rules }, _) => {
+                let bound = book.bound(rules).unwrap_or_default();
+                let (kind, rules, statuses) = (*kind, vec![(place, bound)], Vec::new());
+                book.accounts
+                    .insert(name.clone(), Account { opened: place, kind, rules, statuses });
+            }
+            (Ask::SetRules { name, rules }, _) => {
+                let bound = book.bound(rules).unwrap_or_default();
+                if let Some(account) = book.accounts.get_mut(name) {
+                    account.rules.push((place, bound));
+                }
             }
             (Ask::Change { name, change }, _) => {
                 let status = match change {
@@ -248,6 +245,7 @@ impl Model {
                     account.statuses.push((place, status));
                 }
             }
+            (Ask::Lock { before }, _) => book.locks.push((place, *before)),
             (Ask::Post { .. }, Verdicts::Items(items)) => book.record(well_formed, items, place),
             (Ask::Post { .. }, Verdicts::Whole(_)) => {}
         }
@@ -259,16 +257,13 @@ impl Counters {
     fn is_nothing(self) -> bool {
         self.debits == self.credits && self.debits_pending == 0 && self.credits_pending == 0
     }
-}
 
-impl Account {
-    /// Its status as of a place.
-    pub(crate) fn status(&self, at: Place) -> Option<(Place, Status)> {
-        self.statuses.iter().rfind(|(place, _)| *place <= at).copied()
-    }
-
-    fn status_now(&self) -> Status {
-        self.statuses.last().map_or(Status::Open, |(_, status)| *status)
+    /// What counts for and against an account of this kind; what is held against it is gone already.
+    fn sides(self, kind: i32) -> (u128, u128) {
+        match kind {
+            ASSET | EXPENSE => (self.debits, self.credits + self.credits_pending),
+            _ => (self.credits, self.debits + self.debits_pending),
+        }
     }
 }
 

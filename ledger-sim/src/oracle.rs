@@ -14,7 +14,7 @@ use ledger_log::simulated::Simulated;
 use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
-use crate::model::{CAPTURE, HOLD, Model, Place, REVERSAL, VOID, Verdict, Verdicts};
+use crate::model::{Book, CAPTURE, HOLD, Model, Place, REVERSAL, VOID, Verdict, Verdicts};
 use crate::request::{Request, Transfer};
 use crate::summary::Summary;
 
@@ -260,7 +260,7 @@ impl Oracle {
             .map_err(|what| format!("{place:?} attempt {number}: {what}\n  {request:?}"))?;
         events::rejections(place, command, &mut self.rejections);
         self.model.record(request, transfers, &verdicts, place);
-        note_moves(transfers, &verdicts, &mut self.seen);
+        note_moves(self.model.books.get(&request.ledger), transfers, &verdicts, &mut self.seen);
         self.logged.insert(number, Logged { place, recorded_at, verdicts });
         self.open.remove(&number);
         self.reconsider();
@@ -300,7 +300,12 @@ impl Oracle {
 }
 
 /// Notes what kinds of transfer were accepted.
-fn note_moves(transfers: &[Transfer], verdicts: &Verdicts, seen: &mut Summary) {
+fn note_moves(
+    after: Option<&Book>,
+    transfers: &[Transfer],
+    verdicts: &Verdicts,
+    seen: &mut Summary,
+) {
     let Verdicts::Items(items) = verdicts else { return };
     for (transfer, verdict) in transfers.iter().zip(items) {
         if let Verdict::NotRecorded(code) = verdict {
@@ -325,6 +330,9 @@ fn note_moves(transfers: &[Transfer], verdicts: &Verdicts, seen: &mut Summary) {
         });
         if moved.up_to.is_some_and(|asked| asked > moved.amount) {
             seen.note("up_to.less");
+        }
+        if after.is_some_and(|book| book.uses_limit(moved)) {
+            seen.note("limit.used");
         }
     }
 }

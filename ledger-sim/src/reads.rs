@@ -1,14 +1,13 @@
 //! What queries answer against the model, at the position that the answer states.
 
+mod transfers;
+
 use fastrand::Rng;
 use ledger_domain::Position;
 use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
-use crate::model::{
-    Account, Book, Counters, Decided, Hold, HoldStatus, POST, Place, Status, Version, canonical_id,
-    decimal,
-};
+use crate::model::{Account, Book, Bound, Counters, Place, Status, Version};
 use crate::oracle::{Commit, Oracle};
 use crate::summary::Summary;
 use crate::world::Ends;
@@ -92,7 +91,8 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..10) {
+        let read = match rng.u32(0..11) {
+            10 => self.ledger(ledger, book, level),
             0..2 if !ids.is_empty() => {
                 let (ledger, id) = &ids[rng.usize(0..ids.len())];
                 self.transfer(ledger, id, level)
@@ -232,6 +232,30 @@ impl Reads<'_> {
         }
     }
 
+    fn ledger(&self, ledger: &str, book: &Book, level: Level) -> Result<String, String> {
+        let (name, consistency) = (format!("ledgers/{ledger}"), Some(level.wire()));
+        let request = v1::GetLedgerRequest { name: name.clone(), consistency };
+        let response = match self.query.get_ledger(&request) {
+            Ok(response) => response,
+            Err(error) => return self.nothing(level, &error, book.created),
+        };
+        let bound = self.read_at(level, response.read_at.as_ref())?;
+        let position = |(offset, index): Place| {
+            Position::event(self.oracle.partition(), offset, index).to_string()
+        };
+        let locked = book.lock(bound);
+        let due = v1::Ledger {
+            name,
+            position: position(book.created),
+            locked_before: locked.and_then(|(_, before)| before).map(time::to_wire),
+            locked_position: locked.map(|(place, _)| position(place)).unwrap_or_default(),
+        };
+        if response.ledger.as_ref() != Some(&due) {
+            return Err(format!("ledger: due {due:?}, read {:?}", response.ledger));
+        }
+        Ok(format!("ledger {ledger} at {bound:?}"))
+    }
+
     /// All pages of a statement: each entry and the balance after it, newest first.
     fn entries(
         &self,
@@ -303,9 +327,7 @@ impl Reads<'_> {
                 Err(error) => return self.nothing(level, &error, book.created),
             };
             let bound = self.read_at(level, response.read_at.as_ref())?;
-            read.extend(response.accounts.into_iter().map(|a| {
-                (a.name.clone(), a.r#type, a.position.clone(), a.status(), a.status_position)
-            }));
+            read.extend(response.accounts);
             if response.next_page_token.is_empty() {
                 break bound;
             }
@@ -313,20 +335,7 @@ impl Reads<'_> {
         };
         let seen = book.accounts.iter().filter(|(_, account)| account.opened <= bound);
         let due: Vec<_> = seen
-            .map(|(name, account)| {
-                let position = |(offset, index)| {
-                    Position::event(self.oracle.partition(), offset, index).to_string()
-                };
-                let name = format!("ledgers/{ledger}/accounts/{name}");
-                let changed = account.status(bound);
-                let status = match changed {
-                    None | Some((_, Status::Open)) => v1::AccountStatus::Open,
-                    Some((_, Status::Frozen)) => v1::AccountStatus::Frozen,
-                    Some((_, Status::Closed)) => v1::AccountStatus::Closed,
-                };
-                let since = changed.map(|(place, _)| position(place)).unwrap_or_default();
-                (name, account.kind, position(account.opened), status, since)
-            })
+            .map(|(name, account)| self.wire_account(ledger, book, name, account, bound))
             .collect();
         if read != due {
             return Err(format!("accounts: due {due:?}, read {read:?}"));
@@ -334,144 +343,44 @@ impl Reads<'_> {
         Ok(format!("{} accounts of {ledger} at {bound:?}", due.len()))
     }
 
-    fn transfer(&self, ledger: &str, id: &str, level: Level) -> Result<String, String> {
-        let decided = &self.oracle.model.books[ledger].transfers[id];
-        let request = v1::GetTransferRequest {
-            name: format!("ledgers/{ledger}/transfers/{id}"),
-            consistency: Some(level.wire()),
+    fn wire_account(
+        &self,
+        ledger: &str,
+        book: &Book,
+        name: &str,
+        account: &Account,
+        at: Place,
+    ) -> v1::Account {
+        let position =
+            |(offset, index)| Position::event(self.oracle.partition(), offset, index).to_string();
+        let changed = account.status(at);
+        let status = match changed {
+            None | Some((_, Status::Open)) => v1::AccountStatus::Open,
+            Some((_, Status::Frozen)) => v1::AccountStatus::Frozen,
+            Some((_, Status::Closed)) => v1::AccountStatus::Closed,
         };
-        let response = match self.query.get_transfer(&request) {
-            Ok(response) => response,
-            Err(error) => return self.nothing(level, &error, decided.first.place),
+        let ruled = account.rules(at);
+        let limit = |(asset, amount): (&String, &u128)| v1::CreditLimit {
+            asset: asset.clone(),
+            amount: decimal_string(*amount, book.assets[asset].0),
         };
-        let bound = self.read_at(level, response.read_at.as_ref())?;
-        let (offset, index) = decided.first.place;
-        let position = Position::event(self.oracle.partition(), offset, index).to_string();
-        let refused = response.refusal.as_ref().map(|refusal| refusal.code);
-        let book = &self.oracle.model.books[ledger];
-        let found = response.transfer.unwrap_or_default();
-        let hold = book.holds.get(id).and_then(|hold| self.hold_state(book, hold, bound));
-        let same = decided.first.place <= bound
-            && response.position == position
-            && refused == decided.first.refused
-            && response.hold == hold
-            && response.reversal == self.reversal_state(book, id, bound)
-            && is_as_asked(&found, decided)
-            && is_as_moved(&found, decided, book);
-        if same {
-            Ok(format!("transfer {id}"))
-        } else {
-            let read = (found, response.hold);
-            Err(format!("{decided:?} {hold:?}, read {read:?} at {bound:?}"))
-        }
-    }
-
-    /// What of a transfer was reversed at a place.
-    fn reversal_state(&self, book: &Book, id: &str, bound: Place) -> Option<v1::ReversalState> {
-        let moved = book.transfers[id].moved.as_ref()?;
-        let parts = book.reversals.get(id)?.iter().rev().filter(|(place, ..)| *place <= bound);
-        let parts: Vec<_> = parts.collect();
-        let ((offset, index), ..) = parts.first()?;
-        let scale = book.assets[&moved.asset].0;
-        let reversed = parts.iter().map(|(_, _, part)| part).sum();
-        Some(v1::ReversalState {
-            reversed: decimal_string(reversed, scale),
-            remaining: decimal_string(moved.amount - reversed, scale),
-            reversal_ids: parts.iter().take(100).map(|(_, id, _)| id.clone()).collect(),
-            position: Position::event(self.oracle.partition(), *offset, *index).to_string(),
-        })
-    }
-
-    /// Each transfer of a journal entry, as it is read by itself.
-    fn journal_entry(&self, ledger: &str, id: &str, level: Level) -> Result<String, String> {
-        let book = &self.oracle.model.books[ledger];
-        let transfers = &book.entries[id];
-        let request = v1::GetJournalEntryRequest {
-            name: format!("ledgers/{ledger}/journalEntries/{id}"),
-            consistency: Some(level.wire()),
+        let rules = match ruled {
+            None => v1::AccountRules::default(),
+            Some((_, Bound::None)) => v1::AccountRules::without_limits(true),
+            Some((_, Bound::Limits(limits))) => v1::AccountRules {
+                may_go_negative: false,
+                credit_limits: limits.iter().map(limit).collect(),
+            },
         };
-        let response = match self.query.get_journal_entry(&request) {
-            Ok(response) => response,
-            Err(error) => return self.nothing(level, &error, transfers[0].0),
-        };
-        let bound = self.read_at(level, response.read_at.as_ref())?;
-        let shown: Vec<_> = transfers.iter().filter(|(place, _)| *place <= bound).collect();
-        if shown.len() != response.transfers.len() {
-            return Err(format!("{transfers:?}, read {response:?} at {bound:?}"));
-        }
-        for ((place, id), read) in shown.into_iter().zip(&response.transfers) {
-            let decided = &book.transfers[id];
-            let found = read.transfer.clone().unwrap_or_default();
-            let hold = book.holds.get(id).and_then(|hold| self.hold_state(book, hold, bound));
-            let (offset, index) = *place;
-            let same = read.hold == hold
-                && read.reversal == self.reversal_state(book, id, bound)
-                && read.position
-                    == Position::event(self.oracle.partition(), offset, index).to_string()
-                && is_as_asked(&found, decided)
-                && is_as_moved(&found, decided, book);
-            if !same {
-                return Err(format!("{decided:?}, read {read:?} at {bound:?}"));
-            }
-        }
-        Ok(format!("journal entry {id}"))
-    }
-
-    /// What is of a hold at a place.
-    fn hold_state(&self, book: &Book, hold: &Hold, bound: Place) -> Option<v1::HoldState> {
-        let version = hold.versions.iter().rfind(|version| version.place <= bound)?;
-        let scale = book.assets[&hold.asset].0;
-        let status = match version.status {
-            HoldStatus::Open => v1::HoldStatus::Open,
-            HoldStatus::Captured => v1::HoldStatus::Captured,
-            HoldStatus::Voided => v1::HoldStatus::Voided,
-            HoldStatus::Expired => v1::HoldStatus::Expired,
-        };
-        let (offset, index) = version.place;
-        Some(v1::HoldState {
+        let since = ruled.filter(|(place, _)| *place != account.opened);
+        v1::Account {
+            name: format!("ledgers/{ledger}/accounts/{name}"),
+            r#type: account.kind,
+            rules: Some(rules),
+            position: position(account.opened),
             status: status.into(),
-            captured: decimal_string(version.captured, scale),
-            remaining: decimal_string(version.remaining, scale),
-            released: decimal_string(version.released, scale),
-            position: Position::event(self.oracle.partition(), offset, index).to_string(),
-        })
-    }
-}
-
-/// What a client says of a transfer is shown as it said it, accepted or refused.
-fn is_as_asked(found: &v1::Transfer, decided: &Decided) -> bool {
-    let asked = &decided.asked;
-    found.kind == asked.kind.max(POST)
-        && canonical_id(&asked.id) == found.transfer_id
-        && canonical_id(&asked.hold) == found.hold_id
-        && canonical_id(&asked.reverses) == found.reversed_id
-        && canonical_id(&asked.entry) == found.entry_id
-        && asked.linked == found.linked
-        && found.reference == asked.reference
-        && found.effective_time == asked.effective_at.map(time::to_wire)
-        && found.expire_time == asked.expires_at.map(time::to_wire)
-        && found.up_to == asked.up_to
-}
-
-/// Accounts, asset and amounts are what it came to; of a refused one, what was asked for.
-fn is_as_moved(found: &v1::Transfer, decided: &Decided, book: &Book) -> bool {
-    let asked = &decided.asked;
-    match &decided.moved {
-        Some(moved) => {
-            let scale = book.assets[&moved.asset].0;
-            let up_to = moved.up_to.map(|up_to| decimal_string(up_to, scale));
-            found.debit_account == moved.debit
-                && found.credit_account == moved.credit
-                && found.asset == moved.asset
-                && found.amount == decimal_string(moved.amount, scale)
-                && found.asked_amount == up_to.unwrap_or_default()
-        }
-        None => {
-            found.debit_account == asked.debit
-                && found.credit_account == asked.credit
-                && found.asset == asked.asset
-                && decimal(&found.amount) == decimal(&asked.amount)
-                && found.asked_amount.is_empty()
+            status_position: changed.map(|(place, _)| position(place)).unwrap_or_default(),
+            rules_position: since.map(|(place, _)| position(*place)).unwrap_or_default(),
         }
     }
 }

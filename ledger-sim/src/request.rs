@@ -16,10 +16,38 @@ pub(crate) struct Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     CreateLedger,
-    CreateAsset { code: String, scale: u32 },
-    OpenAccount { name: String, kind: i32, may_go_negative: bool },
-    Change { name: String, change: Change },
-    Post { transfers: Vec<Transfer> },
+    CreateAsset {
+        code: String,
+        scale: u32,
+    },
+    OpenAccount {
+        name: String,
+        kind: i32,
+        rules: Rules,
+    },
+    Change {
+        name: String,
+        change: Change,
+    },
+    SetRules {
+        name: String,
+        rules: Rules,
+    },
+    /// Nanoseconds since the Unix epoch.
+    Lock {
+        before: Option<i64>,
+    },
+    Post {
+        transfers: Vec<Transfer>,
+    },
+}
+
+/// What an account is to allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) may_go_negative: bool,
+    /// Asset and amount.
+    pub(crate) limits: Vec<(String, String)>,
 }
 
 /// Of what may be done with an account.
@@ -78,12 +106,12 @@ impl Request {
                     v1::CreateAssetRequest { parent, asset_id, scale, request_id, validate_only };
                 request::create_asset(&wire).map(whole)
             }
-            Ask::OpenAccount { name, kind, may_go_negative } => {
+            Ask::OpenAccount { name, kind, rules } => {
                 let wire = v1::OpenAccountRequest {
                     parent,
                     account_id: name.clone(),
                     r#type: *kind,
-                    may_go_negative: *may_go_negative,
+                    rules: Some(rules.to_wire()),
                     request_id,
                     validate_only,
                 };
@@ -110,6 +138,17 @@ impl Request {
                 }
                 .map(whole)
             }
+            Ask::SetRules { name, rules } => {
+                let name = format!("{parent}/accounts/{name}");
+                let rules = Some(rules.to_wire());
+                let wire = v1::SetAccountRulesRequest { name, rules, request_id, validate_only };
+                request::set_account_rules(&wire).map(whole)
+            }
+            Ask::Lock { before } => {
+                let (name, locked_before) = (parent, before.map(time::to_wire));
+                let wire = v1::LockBooksRequest { name, locked_before, request_id, validate_only };
+                request::lock_books(&wire).map(whole)
+            }
             Ask::Post { transfers } => {
                 let transfers = transfers.iter().map(Transfer::to_wire).collect();
                 let wire =
@@ -117,6 +156,17 @@ impl Request {
                 request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
             }
         }
+    }
+}
+
+impl Rules {
+    fn to_wire(&self) -> v1::AccountRules {
+        let limit = |(asset, amount): &(String, String)| v1::CreditLimit {
+            asset: asset.clone(),
+            amount: amount.clone(),
+        };
+        let credit_limits = self.limits.iter().map(limit).collect();
+        v1::AccountRules { may_go_negative: self.may_go_negative, credit_limits }
     }
 }
 

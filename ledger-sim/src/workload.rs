@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use crate::model::{CAPTURE, HOLD, POST, REVERSAL, VOID};
-use crate::request::{Ask, Change, Request, Transfer};
+use crate::request::{Ask, Change, Request, Rules, Transfer};
 
 pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
 const ACCOUNTS: [&str; 7] = ["cash", "alice", "bob", "fees", "till", "world", "users:carol:wallet"];
@@ -86,6 +86,8 @@ impl Workload {
         let ask = match rng.u32(0..100) {
             0..8 => set_up_ask(rng),
             8..14 => change(rng),
+            14..18 => set_rules(rng),
+            18..20 => self.lock(rng),
             _ => self.post(rng, &ledger),
         };
         match rng.u32(0..200) {
@@ -112,6 +114,17 @@ impl Workload {
             at => open_account(ACCOUNTS[at - 1 - ASSETS.len()], rng),
         };
         Some((ledger, ask))
+    }
+
+    /// Mostly somewhere among the effective times, rarely around now.
+    fn lock(&self, rng: &mut Rng) -> Ask {
+        let before = match rng.u32(0..10) {
+            0..3 => None,
+            3 => Some(self.now - rng.i64(0..SECOND_NS)),
+            4 => Some(self.now + rng.i64(0..100 * SECOND_NS)),
+            _ => Some(rng.i64(-1_000_000..1_000_000_000)),
+        };
+        Ask::Lock { before }
     }
 
     fn post(&mut self, rng: &mut Rng, ledger: &str) -> Ask {
@@ -155,7 +168,9 @@ impl Workload {
                 Ask::CreateLedger
                 | Ask::CreateAsset { .. }
                 | Ask::OpenAccount { .. }
-                | Ask::Change { .. } => None,
+                | Ask::Change { .. }
+                | Ask::SetRules { .. }
+                | Ask::Lock { .. } => None,
             })
             .collect();
         if posts.is_empty() {
@@ -401,6 +416,49 @@ fn change(rng: &mut Rng) -> Ask {
 
 fn open_account(name: &str, rng: &mut Rng) -> Ask {
     let kind = if rng.u32(0..60) == 0 { 0 } else { rng.i32(1..6) };
-    let may_go_negative = name == "world" || name == "cash" || rng.u32(0..8) == 0;
-    Ask::OpenAccount { name: name.into(), kind, may_go_negative }
+    let rules = match name {
+        "world" | "cash" => Rules { may_go_negative: true, limits: Vec::new() },
+        _ => rules(rng),
+    };
+    Ask::OpenAccount { name: name.into(), kind, rules }
+}
+
+/// The accounts that everything comes from mostly stay without bound, or nothing would move.
+fn set_rules(rng: &mut Rng) -> Ask {
+    let name = match rng.u32(0..40) {
+        0 => "nobody",
+        1 => "no body",
+        2 => ACCOUNTS[rng.usize(0..ACCOUNTS.len())],
+        _ => ["alice", "bob", "fees", "till"][rng.usize(0..4)],
+    };
+    Ask::SetRules { name: name.into(), rules: rules(rng) }
+}
+
+/// Mostly some limits or none, rarely what cannot be.
+fn rules(rng: &mut Rng) -> Rules {
+    let count = match rng.u32(0..8) {
+        0..4 => 0,
+        4..6 => 1,
+        _ => rng.usize(1..4),
+    };
+    let mut limits: Vec<(String, String)> = Vec::new();
+    for _ in 0..count {
+        let asset = match rng.u32(0..60) {
+            0 => "NONE",
+            1 => "no asset",
+            2..30 => "USD",
+            _ => ASSETS[rng.usize(0..ASSETS.len())].0,
+        };
+        let amount = match rng.u32(0..30) {
+            0 => MALFORMED_AMOUNTS[rng.usize(0..MALFORMED_AMOUNTS.len())].to_owned(),
+            1..6 => AMOUNTS[rng.usize(0..AMOUNTS.len())].to_owned(),
+            _ => rng.u32(1..300).to_string(),
+        };
+        // One asset twice is refused; that must not be most of them.
+        if rng.u32(0..20) == 0 || limits.iter().all(|(other, _)| other != asset) {
+            limits.push((asset.to_owned(), amount));
+        }
+    }
+    let none = limits.is_empty();
+    Rules { may_go_negative: rng.u32(0..if none { 6 } else { 60 }) == 0, limits }
 }

@@ -411,6 +411,8 @@ fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
         Ask::CreateLedger
         | Ask::CreateAsset { .. }
         | Ask::OpenAccount { .. }
-        | Ask::Change { .. } => Vec::new(),
+        | Ask::Change { .. }
+        | Ask::SetRules { .. }
+        | Ask::Lock { .. } => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! The bytes of keys and rows: big-endian numbers in keys, which sort, and varints in rows.
 
-use ledger_domain::{Balance, Id};
+use ledger_domain::{AccountRules, AssetHandle, Balance, Id};
 
 /// Seven bits a byte, the low ones first.
 pub(crate) fn put_number(out: &mut Vec<u8>, number: impl Into<u128>) {
@@ -43,6 +43,17 @@ pub(crate) fn put_balance(out: &mut Vec<u8>, balance: &Balance) {
     put_number(out, balance.credits_posted);
     put_number(out, balance.debits_pending);
     put_number(out, balance.credits_pending);
+}
+
+/// Whether there is no bound, how many limits there are, and each with its asset.
+pub(crate) fn put_rules(out: &mut Vec<u8>, rules: &AccountRules) {
+    let AccountRules { may_go_negative, credit_limits } = rules;
+    out.push(u8::from(*may_go_negative));
+    put_number(out, credit_limits.len() as u64);
+    for (asset, amount) in credit_limits {
+        put_number(out, asset.0);
+        put_number(out, *amount);
+    }
 }
 
 /// Reads what the functions above wrote; `None` where the bytes are not that.
@@ -105,6 +116,17 @@ impl<'a> Source<'a> {
     pub(crate) fn id(&mut self) -> Option<Id> {
         let length = self.byte()?;
         read_id(self.bytes(usize::from(length))?)
+    }
+
+    pub(crate) fn rules(&mut self) -> Option<AccountRules> {
+        let may_go_negative = match self.byte()? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        let limits = (0..self.number()?).map(|_| Some((AssetHandle(self.u32()?), self.number()?)));
+        let credit_limits = limits.collect::<Option<_>>()?;
+        Some(AccountRules { may_go_negative, credit_limits })
     }
 
     pub(crate) fn balance(&mut self) -> Option<Balance> {

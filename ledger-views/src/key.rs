@@ -58,12 +58,22 @@ pub fn history(account: AccountHandle, asset: AssetHandle, place: Place) -> [u8;
     key
 }
 
-/// Key of [`crate::Table::AccountStatuses`]; its first 8 bytes are the prefix of the account's rows.
+/// Key of [`crate::Table::AccountStatuses`] and [`crate::Table::AccountRules`]; its first 8 bytes are the
+/// prefix of the account's rows.
 #[must_use]
-pub fn account_status(account: AccountHandle, place: Place) -> [u8; 20] {
+pub fn account_change(account: AccountHandle, place: Place) -> [u8; 20] {
     let mut key = [0; 20];
     key[..8].copy_from_slice(&account.0.to_be_bytes());
     key[8..].copy_from_slice(&newest_first(place));
+    key
+}
+
+/// Key of [`crate::Table::BookLocks`]; its first 4 bytes are the prefix of the ledger's rows.
+#[must_use]
+pub fn book_lock(ledger: LedgerHandle, place: Place) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&ledger.0.to_be_bytes());
+    key[4..].copy_from_slice(&newest_first(place));
     key
 }
 
@@ -100,9 +110,9 @@ pub fn change(ledger: LedgerHandle, id: &Id, place: Place) -> Vec<u8> {
     key
 }
 
-/// The place in such a key.
+/// The place at the end of a key whose newest row comes first.
 #[must_use]
-pub fn read_change_place(key: &[u8]) -> Option<Place> {
+pub fn read_place(key: &[u8]) -> Option<Place> {
     let (_, place) = key.split_last_chunk::<12>()?;
     read_newest_first(place)
 }
@@ -145,13 +155,6 @@ pub fn read_history(key: &[u8]) -> Option<(AccountHandle, AssetHandle, Place)> {
     let (head, tail) = key.split_at_checked(BALANCE_KEY_BYTES)?;
     let (account, asset) = read_balance(head)?;
     Some((account, asset, read_newest_first(tail)?))
-}
-
-/// Reads [`account_status`].
-#[must_use]
-pub fn read_account_status(key: &[u8]) -> Option<(AccountHandle, Place)> {
-    let (account, place) = key.split_first_chunk()?;
-    Some((AccountHandle(u64::from_be_bytes(*account)), read_newest_first(place)?))
 }
 
 fn read_newest_first(end: &[u8]) -> Option<Place> {

@@ -8,9 +8,9 @@ use ledger_domain::{
 
 use crate::key::{self, Place};
 use crate::row::{
-    AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryKind,
-    EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow, LedgerNameRow, LedgerRow, RecordKind,
-    ReversalRow, Row, TimeRow, TransferOutcome, TransferRow,
+    AccountNameRow, AccountRow, AccountRulesRow, AccountStatusRow, AssetCodeRow, AssetRow,
+    BookLockRow, CommitRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow,
+    LedgerNameRow, LedgerRow, RecordKind, ReversalRow, Row, TimeRow, TransferOutcome, TransferRow,
 };
 use crate::rows::Rows;
 use crate::store::StoreError;
@@ -154,7 +154,7 @@ pub fn project(
             known_ledger(projection.heads, *ledger, place)?;
             in_order("account", projection.heads.accounts, account.0, place)?;
             projection.heads.accounts += 1;
-            let (handle, account_type, rules) = (*account, *account_type, *rules);
+            let (handle, account_type, rules) = (*account, *account_type, rules.clone());
             let row = AccountRow { handle, account_type, rules, place };
             rows.put(Table::Accounts, &key::named(*ledger, name.as_str()), |out| row.encode(out));
             let name = AccountNameRow { ledger: *ledger, name: name.clone() };
@@ -163,8 +163,19 @@ pub fn project(
         Event::AccountStatusChanged { ledger, account, status } => {
             known_ledger(projection.heads, *ledger, place)?;
             known_account(projection.heads, *account, place)?;
-            let key = key::account_status(*account, place);
+            let key = key::account_change(*account, place);
             rows.put(Table::AccountStatuses, &key, |out| AccountStatusRow(*status).encode(out));
+        }
+        Event::AccountRulesChanged { ledger, account, rules } => {
+            known_ledger(projection.heads, *ledger, place)?;
+            known_account(projection.heads, *account, place)?;
+            let (key, row) = (key::account_change(*account, place), AccountRulesRow(rules.clone()));
+            rows.put(Table::AccountRules, &key, |out| row.encode(out));
+        }
+        Event::BooksLocked { ledger, locked_before } => {
+            known_ledger(projection.heads, *ledger, place)?;
+            let (key, row) = (key::book_lock(*ledger, place), BookLockRow(*locked_before));
+            rows.put(Table::BookLocks, &key, |out| row.encode(out));
         }
         Event::TransferBatch(batch) => project_batch(projection, place, batch, rows)?,
         Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {

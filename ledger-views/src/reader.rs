@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use crate::key::{self, Place};
 use crate::mirror::Nudge;
 use crate::row::{
-    AccountNameRow, AccountRow, AccountStatusRow, AssetCodeRow, AssetRow, CommitRow, EntryRow,
-    JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, Row, TimeRow, TransferRow, ViewLog,
+    AccountNameRow, AccountRow, AccountRulesRow, AccountStatusRow, AssetCodeRow, AssetRow,
+    BookLockRow, CommitRow, EntryRow, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, Row,
+    TimeRow, TransferRow, ViewLog,
 };
 use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
@@ -128,6 +129,19 @@ impl ViewReader {
         self.typed(Table::LedgerNames, &ledger.0.to_be_bytes())
     }
 
+    /// Up to when the books of a ledger are closed, with the place that it is so from; none where that never
+    /// changed since the ledger was created.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn book_lock(
+        &self,
+        at: Place,
+        ledger: LedgerHandle,
+    ) -> Result<Option<(Place, BookLockRow)>, StoreError> {
+        self.newest(Table::BookLocks, &ledger.0.to_be_bytes(), &key::book_lock(ledger, at))
+    }
+
     /// At most `limit` ledgers by name, after this one.
     ///
     /// # Errors
@@ -214,14 +228,22 @@ impl ViewReader {
         at: Place,
         account: AccountHandle,
     ) -> Result<Option<(Place, AccountStatusRow)>, StoreError> {
-        let mut found = None;
-        let (prefix, from) = (account.0.to_be_bytes(), key::account_status(account, at));
-        self.each(Table::AccountStatuses, &prefix, &from, |key, row: AccountStatusRow| {
-            let (_, place) = key::read_account_status(key)?;
-            found = Some((place, row));
-            Some(ControlFlow::Break(()))
-        })?;
-        Ok(found)
+        let from = key::account_change(account, at);
+        self.newest(Table::AccountStatuses, &account.0.to_be_bytes(), &from)
+    }
+
+    /// The rules of an account, with the place that it has them from; none where they never changed since
+    /// the account was opened.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn account_rules(
+        &self,
+        at: Place,
+        account: AccountHandle,
+    ) -> Result<Option<(Place, AccountRulesRow)>, StoreError> {
+        let from = key::account_change(account, at);
+        self.newest(Table::AccountRules, &account.0.to_be_bytes(), &from)
     }
 
     /// At most `limit` accounts of a ledger by name, after this one.
@@ -359,6 +381,21 @@ impl ViewReader {
     /// [`StoreError`].
     pub fn rows(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.store.scan(table, &[], &[], visit)
+    }
+
+    /// The first row of these, whose keys end with their places.
+    fn newest<R: Row>(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+    ) -> Result<Option<(Place, R)>, StoreError> {
+        let mut found = None;
+        self.each(table, prefix, from, |key, row: R| {
+            found = Some((key::read_place(key)?, row));
+            Some(ControlFlow::Break(()))
+        })?;
+        Ok(found)
     }
 
     fn list<R: Placed>(

@@ -7,7 +7,7 @@ use ledger_domain::{
 };
 use ledger_domain::{AccountName, AssetCode, LedgerName};
 
-use crate::code::{Source, put_balance, put_id, put_number, put_signed, put_text};
+use crate::code::{Source, put_balance, put_id, put_number, put_rules, put_signed, put_text};
 use crate::key::Place;
 
 mod change;
@@ -164,13 +164,13 @@ pub struct AssetCodeRow {
 }
 
 /// Of [`crate::Table::Accounts`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRow {
     /// Its handle.
     pub handle: AccountHandle,
     /// Its type.
     pub account_type: AccountType,
-    /// Its rules.
+    /// The rules that it was opened with.
     pub rules: AccountRules,
     /// Where it was opened.
     pub place: Place,
@@ -188,6 +188,14 @@ pub struct AccountNameRow {
 /// Of [`crate::Table::AccountStatuses`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountStatusRow(pub AccountStatus);
+
+/// Of [`crate::Table::AccountRules`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRulesRow(pub AccountRules);
+
+/// Of [`crate::Table::BookLocks`]: the instant before which books are closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookLockRow(pub Option<Timestamp>);
 
 impl Place {
     fn encode(self, out: &mut Vec<u8>) {
@@ -350,7 +358,7 @@ impl Row for AccountRow {
     fn encode(&self, out: &mut Vec<u8>) {
         put_number(out, self.handle.0);
         out.push(self.account_type.number());
-        out.push(u8::from(self.rules.may_go_negative));
+        put_rules(out, &self.rules);
         self.place.encode(out);
     }
 
@@ -358,12 +366,7 @@ impl Row for AccountRow {
         let mut source = Source(bytes);
         let handle = AccountHandle(source.u64()?);
         let account_type = AccountType::from_number(source.byte()?)?;
-        let may_go_negative = match source.byte()? {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
-        let rules = AccountRules { may_go_negative };
+        let rules = source.rules()?;
         let place = Place::decode(&mut source)?;
         source.end(AccountRow { handle, account_type, rules, place })
     }
@@ -392,6 +395,37 @@ impl Row for AccountStatusRow {
         let mut source = Source(bytes);
         let status = AccountStatus::from_number(source.byte()?)?;
         source.end(AccountStatusRow(status))
+    }
+}
+
+impl Row for AccountRulesRow {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_rules(out, &self.0);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut source = Source(bytes);
+        let rules = source.rules()?;
+        source.end(AccountRulesRow(rules))
+    }
+}
+
+impl Row for BookLockRow {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.0.is_some()));
+        if let Some(at) = self.0 {
+            put_signed(out, at);
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut source = Source(bytes);
+        let locked_before = match source.byte()? {
+            0 => None,
+            1 => Some(source.signed()?),
+            _ => return None,
+        };
+        source.end(BookLockRow(locked_before))
     }
 }
 

@@ -31,6 +31,10 @@ pub enum Table {
     AccountNames,
     /// account ++ !offset ++ !index -> the status of an account from there on, newest first.
     AccountStatuses,
+    /// account ++ !offset ++ !index -> the rules of an account from there on, newest first.
+    AccountRules,
+    /// ledger ++ !offset ++ !index -> up to when the books of a ledger are closed from there on, newest first.
+    BookLocks,
     /// offset -> what the record there is.
     Commits,
     /// !`recorded_at` -> offset of the commit, newest first.
@@ -54,7 +58,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 16] = [
+    pub const ALL: [Table; 18] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -69,6 +73,8 @@ impl Table {
         Table::Accounts,
         Table::AccountNames,
         Table::AccountStatuses,
+        Table::AccountRules,
+        Table::BookLocks,
         Table::Commits,
         Table::Times,
     ];
@@ -89,8 +95,10 @@ impl Table {
             Table::History => (Family::History, None),
             Table::Transfers => (Family::Transfers, None),
             Table::Holds => (Family::Directory, Some(8)),
-            Table::Reversals => (Family::Directory, Some(16)),
-            Table::JournalEntries => (Family::Directory, Some(17)),
+            Table::AccountRules => (Family::Directory, Some(9)),
+            Table::BookLocks => (Family::Directory, Some(10)),
+            Table::Reversals => (Family::Directory, Some(11)),
+            Table::JournalEntries => (Family::Directory, Some(12)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -114,6 +122,8 @@ impl Table {
             Table::Accounts => "accounts",
             Table::AccountNames => "account_names",
             Table::AccountStatuses => "account_statuses",
+            Table::AccountRules => "account_rules",
+            Table::BookLocks => "book_locks",
             Table::Commits => "commits",
             Table::Times => "times",
         }

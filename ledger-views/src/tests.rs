@@ -38,6 +38,8 @@ struct Truth {
     accounts: BTreeMap<(u32, String), AccountHandle>,
     transfers: BTreeMap<(u32, Id), (Place, bool)>,
     statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
+    rules: BTreeMap<AccountHandle, (Place, AccountRules)>,
+    locks: BTreeMap<u32, (Place, Option<i64>)>,
     /// What is left of each transfer that was reversed, and by which.
     reversals: BTreeMap<(u32, Id), (Place, u128, Vec<Id>)>,
     /// Transfers of each journal entry.
@@ -109,6 +111,12 @@ impl Truth {
             }
             Event::AccountStatusChanged { account, status, .. } => {
                 self.statuses.insert(*account, (place, *status));
+            }
+            Event::AccountRulesChanged { account, rules, .. } => {
+                self.rules.insert(*account, (place, rules.clone()));
+            }
+            Event::BooksLocked { ledger, locked_before } => {
+                self.locks.insert(ledger.0, (place, *locked_before));
             }
             Event::TransferBatch(batch) => {
                 for (row, item) in batch.iter() {
@@ -363,7 +371,7 @@ fn lists_come_in_pages_that_miss_and_repeat_nothing() {
             account: AccountHandle(account),
             name: AccountName::parse(&format!("a{account:02}")).unwrap(),
             account_type: AccountType::Asset,
-            rules: AccountRules { may_go_negative: false },
+            rules: AccountRules::without_limits(false),
         });
     }
     let kind = ViewRecordKind::Commit(events);
@@ -395,7 +403,7 @@ fn lists_come_in_pages_that_miss_and_repeat_nothing() {
 #[test]
 fn a_poison_event_parks_the_view_and_leaves_no_trace() {
     let mut rng = Rng::with_seed(11);
-    let world = random_world(&mut rng, 30);
+    let world = random_world(&mut rng, 60);
     let before = rebuilt(&world.records);
     let accounts = world.truths.last().unwrap().accounts.len() as u64;
     assert!(accounts >= 2, "the seed opens accounts");

@@ -226,6 +226,8 @@ impl ViewWriter {
                     | Event::AssetCreated { .. }
                     | Event::AccountOpened { .. }
                     | Event::AccountStatusChanged { .. }
+                    | Event::AccountRulesChanged { .. }
+                    | Event::BooksLocked { .. }
                     | Event::CommandRefused { .. } => {}
                 }
             }

@@ -2,8 +2,8 @@
 
 use ledger_domain::amount::format_minor;
 use ledger_domain::{
-    AcceptedTransfer, AccountStatus, AccountType, Code, Link, Position, Rejection, Timestamp,
-    Transfer, TransferKind,
+    AcceptedTransfer, AccountRules, AccountStatus, AccountType, AssetHandle, Code, Link, Position,
+    Rejection, Timestamp, Transfer, TransferKind,
 };
 use prost::Message;
 use tonic::Status;
@@ -30,6 +30,24 @@ pub fn account_type(account_type: AccountType) -> v1::AccountType {
 #[must_use]
 pub fn account_status(status: AccountStatus) -> v1::AccountStatus {
     v1::AccountStatus::try_from(i32::from(status.number())).unwrap_or_default()
+}
+
+/// The rules of an account on the wire, by code. `asset` tells code and scale of an asset of its ledger.
+///
+/// # Errors
+/// What `asset` fails with.
+pub fn account_rules<C: ToString, E>(
+    rules: &AccountRules,
+    mut asset: impl FnMut(AssetHandle) -> Result<(C, u8), E>,
+) -> Result<v1::AccountRules, E> {
+    let AccountRules { may_go_negative, credit_limits } = rules;
+    let limits = credit_limits.iter().map(|(handle, amount)| {
+        let (code, scale) = asset(*handle)?;
+        Ok(v1::CreditLimit { asset: code.to_string(), amount: format_minor(*amount, scale) })
+    });
+    let mut credit_limits = limits.collect::<Result<Vec<_>, E>>()?;
+    credit_limits.sort_unstable_by(|one, other| one.asset.cmp(&other.asset));
+    Ok(v1::AccountRules { may_go_negative: *may_go_negative, credit_limits })
 }
 
 /// An accepted command.
@@ -192,6 +210,9 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::HoldNotOpen
         | Code::HoldExpired
         | Code::ExceedsHold
+        | Code::BalancePassesRules
+        | Code::LockInFuture
+        | Code::BooksLocked
         | Code::InsufficientFunds
         | Code::LinkedFailed => tonic::Code::FailedPrecondition,
     }
@@ -227,11 +248,14 @@ fn message(rejection: &Rejection) -> String {
         Code::HoldNotOpen => "no hold with this id is open",
         Code::HoldExpired => "the hold's time is over",
         Code::ExceedsHold => "more than is left of the hold",
+        Code::LockInFuture => "books are closed up to now at most",
+        Code::BooksLocked => "the books are closed up to a later instant",
+        Code::BalancePassesRules => "a balance of the account passes the new rules",
         Code::UnknownAsset => "no such asset",
         Code::TooManyDecimals => "more decimals than the asset's scale",
         Code::ExceedsTransfer => "more than is left to reverse of the transfer",
         Code::Overflow => "the amount or a balance would reach 2^128 minor units",
-        Code::InsufficientFunds => "the account may not go negative",
+        Code::InsufficientFunds => "the account may not go so low",
         Code::LinkedFailed => "a transfer that it stands or falls with was refused",
     };
     format!("{what}: {}", rejection.subject)

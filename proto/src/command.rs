@@ -30,7 +30,9 @@ impl Prepared {
             CommandBody::CreateLedger
             | CommandBody::CreateAsset { .. }
             | CommandBody::OpenAccount { .. }
-            | CommandBody::ChangeAccount { .. } => false,
+            | CommandBody::ChangeAccount { .. }
+            | CommandBody::SetAccountRules { .. }
+            | CommandBody::LockBooks { .. } => false,
         }
     }
 }
@@ -55,6 +57,8 @@ pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::FreezeAccount(request) => request::freeze_account(request)?,
         Request::UnfreezeAccount(request) => request::unfreeze_account(request)?,
         Request::CloseAccount(request) => request::close_account(request)?,
+        Request::SetAccountRules(request) => request::set_account_rules(request)?,
+        Request::LockBooks(request) => request::lock_books(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
     };
@@ -65,9 +69,13 @@ pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
 fn name(command: &Command) -> String {
     let ledger = command.ledger.as_str();
     match &command.body {
-        CommandBody::CreateLedger => resource::ledger_resource(ledger),
+        CommandBody::CreateLedger | CommandBody::LockBooks { .. } => {
+            resource::ledger_resource(ledger)
+        }
         CommandBody::CreateAsset { code, .. } => resource::asset_resource(ledger, code.as_str()),
-        CommandBody::OpenAccount { name, .. } | CommandBody::ChangeAccount { name, .. } => {
+        CommandBody::OpenAccount { name, .. }
+        | CommandBody::ChangeAccount { name, .. }
+        | CommandBody::SetAccountRules { name, .. } => {
             resource::account_resource(ledger, AccountName::as_str(name))
         }
         CommandBody::PostTransfers { transfers } => match transfers.as_slice() {
@@ -85,6 +93,8 @@ fn validate_only(request: &Request) -> bool {
         Request::FreezeAccount(request) => request.validate_only,
         Request::UnfreezeAccount(request) => request.validate_only,
         Request::CloseAccount(request) => request.validate_only,
+        Request::SetAccountRules(request) => request.validate_only,
+        Request::LockBooks(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
     }
@@ -100,6 +110,8 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::FreezeAccount(request)) => &request.request_id,
         Some(Request::UnfreezeAccount(request)) => &request.request_id,
         Some(Request::CloseAccount(request)) => &request.request_id,
+        Some(Request::SetAccountRules(request)) => &request.request_id,
+        Some(Request::LockBooks(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
         None => "",
@@ -116,6 +128,8 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::FreezeAccount(request)) => &mut request.request_id,
         Some(Request::UnfreezeAccount(request)) => &mut request.request_id,
         Some(Request::CloseAccount(request)) => &mut request.request_id,
+        Some(Request::SetAccountRules(request)) => &mut request.request_id,
+        Some(Request::LockBooks(request)) => &mut request.request_id,
         Some(Request::PostTransfer(_) | Request::PostTransfers(_)) | None => return,
     };
     if request_id.is_empty() {

@@ -29,8 +29,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use ledger_domain::{
-        AccountName, AccountRules, AccountType, AssetCode, CommandBody, Decimal, Id, LedgerName,
-        Leg, Link, Movement,
+        AccountName, AccountType, AskedRules, AssetCode, CommandBody, Decimal, Id, LedgerName, Leg,
+        Link, Movement,
     };
 
     use super::*;
@@ -64,8 +64,30 @@ mod tests {
     }
 
     fn opening(name: &str, account_type: AccountType, may_go_negative: bool) -> Command {
-        let (name, rules) = (AccountName::from_log(name), AccountRules { may_go_negative });
+        let rules = AskedRules::without_limits(may_go_negative);
+        let name = AccountName::from_log(name);
         in_bank(CommandBody::OpenAccount { name, account_type, rules })
+    }
+
+    fn limits(limits: &[(&str, &str)]) -> AskedRules {
+        let limit = |(code, amount): &(&str, &str)| {
+            (AssetCode::from_log(code), Decimal::parse(amount).unwrap())
+        };
+        let credit_limits = limits.iter().map(limit).collect();
+        AskedRules { may_go_negative: false, credit_limits }
+    }
+
+    fn limited(rules: AskedRules) -> Command {
+        let (name, account_type) = (AccountName::from_log("a"), AccountType::Asset);
+        in_bank(CommandBody::OpenAccount { name, account_type, rules })
+    }
+
+    fn ruling(name: &str, rules: AskedRules) -> Command {
+        in_bank(CommandBody::SetAccountRules { name: AccountName::from_log(name), rules })
+    }
+
+    fn locking(locked_before: Option<i64>) -> Command {
+        in_bank(CommandBody::LockBooks { locked_before })
     }
 
     fn creating(code: &str, scale: u8) -> Command {
@@ -147,6 +169,17 @@ mod tests {
             opening("b", AccountType::Asset, false),
             opening("a", AccountType::Equity, false),
             opening("a", AccountType::Asset, true),
+            limited(limits(&[("USD", "1")])),
+            limited(limits(&[("USD", "1.5")])),
+            limited(limits(&[("EUR", "1")])),
+            limited(limits(&[("EUR", "1"), ("USD", "1")])),
+            locking(None),
+            locking(Some(0)),
+            locking(Some(-5)),
+            ruling("a", limits(&[])),
+            ruling("b", limits(&[])),
+            ruling("a", AskedRules::without_limits(true)),
+            ruling("a", limits(&[("USD", "1")])),
             posting(vec![transfer()]),
             posting(vec![second.clone()]),
             posting(vec![transfer(), second.clone()]),
@@ -155,6 +188,13 @@ mod tests {
         commands.extend(changed().into_iter().map(|(_, transfer)| posting(vec![transfer])));
         let hashes: BTreeSet<_> = commands.iter().map(of_command).collect();
         assert_eq!(hashes.len(), commands.len());
+    }
+
+    #[test]
+    fn equal_limits_have_equal_hashes_in_any_order_and_spelling() {
+        let one = limits(&[("USD", "10"), ("EUR", "0.5")]);
+        let other = limits(&[("EUR", "0.50"), ("USD", "10.00")]);
+        assert_eq!(of_command(&ruling("a", one)), of_command(&ruling("a", other)));
     }
 
     /// Golden: hashes stand in the log, so that a change of what is hashed shows here.
@@ -169,6 +209,9 @@ mod tests {
             of_command(&in_bank(CommandBody::CreateLedger)),
             of_command(&creating("USD", 2)),
             of_command(&opening("a", AccountType::Liability, true)),
+            of_command(&limited(limits(&[("USD", "1.50"), ("EUR", "7")]))),
+            of_command(&ruling("a", limits(&[("USD", "1.50")]))),
+            of_command(&locking(Some(-5))),
             of_command(&posting(vec![transfer(), plain])),
             of_command(&posting(kinds[..7].to_vec())),
             of_command(&posting(kinds)),
@@ -179,6 +222,9 @@ mod tests {
             "d2d5326681c9650875bc5aa83567ac7b",
             "cde6ef0359aef67ee0a1e5ad7c100a94",
             "93e1be4ce3925030e0363c4c72231f6c",
+            "31283c663f19b47e923f13fbdd004efd",
+            "232c162bbbd9e307f61da6a780cdeae3",
+            "b227e58b09b477d021fa8d3aba12e721",
             "92fd3a41619a85b4dda5f0ff86808314",
             "8a421bc7a0c720513802b97ef6e22fe6",
             "974cfdd02a292100ac307ee821f20250",

@@ -123,7 +123,7 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 account: account.0,
                 name: name.to_string(),
                 r#type: account_type.number().into(),
-                may_go_negative: rules.may_go_negative,
+                rules: Some(rules_to_wire(rules)),
             })
         }
         Event::AccountStatusChanged { ledger, account, status } => {
@@ -132,6 +132,16 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 account: account.0,
                 status: status.number().into(),
             })
+        }
+        Event::AccountRulesChanged { ledger, account, rules } => {
+            Kind::AccountRulesChanged(wire::AccountRulesChanged {
+                ledger: ledger.0,
+                account: account.0,
+                rules: Some(rules_to_wire(rules)),
+            })
+        }
+        Event::BooksLocked { ledger, locked_before } => {
+            Kind::BooksLocked(wire::BooksLocked { ledger: ledger.0, locked_before: *locked_before })
         }
         Event::TransferBatch(batch) => Kind::TransferBatch(batch::to_wire(batch)),
         Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
@@ -176,7 +186,7 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
                 .and_then(AccountType::from_number)
                 .ok_or_else(|| DecodeError::new("account type"))?,
             name: AccountName::from_log(&e.name),
-            rules: AccountRules { may_go_negative: e.may_go_negative },
+            rules: rules_from_wire(e.rules)?,
         },
         Kind::AccountStatusChanged(e) => Event::AccountStatusChanged {
             ledger: LedgerHandle(e.ledger),
@@ -186,6 +196,14 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
                 .and_then(AccountStatus::from_number)
                 .ok_or_else(|| DecodeError::new("account status"))?,
         },
+        Kind::AccountRulesChanged(e) => Event::AccountRulesChanged {
+            ledger: LedgerHandle(e.ledger),
+            account: AccountHandle(e.account),
+            rules: rules_from_wire(e.rules)?,
+        },
+        Kind::BooksLocked(e) => {
+            Event::BooksLocked { ledger: LedgerHandle(e.ledger), locked_before: e.locked_before }
+        }
         Kind::TransferBatch(e) => Event::TransferBatch(batch::from_wire(e)?),
         Kind::HoldExpired(e) => Event::HoldExpired {
             ledger: LedgerHandle(e.ledger),
@@ -200,6 +218,30 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
             rejection: rejection_from_wire(e.code, &e.subject)?,
         },
     })
+}
+
+fn rules_to_wire(rules: &AccountRules) -> wire::AccountRules {
+    let AccountRules { may_go_negative, credit_limits } = rules;
+    let limit = |(asset, amount): &(AssetHandle, u128)| {
+        let (amount_high, amount_low) = batch::split(*amount);
+        wire::CreditLimit { asset: asset.0, amount_low, amount_high }
+    };
+    let credit_limits = credit_limits.iter().map(limit).collect();
+    wire::AccountRules { may_go_negative: *may_go_negative, credit_limits }
+}
+
+fn rules_from_wire(rules: Option<wire::AccountRules>) -> Result<AccountRules, DecodeError> {
+    let rules = rules.ok_or_else(|| DecodeError::new("an account without rules"))?;
+    let wire::AccountRules { may_go_negative, credit_limits } = rules;
+    let limit = |limit: wire::CreditLimit| {
+        (AssetHandle(limit.asset), batch::join(limit.amount_low, limit.amount_high))
+    };
+    let credit_limits: Box<[_]> = credit_limits.into_iter().map(limit).collect();
+    // They are looked up by asset.
+    if !credit_limits.is_sorted_by(|(before, _), (after, _)| before < after) {
+        return Err(DecodeError::new("credit limits out of order"));
+    }
+    Ok(AccountRules { may_go_negative, credit_limits })
 }
 
 fn id_to_wire(id: &Id) -> wire::Id {

@@ -3,9 +3,13 @@
 
 mod groups;
 
-use ledger_domain::limits::{ASSET_SCALE_MAX, BATCH_TRANSFERS_MAX, REFERENCE_BYTES_MAX};
+use std::collections::BTreeMap;
+
+use ledger_domain::limits::{
+    ASSET_SCALE_MAX, BATCH_TRANSFERS_MAX, CREDIT_LIMITS_MAX, REFERENCE_BYTES_MAX,
+};
 use ledger_domain::{
-    AccountChange, AccountRules, AccountType, AmountError, Code, Command, CommandBody, Decimal, Id,
+    AccountChange, AccountType, AmountError, AskedRules, Code, Command, CommandBody, Decimal, Id,
     Leg, Movement, Rejection, Timestamp, Transfer, TransferKind,
 };
 
@@ -19,6 +23,14 @@ pub struct Batch {
     pub command: Command,
     /// Places in the request of those that are not, ascending, each with its refusal.
     pub malformed: Vec<(usize, Rejection)>,
+}
+
+impl v1::AccountRules {
+    /// Without a limit for any asset.
+    #[must_use]
+    pub fn without_limits(may_go_negative: bool) -> Self {
+        v1::AccountRules { may_go_negative, credit_limits: Vec::new() }
+    }
 }
 
 /// A ledger to create.
@@ -58,8 +70,8 @@ pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejecti
     let request_id = request_id(&request.request_id)?;
     let account_type = u8::try_from(request.r#type).ok().and_then(AccountType::from_number);
     let no_type = || malformed("type", "", "an account has one of the five types");
-    let rules = AccountRules { may_go_negative: request.may_go_negative };
     let account_type = account_type.ok_or_else(no_type)?;
+    let rules = request.rules.as_ref().map(account_rules).transpose()?.unwrap_or_default();
     let body = CommandBody::OpenAccount { name, account_type, rules };
     Ok(Command { ledger, request_id, body })
 }
@@ -92,6 +104,54 @@ fn change_account(name: &str, id: &str, change: AccountChange) -> Result<Command
     let (ledger, name) = resource::account("name", name)?;
     let request_id = request_id(id)?;
     Ok(Command { ledger, request_id, body: CommandBody::ChangeAccount { name, change } })
+}
+
+/// Other rules for an account.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn set_account_rules(request: &v1::SetAccountRulesRequest) -> Result<Command, Rejection> {
+    let (ledger, name) = resource::account("name", &request.name)?;
+    let request_id = request_id(&request.request_id)?;
+    // Left out by mistake, it would take every limit away.
+    let missing = || malformed("rules", "", "is required");
+    let rules = account_rules(request.rules.as_ref().ok_or_else(missing)?)?;
+    Ok(Command { ledger, request_id, body: CommandBody::SetAccountRules { name, rules } })
+}
+
+/// Books to close, or to open again.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn lock_books(request: &v1::LockBooksRequest) -> Result<Command, Rejection> {
+    let ledger = resource::ledger("name", &request.name)?;
+    let request_id = request_id(&request.request_id)?;
+    let locked_before = instant("locked_before", request.locked_before.as_ref())?;
+    Ok(Command { ledger, request_id, body: CommandBody::LockBooks { locked_before } })
+}
+
+/// A flat chain of checks in the order of `Code`.
+fn account_rules(wire: &v1::AccountRules) -> Result<AskedRules, Rejection> {
+    let v1::AccountRules { may_go_negative, credit_limits } = wire;
+    if *may_go_negative && !credit_limits.is_empty() {
+        return Err(malformed("rules", "", "credit_limits bound what may_go_negative does not"));
+    }
+    let mut assets = BTreeMap::new();
+    for limit in credit_limits {
+        let asset = parse_asset("credit_limits.asset", &limit.asset)?;
+        if assets.insert(asset, &limit.amount).is_some() {
+            return Err(malformed("credit_limits.asset", &limit.asset, "has one limit"));
+        }
+    }
+    let amounts = assets.into_iter();
+    let amounts =
+        amounts.map(|(asset, amount)| Ok((asset, parse_amount("credit_limits.amount", amount)?)));
+    let limits = amounts.collect::<Result<_, Rejection>>()?;
+    if credit_limits.len() > CREDIT_LIMITS_MAX {
+        let subject = format!("credit_limits has more than {CREDIT_LIMITS_MAX}");
+        return Err(Rejection::new(Code::TooLong, &subject));
+    }
+    Ok(AskedRules { may_go_negative: *may_go_negative, credit_limits: limits })
 }
 
 /// One transfer to post, as a batch of one.
@@ -215,7 +275,7 @@ fn leg(wire: &v1::Transfer) -> Result<Leg, Rejection> {
     let debit_account = parse_account("debit_account", &wire.debit_account)?;
     let credit_account = parse_account("credit_account", &wire.credit_account)?;
     let asset = parse_asset("asset", &wire.asset)?;
-    let amount = amount(wire)?;
+    let amount = parse_amount("amount", &wire.amount)?;
     if debit_account == credit_account {
         return Err(Rejection::new(Code::SameAccount, debit_account.as_str()));
     }
@@ -224,13 +284,14 @@ fn leg(wire: &v1::Transfer) -> Result<Leg, Rejection> {
 
 /// Empty is all that is left.
 fn part(wire: &v1::Transfer) -> Result<Option<Decimal>, Rejection> {
-    if wire.amount.is_empty() { Ok(None) } else { amount(wire).map(Some) }
+    let text = wire.amount.as_str();
+    if text.is_empty() { Ok(None) } else { parse_amount("amount", text).map(Some) }
 }
 
-fn amount(wire: &v1::Transfer) -> Result<Decimal, Rejection> {
-    let amount = Decimal::parse(&wire.amount).map_err(|error| amount_refused(error, wire))?;
+fn parse_amount(field: &str, text: &str) -> Result<Decimal, Rejection> {
+    let amount = Decimal::parse(text).map_err(|error| amount_refused(field, text, error))?;
     if amount.is_zero() {
-        return Err(Rejection::new(Code::ZeroAmount, "amount"));
+        return Err(Rejection::new(Code::ZeroAmount, field));
     }
     Ok(amount)
 }
@@ -243,13 +304,13 @@ fn instant(
     at.map(|at| time::from_wire(at).ok_or_else(|| malformed(field, "", rule))).transpose()
 }
 
-fn amount_refused(error: AmountError, wire: &v1::Transfer) -> Rejection {
+fn amount_refused(field: &str, text: &str, error: AmountError) -> Rejection {
     let code = match error {
         AmountError::Malformed => Code::MalformedAmount,
         AmountError::TooManyDecimals | AmountError::Overflow => Code::AmountTooLarge,
     };
-    let shown: String = wire.amount.chars().take(80).collect();
-    Rejection::new(code, &format!("amount {shown:?}"))
+    let shown: String = text.chars().take(80).collect();
+    Rejection::new(code, &format!("{field} {shown:?}"))
 }
 
 #[cfg(test)]

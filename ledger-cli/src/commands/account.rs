@@ -1,4 +1,4 @@
-//! `ledger account open | freeze | unfreeze | close | get | list`.
+//! `ledger account open | freeze | unfreeze | close | set-rules | get | list`.
 
 use clap::Subcommand;
 use ledger_proto::resource::{account_resource, ledger_resource};
@@ -20,9 +20,8 @@ pub(crate) enum AccountCommand {
         /// Its type, and so its normal side
         #[arg(long, value_enum)]
         r#type: AccountKind,
-        /// Whether its balance may pass zero on its normal side
-        #[arg(long)]
-        may_go_negative: bool,
+        #[command(flatten)]
+        rules: RulesArgs,
     },
     /// Freeze an open account: nothing moves in it until it is unfrozen
     Freeze(AccountArgs),
@@ -30,6 +29,13 @@ pub(crate) enum AccountCommand {
     Unfreeze(AccountArgs),
     /// Close an open account for ever; all of its balances must be zero
     Close(AccountArgs),
+    /// Give an account other rules in place of those that it has; without a flag it may not go negative
+    SetRules {
+        #[command(flatten)]
+        account: AccountArgs,
+        #[command(flatten)]
+        rules: RulesArgs,
+    },
     /// Show one account
     Get {
         /// Name of the ledger
@@ -57,6 +63,31 @@ pub(crate) struct AccountArgs {
     name: String,
 }
 
+/// What an account allows.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RulesArgs {
+    /// Whether its balances may pass zero on their normal side without bound
+    #[arg(long)]
+    may_go_negative: bool,
+    /// How far its balance of an asset may pass zero, such as USD=100.00; may be given for several assets
+    #[arg(long, value_name = "ASSET=AMOUNT", value_parser = credit_limit)]
+    #[arg(conflicts_with = "may_go_negative")]
+    credit_limit: Vec<v1::CreditLimit>,
+}
+
+impl RulesArgs {
+    fn into_wire(self) -> v1::AccountRules {
+        let RulesArgs { may_go_negative, credit_limit: credit_limits } = self;
+        v1::AccountRules { may_go_negative, credit_limits }
+    }
+}
+
+/// The server says what is wrong with either part.
+fn credit_limit(text: &str) -> Result<v1::CreditLimit, &'static str> {
+    let (asset, amount) = text.split_once('=').ok_or("a limit is ASSET=AMOUNT")?;
+    Ok(v1::CreditLimit { asset: asset.to_owned(), amount: amount.to_owned() })
+}
+
 impl AccountArgs {
     fn resource(&self) -> String {
         account_resource(&self.ledger, &self.name)
@@ -65,12 +96,12 @@ impl AccountArgs {
 
 pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::Result<()> {
     match command {
-        AccountCommand::Open { ledger, name, r#type, may_go_negative } => {
+        AccountCommand::Open { ledger, name, r#type, rules } => {
             let request = v1::OpenAccountRequest {
                 parent: ledger_resource(&ledger),
                 account_id: name,
                 r#type: r#type.to_wire().into(),
-                may_go_negative,
+                rules: Some(rules.into_wire()),
                 request_id: fresh_id(),
                 validate_only: false,
             };
@@ -79,6 +110,9 @@ pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::R
         AccountCommand::Freeze(account) => freeze(context, account.resource()).await,
         AccountCommand::Unfreeze(account) => unfreeze(context, account.resource()).await,
         AccountCommand::Close(account) => close(context, account.resource()).await,
+        AccountCommand::SetRules { account, rules } => {
+            set_rules(context, account.resource(), rules.into_wire()).await
+        }
         AccountCommand::Get { ledger, name, consistency } => {
             get(context, account_resource(&ledger, &name), &consistency).await
         }
@@ -129,6 +163,22 @@ async fn close(context: &Context, name: String) -> anyhow::Result<()> {
     })
 }
 
+async fn set_rules(context: &Context, name: String, rules: v1::AccountRules) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::SetAccountRulesRequest {
+        name,
+        rules: Some(rules),
+        request_id: fresh_id(),
+        validate_only: false,
+    };
+    let answer = client.commands().set_account_rules(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("SetAccountRulesResponse", &response, |response| {
+        let outcome = acknowledged(response.acknowledgement.as_ref());
+        format!("set rules of {}: {outcome}\n", response.name)
+    })
+}
+
 async fn get(context: &Context, name: String, consistency: &ConsistencyArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
     let request = v1::GetAccountRequest { name, consistency: consistency.to_wire() };
@@ -171,11 +221,11 @@ async fn list(
 fn accounts(accounts: &[v1::Account]) -> String {
     let row = |account: &v1::Account| {
         let short = account.name.rsplit('/').next().unwrap_or_default();
-        let negative = if account.may_go_negative { "yes" } else { "no" };
+        let rules = account.rules.as_ref();
         vec![
             short.to_owned(),
             type_name(account.r#type()),
-            negative.to_owned(),
+            rules.map(below_zero).unwrap_or_default(),
             status_name(account.status()),
             account.position.clone(),
         ]
@@ -183,6 +233,17 @@ fn accounts(accounts: &[v1::Account]) -> String {
     let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
     let head = ["ACCOUNT", "TYPE", "MAY GO NEGATIVE", "STATUS", "OPENED AT"];
     table(&head.map(left), &rows)
+}
+
+/// "yes", "no", or how far: "EUR=5.00 USD=100.00".
+pub(super) fn below_zero(rules: &v1::AccountRules) -> String {
+    let v1::AccountRules { may_go_negative, credit_limits } = rules;
+    if *may_go_negative {
+        return "yes".to_owned();
+    }
+    let limits = credit_limits.iter().map(|limit| format!("{}={}", limit.asset, limit.amount));
+    let limits: Vec<String> = limits.collect();
+    if limits.is_empty() { "no".to_owned() } else { limits.join(" ") }
 }
 
 /// "liability".

@@ -6,7 +6,7 @@ use ledger_proto::v1;
 
 use super::{Context, fresh_id};
 use crate::args::ConsistencyArgs;
-use crate::output::{acknowledged, left, read_at, table};
+use crate::output::{acknowledged, left, read_at, table, time};
 
 /// Commands on ledgers.
 #[derive(Debug, Subcommand)]
@@ -82,7 +82,10 @@ async fn list(context: &Context) -> anyhow::Result<()> {
 }
 
 fn ledgers(ledgers: &[v1::Ledger]) -> String {
-    let row = |ledger: &v1::Ledger| vec![ledger.name.clone(), ledger.position.clone()];
+    let row = |ledger: &v1::Ledger| {
+        let locked = ledger.locked_before.as_ref();
+        vec![ledger.name.clone(), time(locked), ledger.position.clone()]
+    };
     let rows: Vec<Vec<String>> = ledgers.iter().map(row).collect();
-    table(&[left("LEDGER"), left("CREATED AT")], &rows)
+    table(&[left("LEDGER"), left("LOCKED BEFORE"), left("CREATED AT")], &rows)
 }

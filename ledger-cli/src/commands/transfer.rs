@@ -288,7 +288,7 @@ mod tests {
     fn a_refused_transfer_says_why() {
         let refusal = v1::Refusal {
             reason: "INSUFFICIENT_FUNDS".to_owned(),
-            message: "the account may not go negative: alice".to_owned(),
+            message: "the account may not go so low: alice".to_owned(),
             position: "0@7.1".to_owned(),
             ..Default::default()
         };

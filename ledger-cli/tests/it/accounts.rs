@@ -1,4 +1,4 @@
-//! What may be done with an account: frozen, unfrozen, closed; read now and as it was.
+//! What may be done with an account: frozen, unfrozen, closed, with a credit limit; read now and as it was.
 
 use serde_json::Value;
 
@@ -70,6 +70,58 @@ fn an_account_is_frozen_and_closed_and_its_past_stays_as_it_was() {
     }
     let listed = server.run(&["account", "list", "bank"]).stdout;
     assert!(listed.contains("STATUS") && listed.contains("closed"), "{listed}");
+    let audit = server.run(&["audit", "replay"]);
+    assert_eq!(audit.code, Some(0), "{}{}", audit.stdout, audit.stderr);
+}
+
+#[test]
+fn a_credit_limit_is_given_used_and_taken_back() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch.data());
+    bank(&server);
+    server.json(&["account", "open", "bank", "shop", "--type=liability"]);
+    let pay = |amount: &'static str| {
+        let leg = ["--asset=USD", amount, "--debit=users:alice", "--credit=shop"];
+        ["transfer", "post", "bank"].into_iter().chain(leg).collect::<Vec<&str>>()
+    };
+    let rules = |flags: &[&'static str]| {
+        let words = ["account", "set-rules", "bank", ALICE];
+        words.into_iter().chain(flags.iter().copied()).collect::<Vec<&str>>()
+    };
+    let done = |words: &[&str]| {
+        let position = server.json(words)["acknowledgement"]["position"].clone();
+        position.as_str().unwrap().to_owned()
+    };
+    refused(&server, &pay("--amount=5.01"), "INSUFFICIENT_FUNDS");
+    let given = done(&rules(&["--credit-limit=USD=10"]));
+    refused(&server, &pay("--amount=15.01"), "INSUFFICIENT_FUNDS");
+    let paid = done(&pay("--amount=15"));
+    let ran = server.run(&rules(&["--credit-limit=USD=9.99"]));
+    assert!(ran.code == Some(1) && ran.stderr.contains("BALANCE_PASSES_RULES"), "{}", ran.stderr);
+    let wide = done(&rules(&["--may-go-negative"]));
+    done(&pay("--amount=1000"));
+
+    // As of each of its moments, also after a start from the log.
+    server.stop();
+    let server = Server::start(&scratch.data());
+    let now = alice(&server, &["--at-least", &wide]);
+    assert_eq!(
+        (&now["rules"]["mayGoNegative"], &now["rulesPosition"]),
+        (&true.into(), &wide.into())
+    );
+    let limited = serde_json::json!({ "creditLimits": [{ "asset": "USD", "amount": "10.00" }] });
+    for at in [&given, &paid] {
+        let then = alice(&server, &["--as-of", at]);
+        assert_eq!((&then["rules"], &then["rulesPosition"]), (&limited, &given.clone().into()));
+    }
+    let opened = now["position"].as_str().unwrap();
+    let then = alice(&server, &["--as-of", opened]);
+    assert_eq!((&then["rules"], then.get("rulesPosition")), (&serde_json::json!({}), None));
+    let shown = server.run(&["account", "get", "bank", ALICE, "--as-of", &paid]).stdout;
+    assert!(shown.contains("USD=10.00"), "{shown}");
+    let both = ["--may-go-negative", "--credit-limit=USD=1"];
+    let words = ["account", "open", "bank", "x", "--type=asset"].into_iter().chain(both);
+    assert_eq!(server.run(&words.collect::<Vec<_>>()).code, Some(2), "bound and no bound");
     let audit = server.run(&["audit", "replay"]);
     assert_eq!(audit.code, Some(0), "{}{}", audit.stdout, audit.stderr);
 }

@@ -133,7 +133,7 @@ fn lines_of_json_from_a_console_are_commands() {
     let server = log.serve(&scratch.data());
     let account = |name: &str| {
         json!({ "openAccount": { "parent": "ledgers/bank", "accountId": name,
-                "type": "ACCOUNT_TYPE_LIABILITY", "mayGoNegative": true } })
+                "type": "ACCOUNT_TYPE_LIABILITY", "rules": { "mayGoNegative": true } } })
     };
     let commands = [
         json!({ "createLedger": { "ledgerId": "bank", "requestId": "make-bank" } }),
@@ -145,6 +145,10 @@ fn lines_of_json_from_a_console_are_commands() {
         json!({ "createLedger": { "ledgerId": "bank" } }),
         json!({ "freezeAccount": { "name": "ledgers/bank/accounts/a", "requestId": "freeze-a" } }),
         post_json("bank", "t-2"),
+        json!({ "setAccountRules": { "name": "ledgers/bank/accounts/a", "requestId": "rules-a",
+                "rules": { "creditLimits": [{ "asset": "USD", "amount": "900" }] } } }),
+        json!({ "lockBooks": { "name": "ledgers/bank", "lockedBefore": "2020-01-01T00:00:00Z",
+                "requestId": "lock" } }),
     ];
     let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
     let (at, topic) = (log.bootstrap(), format!("{}.commands", log.prefix()));
@@ -175,7 +179,7 @@ fn lines_of_json_from_a_console_are_commands() {
     assert_eq!(known[0], "make-bank");
     assert_eq!(known[1..4], [place(1), place(2), place(3)]);
     assert_eq!(known[4..7], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
-    assert_eq!(known[7..], ["freeze-a", "t-2"]);
+    assert_eq!(known[7..], ["freeze-a", "t-2", "rules-a", "lock"]);
     for value in &values[..6] {
         assert!(value["acknowledgement"]["position"].is_string(), "{value}");
     }
@@ -187,6 +191,10 @@ fn lines_of_json_from_a_console_are_commands() {
     assert_eq!(values[7]["name"], "ledgers/bank/accounts/a");
     assert!(values[7]["acknowledgement"].is_object(), "{}", values[7]);
     assert_eq!(values[8]["refusal"]["reason"], "ACCOUNT_FROZEN");
+    assert_eq!(values[9]["name"], "ledgers/bank/accounts/a");
+    assert!(values[9]["acknowledgement"].is_object(), "{}", values[9]);
+    assert_eq!(values[10]["name"], "ledgers/bank");
+    assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
     let read = server.json(&["transfer", "get", "bank", "t-1"]);
     assert_eq!(&read["position"], position, "{read}");
 }

@@ -125,7 +125,7 @@ fn grpcurl_feels_natural() {
     caller.call("LedgerCommandService/CreateAsset", &asset);
     for (account, negative) in [("bank:cash", true), ("users:alice", false)] {
         let request = json!({"parent": parent, "account_id": account,
-            "type": "ACCOUNT_TYPE_LIABILITY", "may_go_negative": negative});
+            "type": "ACCOUNT_TYPE_LIABILITY", "rules": {"may_go_negative": negative}});
         caller.call("LedgerCommandService/OpenAccount", &request);
     }
     let transfer = |id: &str, debit: &str, credit: &str| {

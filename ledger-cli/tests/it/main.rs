@@ -11,6 +11,7 @@ mod topics;
 mod wire;
 
 mod bank;
+mod books;
 mod commands_topic;
 mod crash;
 mod refusals;

@@ -166,7 +166,7 @@ impl Client {
                 parent: parent.clone(),
                 account_id: account.clone(),
                 r#type: v1::AccountType::Liability.into(),
-                may_go_negative: true,
+                rules: Some(v1::AccountRules::without_limits(true)),
                 ..Default::default()
             };
             commands.open_account(request).await.unwrap();

@@ -100,6 +100,8 @@ fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
         Event::AssetCreated { ledger: handle, .. }
         | Event::AccountOpened { ledger: handle, .. }
         | Event::AccountStatusChanged { ledger: handle, .. }
+        | Event::AccountRulesChanged { ledger: handle, .. }
+        | Event::BooksLocked { ledger: handle, .. }
         | Event::HoldExpired { ledger: handle, .. } => &ledger(state, *handle).name,
         Event::TransferBatch(batch) => &ledger(state, batch.ledger).name,
         Event::CommandRefused { ledger, .. } => ledger,

@@ -116,7 +116,7 @@ fn bank() -> Vec<v1::Command> {
         parent: parent(),
         account_id: account.into(),
         r#type: v1::AccountType::Liability.into(),
-        may_go_negative: true,
+        rules: Some(v1::AccountRules::without_limits(true)),
         ..Default::default()
     };
     [
@@ -348,6 +348,20 @@ impl LedgerCommandService for Doubtful {
         &self,
         _: tonic::Request<v1::CloseAccountRequest>,
     ) -> Served<v1::CloseAccountResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn set_account_rules(
+        &self,
+        _: tonic::Request<v1::SetAccountRulesRequest>,
+    ) -> Served<v1::SetAccountRulesResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn lock_books(
+        &self,
+        _: tonic::Request<v1::LockBooksRequest>,
+    ) -> Served<v1::LockBooksResponse> {
         Err(tonic::Status::unimplemented("only what is sent on"))
     }
 

@@ -58,7 +58,7 @@ impl Server {
                 parent: "ledgers/bank".into(),
                 account_id: account.into(),
                 r#type: v1::AccountType::Liability.into(),
-                may_go_negative,
+                rules: Some(v1::AccountRules::without_limits(may_go_negative)),
                 ..Default::default()
             };
             self.client.open_account(open).await.unwrap();

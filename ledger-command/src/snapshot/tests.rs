@@ -11,13 +11,15 @@ use super::*;
 fn sample() -> Snapshot {
     let mut state = State::default();
     let (ledger, asset) = (LedgerHandle(0), AssetHandle(0));
-    let open = |account, name: &str, may_go_negative| Event::AccountOpened {
+    let open = |account, name: &str, rules| Event::AccountOpened {
         ledger,
         account: AccountHandle(account),
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Liability,
-        rules: AccountRules { may_go_negative },
+        rules,
     };
+    let credit_limits = Box::new([(asset, 500)]);
+    let limited = AccountRules { may_go_negative: false, credit_limits };
     let posted = AcceptedTransfer {
         id: Id::parse("t").unwrap(),
         effect: Effect::Post,
@@ -36,9 +38,10 @@ fn sample() -> Snapshot {
     let events = [
         Event::LedgerCreated { ledger, name: LedgerName::parse("bank").unwrap() },
         Event::AssetCreated { ledger, asset, code: AssetCode::parse("USD").unwrap(), scale: 2 },
-        open(0, "world", true),
-        open(1, "a", false),
+        open(0, "world", AccountRules::without_limits(true)),
+        open(1, "a", limited),
         Event::TransferBatch(TransferBatch { ledger, accepted, refused: Vec::new() }),
+        Event::BooksLocked { ledger, locked_before: Some(-5) },
     ];
     events.iter().for_each(|event| apply(&mut state, event));
     state.record(1_000);
@@ -68,11 +71,11 @@ fn the_state_has_the_bytes_of_its_schema() {
     assert_eq!(
         hex,
         concat!(
-            "010462616e6b010355534402", // one ledger, its one asset
-            "020005776f726c640101000100fbd20400fbd2040000", // two accounts, the first with its balance
-            "0161010000010000fbd20400fbd204",               // the second
-            "0100010168000100fbd20401fb1027",               // one hold, which expires
-            "fbd007",                                       // recorded at
+            "010462616e6b0109010355534402", // one ledger, its lock, its one asset
+            "020005776f726c64010100000100fbd20400fbd2040000", // two accounts, the first with its balance
+            "016101000100fbf40100010000fbd20400fbd204",       // the second, with its limit
+            "0100010168000100fbd20401fb1027",                 // one hold, which expires
+            "fbd007",                                         // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"
     );

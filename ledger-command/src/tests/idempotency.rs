@@ -4,7 +4,9 @@ use ledger_domain::{Command, Decimal, Leg, Movement, Transfer};
 use ledger_log::simulated::Crash;
 
 use super::flaky::Flaky;
-use super::rig::{Rig, batch, create_asset, leg, line, open_account, transfer};
+use super::rig::{
+    Rig, batch, create_asset, leg, line, lock_books, open_account, set_rules, transfer,
+};
 use crate::readback;
 
 fn t(id: &str, amount: &str) -> Transfer {
@@ -130,15 +132,24 @@ fn requests_replay_and_reuse_by_kind() {
         (create_asset(Some("r2"), "EUR", 2), "ASSET_EXISTS: EUR 0@8.0 replayed"),
         (create_asset(None, "EUR", 2), "ASSET_EXISTS: EUR 0@9.0"),
         (open_account(Some("r3"), "c", false), "ok 0@10.0"),
-        (open_account(Some("r3"), "c", true), "ID_REUSED: may_go_negative"),
+        (open_account(Some("r3"), "c", true), "ID_REUSED: rules.may_go_negative"),
         (open_account(Some("r3"), "d", false), "ID_REUSED: account_id"),
-        (batch(Some("r4"), vec![t("t1", "1"), t("t2", "1")]), "ok 0@11.0, ok 0@11.1"),
+        (set_rules(Some("r5"), "c", &[("USD", "10")]), "ok 0@11.0"),
+        (set_rules(Some("r5"), "c", &[("USD", "10.00")]), "ok 0@11.0 replayed"),
+        (set_rules(Some("r5"), "c", &[]), "ID_REUSED: rules.credit_limits"),
+        (set_rules(Some("r5"), "c", &[("USD", "11")]), "ID_REUSED: request_id"),
+        (set_rules(Some("r6"), "c", &[("XAU", "1")]), "UNKNOWN_ASSET: XAU 0@12.0"),
+        (set_rules(Some("r6"), "c", &[("XAU", "1")]), "UNKNOWN_ASSET: XAU 0@12.0 replayed"),
+        (lock_books(Some("r7"), Some(5)), "ok 0@13.0"),
+        (lock_books(Some("r7"), Some(5)), "ok 0@13.0 replayed"),
+        (lock_books(Some("r7"), None), "ID_REUSED: locked_before"),
+        (batch(Some("r4"), vec![t("t1", "1"), t("t2", "1")]), "ok 0@14.0, ok 0@14.1"),
         (
             batch(Some("r4"), vec![t("t1", "1"), t("t2", "1")]),
-            "ok 0@11.0 replayed, ok 0@11.1 replayed",
+            "ok 0@14.0 replayed, ok 0@14.1 replayed",
         ),
         (batch(Some("r4"), vec![t("t1", "1"), t("t3", "1")]), "ID_REUSED: transfers"),
-        (batch(None, vec![t("t3", "1")]), "ok 0@12.0"),
+        (batch(None, vec![t("t3", "1")]), "ok 0@15.0"),
     ];
     for (command, expected) in cases.clone() {
         assert_eq!(line(&rig.ask(command.clone())), expected, "{command:?}");

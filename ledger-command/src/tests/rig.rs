@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use ledger_domain::{
-    AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Id,
-    LedgerName, Leg, Movement, Transfer,
+    AccountName, AccountType, AskedRules, AssetCode, Command, CommandBody, Decimal, Id, LedgerName,
+    Leg, Movement, Transfer,
 };
 use ledger_log::simulated::{Crash, Simulated};
 use ledger_log::{LogId, Report};
@@ -231,9 +231,23 @@ pub(crate) fn open_account(request_id: Option<&str>, name: &str, may_go_negative
     let body = CommandBody::OpenAccount {
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Liability,
-        rules: AccountRules { may_go_negative },
+        rules: AskedRules::without_limits(may_go_negative),
     };
     command(request_id, body)
+}
+
+pub(crate) fn set_rules(request_id: Option<&str>, name: &str, limits: &[(&str, &str)]) -> Command {
+    let limit = |(code, amount): &(&str, &str)| {
+        (AssetCode::parse(code).unwrap(), Decimal::parse(amount).unwrap())
+    };
+    let credit_limits = limits.iter().map(limit).collect();
+    let rules = AskedRules { may_go_negative: false, credit_limits };
+    let name = AccountName::parse(name).unwrap();
+    command(request_id, CommandBody::SetAccountRules { name, rules })
+}
+
+pub(crate) fn lock_books(request_id: Option<&str>, locked_before: Option<i64>) -> Command {
+    command(request_id, CommandBody::LockBooks { locked_before })
 }
 
 pub(crate) fn create_asset(request_id: Option<&str>, code: &str, scale: u8) -> Command {

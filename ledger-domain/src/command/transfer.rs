@@ -297,7 +297,7 @@ impl Leg {
     }
 }
 
-fn write_amount(amount: Decimal, out: &mut Vec<u8>) {
+pub(crate) fn write_amount(amount: Decimal, out: &mut Vec<u8>) {
     let (mantissa, scale) = amount.parts();
     write_field(4, &mantissa.to_le_bytes(), out);
     write_field(5, &[scale], out);

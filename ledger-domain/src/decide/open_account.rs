@@ -1,10 +1,12 @@
 //! An account is opened once in its ledger.
 
+use super::rules;
 use crate::apply::next_account;
-use crate::command::{AccountRules, AccountType};
+use crate::command::AccountType;
 use crate::event::Event;
 use crate::name::{AccountName, LedgerName};
 use crate::rejection::{Code, Rejection};
+use crate::rules::AskedRules;
 use crate::state::State;
 
 pub(super) fn decide(
@@ -12,7 +14,7 @@ pub(super) fn decide(
     ledger: &LedgerName,
     name: &AccountName,
     account_type: AccountType,
-    rules: AccountRules,
+    rules: &AskedRules,
 ) -> Result<Event, Rejection> {
     let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
     let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
@@ -21,5 +23,6 @@ pub(super) fn decide(
         return Err(Rejection::new(Code::AccountExists, name.as_str()));
     }
     let account = next_account(state).ok_or_else(|| Rejection::new(Code::TooMany, "accounts"))?;
+    let rules = rules::of_ledger(book, rules)?;
     Ok(Event::AccountOpened { ledger: handle, account, name: name.clone(), account_type, rules })
 }

@@ -6,8 +6,9 @@ mod reversal;
 
 use overlay::Overlay;
 
+use super::rules::to_minor;
 use super::{Decision, ItemOutcome, Known, Original, Outcome, Seen};
-use crate::amount::{AmountError, Decimal};
+use crate::amount::Decimal;
 use crate::command::{AccountStatus, Leg, Link, Movement, Timestamp, Transfer};
 use crate::event::{AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, TransferBatch};
 use crate::name::{AccountName, Id, LedgerName};
@@ -145,10 +146,11 @@ impl<'a> Draft<'a> {
         if effect.expires_at().is_some_and(|at| at <= self.now) {
             return Err(reject(Code::HoldExpired, "expire_time"));
         }
+        self.unlocked(transfer)?;
         let unknown_asset = || reject(Code::UnknownAsset, leg.asset.as_str());
         let asset = self.book.asset_by_code(&leg.asset).ok_or_else(unknown_asset)?;
         let scale = self.book.asset(asset).ok_or_else(unknown_asset)?.scale;
-        let asked = to_minor(*amount, scale)?;
+        let asked = to_minor("amount", *amount, scale)?;
 
         let moved = Moved { debit, credit, asset, asked, up_to: *up_to };
         self.post(transfer, &moved, effect)
@@ -163,8 +165,10 @@ impl<'a> Draft<'a> {
     ) -> Result<AcceptedTransfer, Rejection> {
         let Moved { debit, credit, asset, asked, up_to } = *moved;
         let (debited, credited) = (self.balance(debit, asset), self.balance(credit, asset));
-        let room =
-            [debit.account.room(debited, Side::Debit), credit.account.room(credited, Side::Credit)];
+        let room = [
+            debit.account.room(asset, debited, Side::Debit),
+            credit.account.room(asset, credited, Side::Credit),
+        ];
         let amount = match up_to {
             true => room.into_iter().flatten().fold(asked, u128::min),
             false => asked,
@@ -195,11 +199,12 @@ impl<'a> Draft<'a> {
         asked: Option<Decimal>,
     ) -> Result<AcceptedTransfer, Rejection> {
         let hold = self.open_hold(id)?;
+        self.unlocked(transfer)?;
         let amount = match asked {
             None => hold.amount,
             Some(asked) => {
                 let scale = self.book.asset(hold.asset).map_or(0, |asset| asset.scale);
-                to_minor(asked, scale)?
+                to_minor("amount", asked, scale)?
             }
         };
         let exceeds = || reject(Code::ExceedsHold, "amount");
@@ -214,6 +219,7 @@ impl<'a> Draft<'a> {
 
     fn void(&mut self, transfer: &Transfer, id: &Id) -> Result<AcceptedTransfer, Rejection> {
         let hold = self.open_hold(id)?;
+        self.unlocked(transfer)?;
         let after = self.after(&hold, self.balances(&hold), Step::Release)?;
         self.touch(&hold, after);
         self.holds.set(id.clone(), Hold { amount: 0, ..hold.clone() });
@@ -229,6 +235,12 @@ impl<'a> Draft<'a> {
             return Err(reject(Code::HoldExpired, &id.to_string()));
         }
         Ok(hold.clone())
+    }
+
+    /// Nothing takes effect in books that are closed, whatever it does.
+    fn unlocked(&self, transfer: &Transfer) -> Result<(), Rejection> {
+        let locked = self.book.is_locked(transfer.effective_at);
+        if locked { Err(reject(Code::BooksLocked, "effective_time")) } else { Ok(()) }
     }
 
     fn account(&self, name: &AccountName) -> Option<Found<'a>> {
@@ -308,13 +320,6 @@ fn refuse(transfer: &Transfer, rejection: Rejection, batch: &mut TransferBatch) 
 
 fn reject(code: Code, subject: &str) -> Rejection {
     Rejection::new(code, subject)
-}
-
-fn to_minor(amount: Decimal, scale: u8) -> Result<u128, Rejection> {
-    amount.to_minor(scale).map_err(|error| match error {
-        AmountError::TooManyDecimals => reject(Code::TooManyDecimals, "amount"),
-        AmountError::Malformed | AmountError::Overflow => reject(Code::Overflow, "amount"),
-    })
 }
 
 fn accepted(

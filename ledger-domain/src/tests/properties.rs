@@ -109,15 +109,28 @@ struct NaiveHold {
 }
 
 /// Every account's money as one number a side, and every hold ever made.
-#[derive(Default)]
 struct Naive {
     posted: [i128; 4],
     held_against: [i128; 4],
     holds: Vec<NaiveHold>,
+    /// How far below zero each may go; none is without bound.
+    limits: [Option<i128>; 4],
     now: i64,
 }
 
 impl Naive {
+    fn opened() -> Self {
+        let limits = KINDS.map(|(_, _, negative)| if negative { None } else { Some(0) });
+        let (posted, held_against) = ([0; 4], [0; 4]);
+        Naive { posted, held_against, holds: Vec::new(), limits, now: 0 }
+    }
+
+    /// Whether an account has no more against it than a limit allows.
+    fn keeps(&self, account: usize, limit: Option<i128>) -> bool {
+        let available = self.posted[account] - self.held_against[account];
+        limit.is_none_or(|limit| available + limit >= 0)
+    }
+
     /// What an entry adds to an account's balance: its type's own side adds.
     fn signed(account: usize, is_debit: bool, cents: i128) -> i128 {
         if KINDS[account].1 == is_debit { cents } else { -cents }
@@ -125,7 +138,7 @@ impl Naive {
 
     fn lacks(&self, account: usize, change: i128) -> bool {
         let available = self.posted[account] - self.held_against[account];
-        change < 0 && available + change < 0 && !KINDS[account].2
+        change < 0 && self.limits[account].is_some_and(|limit| available + change + limit < 0)
     }
 
     fn lacks_for(&self, debit: usize, credit: usize, cents: i128) -> bool {
@@ -175,6 +188,7 @@ enum Act {
     Hold { debit: usize, credit: usize, cents: i128, lasts: Option<i64> },
     Capture { hold: usize, cents: Option<i128> },
     Void { hold: usize },
+    Rules { account: usize, limit: Option<i128> },
     Wait { ticks: i64, look: bool },
 }
 
@@ -191,6 +205,8 @@ fn acts() -> impl Strategy<Value = Act> {
         (0usize..12, prop::option::of(1i128..2_000))
             .prop_map(|(hold, cents)| Act::Capture { hold, cents }),
         (0usize..12).prop_map(|hold| Act::Void { hold }),
+        (0usize..4, prop::option::of(0i128..2_000))
+            .prop_map(|(account, limit)| Act::Rules { account, limit }),
         (1i64..4, any::<bool>()).prop_map(|(ticks, look)| Act::Wait { ticks, look }),
     ]
 }
@@ -201,7 +217,7 @@ proptest! {
     #[test]
     fn holds_as_the_naive_model(acts in prop::collection::vec(acts(), 1..80)) {
         let mut state = opened();
-        let mut naive = Naive::default();
+        let mut naive = Naive::opened();
         for (number, act) in acts.iter().enumerate() {
             let cents = |cents: i128| format!("{}.{:02}", cents / 100, cents % 100);
             let (line, fine) = match *act {
@@ -239,6 +255,18 @@ proptest! {
                         naive.take(hold, naive.holds[hold].left);
                     }
                     (format!("void bank h{hold}"), fine)
+                }
+                Act::Rules { account, limit } => {
+                    let fine = naive.keeps(account, limit);
+                    if fine {
+                        naive.limits[account] = limit;
+                    }
+                    let rules = match limit {
+                        None => "negative".to_owned(),
+                        Some(0) => String::new(),
+                        Some(c) => format!("USD={}", cents(c)),
+                    };
+                    (format!("rules bank {} {rules}", NAMES[account]), fine)
                 }
                 Act::Wait { ticks, look } => {
                     naive.now += ticks;

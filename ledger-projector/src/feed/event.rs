@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ledger_domain::amount::format_minor;
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AcceptedTransfer, AccountHandle, AssetHandle, Event, LedgerHandle, Position, Timestamp,
-    Transfer,
+    AcceptedTransfer, AccountHandle, AccountRules, AssetHandle, Event, Id, LedgerHandle, Position,
+    Timestamp, Transfer,
 };
 use ledger_proto::logged::LoggedCommand;
 use ledger_proto::v1::feed_event::{self as wire, Event as Wire};
@@ -43,17 +43,14 @@ impl Names {
         out: &mut Vec<FeedRecord>,
     ) -> Result<(), StoreError> {
         let partition = self.view.log().partition;
+        let request_id = command.request_id.as_ref().map(ToString::to_string);
         let mut add = |ledger: &str, row: u32, event: Wire| {
             let position = Position::event(partition, place.offset, place.index + row);
             let event = v1::FeedEvent {
                 position: position.to_string(),
                 recorded_at: Some(answer::timestamp(recorded_at)),
                 ledger: ledger.to_owned(),
-                request_id: command
-                    .request_id
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
+                request_id: request_id.clone().unwrap_or_default(),
                 actor: command.actor.clone(),
                 event: Some(event),
             };
@@ -71,7 +68,7 @@ impl Names {
                 let opened = wire::AccountOpened {
                     account: name.to_string(),
                     r#type: answer::account_type(*account_type).into(),
-                    may_go_negative: rules.may_go_negative,
+                    rules: Some(self.rules(*ledger, rules)?),
                 };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
@@ -82,6 +79,18 @@ impl Names {
                 };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountStatusChanged(changed));
             }
+            Event::AccountRulesChanged { ledger, account, rules } => {
+                let changed = wire::AccountRulesChanged {
+                    account: self.account(*account)?.to_string(),
+                    rules: Some(self.rules(*ledger, rules)?),
+                };
+                add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
+            }
+            Event::BooksLocked { ledger, locked_before } => {
+                let locked_before = locked_before.map(answer::timestamp);
+                let locked = wire::BooksLocked { locked_before };
+                add(&self.ledger(*ledger)?, 0, Wire::BooksLocked(locked));
+            }
             Event::TransferBatch(batch) => {
                 let ledger = self.ledger(batch.ledger)?;
                 for (row, item) in batch.iter() {
@@ -89,14 +98,8 @@ impl Names {
                 }
             }
             Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
-                let (asset, scale) = self.asset(*ledger, *asset)?;
-                let expired = wire::HoldExpired {
-                    hold_id: hold.to_string(),
-                    debit_account: self.account(*debit_account)?.to_string(),
-                    credit_account: self.account(*credit_account)?.to_string(),
-                    asset: asset.to_string(),
-                    amount: format_minor(*amount, scale),
-                };
+                let accounts = [*debit_account, *credit_account];
+                let expired = self.expired(*ledger, hold, accounts, *asset, *amount)?;
                 add(&self.ledger(*ledger)?, 0, Wire::HoldExpired(expired));
             }
             Event::CommandRefused { ledger, rejection } => {
@@ -106,6 +109,24 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    fn expired(
+        &mut self,
+        ledger: LedgerHandle,
+        hold: &Id,
+        [debit_account, credit_account]: [AccountHandle; 2],
+        asset: AssetHandle,
+        amount: u128,
+    ) -> Result<wire::HoldExpired, StoreError> {
+        let (asset, scale) = self.asset(ledger, asset)?;
+        Ok(wire::HoldExpired {
+            hold_id: hold.to_string(),
+            debit_account: self.account(debit_account)?.to_string(),
+            credit_account: self.account(credit_account)?.to_string(),
+            asset: asset.to_string(),
+            amount: format_minor(amount, scale),
+        })
     }
 
     fn row(
@@ -184,6 +205,14 @@ impl Names {
         let found: (Arc<str>, u8) = (row.code.as_str().into(), row.scale);
         keep(&mut self.assets, key, found.clone());
         Ok(found)
+    }
+
+    fn rules(
+        &mut self,
+        ledger: LedgerHandle,
+        rules: &AccountRules,
+    ) -> Result<v1::AccountRules, StoreError> {
+        answer::account_rules(rules, |asset| self.asset(ledger, asset))
     }
 
     fn account(&mut self, account: AccountHandle) -> Result<Arc<str>, StoreError> {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use ledger_domain::{
-    AccountChange, AccountName, AssetCode, CommandBody, Decimal, Event, Id, Leg, Link, Movement,
-    Position, Transfer,
+    AccountChange, AccountName, AskedRules, AssetCode, CommandBody, Decimal, Event, Id, Leg, Link,
+    Movement, Position, Transfer,
 };
 use ledger_proto::v1::feed_event::Event as Wire;
 use ledger_views::MemoryStore;
@@ -132,6 +132,13 @@ fn line(event: Wire) -> String {
         Wire::AccountStatusChanged(changed) => {
             format!("{} is {:?}", changed.account, changed.status())
         }
+        Wire::BooksLocked(locked) => format!("locked {}", locked.locked_before.unwrap_or_default()),
+        Wire::AccountRulesChanged(changed) => {
+            let limits = changed.rules.unwrap_or_default().credit_limits;
+            let limits: Vec<_> =
+                limits.iter().map(|it| format!("{} {}", it.asset, it.amount)).collect();
+            format!("{} may owe {}", changed.account, limits.join(", "))
+        }
         Wire::TransferAccepted(t) => {
             let kind = t.kind().as_str_name().trim_start_matches("TRANSFER_KIND_");
             let (id, debit, credit) = (&t.transfer_id, &t.debit_account, &t.credit_account);
@@ -201,7 +208,13 @@ fn events_have_names_and_amounts_in_full_scale() {
     let code = AssetCode::parse("EUR").unwrap();
     log.commit(&bank.decide(CommandBody::CreateAsset { code, scale: 3 }));
     let (name, change) = (AccountName::parse("b").unwrap(), AccountChange::Freeze);
-    log.commit(&bank.decide(CommandBody::ChangeAccount { name, change }));
+    log.commit(&bank.decide(CommandBody::ChangeAccount { name: name.clone(), change }));
+    let limit = (AssetCode::parse("EUR").unwrap(), Decimal::parse("70").unwrap());
+    let credit_limits = [limit].into();
+    let rules = AskedRules { may_go_negative: false, credit_limits };
+    log.commit(&bank.decide(CommandBody::SetAccountRules { name, rules }));
+    let locked_before = Some(0);
+    log.commit(&bank.decide(CommandBody::LockBooks { locked_before }));
     log.commit(&[Event::HoldExpired {
         ledger: ledger_domain::LedgerHandle(0),
         hold: Id::parse("i").unwrap(),
@@ -238,6 +251,8 @@ fn events_have_names_and_amounts_in_full_scale() {
         "i HOLD a b 1.00 EUR rent",
         "ASSET_EXISTS",
         "b is Frozen",
+        "b may owe EUR 70.00",
+        "locked 1970-01-01T00:00:00Z",
         "i expired a b 1.00 EUR",
     ];
     assert_eq!(said, due);

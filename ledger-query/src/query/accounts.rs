@@ -24,8 +24,8 @@ impl Query {
     ) -> Result<v1::GetAccountResponse, QueryError> {
         let (ledger, name) = resource::account("name", &request.name)?;
         let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
-        let (_, row) = read.account(&ledger, &name)?;
-        let account = Some(read.wire_account(&ledger, name.as_str(), &row)?);
+        let (book, row) = read.account(&ledger, &name)?;
+        let account = Some(read.wire_account(&ledger, &book, name.as_str(), &row)?);
         Ok(v1::GetAccountResponse { account, read_at: Some(read.read_at) })
     }
 
@@ -45,7 +45,9 @@ impl Query {
         let read = self.fix(&ledger, consistency, paging.place()?)?;
         let row = read.ledger(&ledger)?;
         let page = read.view.accounts(read.place, row.handle, paging.after()?, paging.limit)?;
-        let wire = |(name, row): &(Box<str>, AccountRow)| read.wire_account(&ledger, name, row);
+        let wire = |(name, account): &(Box<str>, AccountRow)| {
+            read.wire_account(&ledger, &row, name, account)
+        };
         let next = page.after.as_ref().map(|name| paging.next(&[read.place], name.as_bytes()));
         Ok(v1::ListAccountsResponse {
             accounts: page.items.iter().map(wire).collect::<Result<_, _>>()?,
@@ -254,18 +256,26 @@ impl Fixed<'_> {
     fn wire_account(
         &self,
         ledger: &LedgerName,
+        book: &LedgerRow,
         name: &str,
         row: &AccountRow,
     ) -> Result<v1::Account, QueryError> {
         let changed = self.view.account_status(self.place, row.handle)?;
         let status = changed.map_or(AccountStatus::Open, |(_, row)| row.0);
+        let ruled = self.view.account_rules(self.place, row.handle)?;
+        let rules = ruled.as_ref().map_or(&row.rules, |(_, row)| &row.0);
+        let rules = answer::account_rules(rules, |asset| {
+            let AssetCodeRow { code, scale } = self.asset_code(book.handle, asset)?;
+            Ok::<_, QueryError>((code, scale))
+        })?;
         Ok(v1::Account {
             name: resource::account_resource(ledger.as_str(), name),
             r#type: answer::account_type(row.account_type).into(),
-            may_go_negative: row.rules.may_go_negative,
+            rules: Some(rules),
             position: self.at(row.place),
             status: answer::account_status(status).into(),
             status_position: changed.map(|(place, _)| self.at(place)).unwrap_or_default(),
+            rules_position: ruled.map(|(place, _)| self.at(place)).unwrap_or_default(),
         })
     }
 }

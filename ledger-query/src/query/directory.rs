@@ -1,6 +1,6 @@
 //! Ledgers and assets.
 
-use ledger_proto::{resource, v1};
+use ledger_proto::{answer, resource, v1};
 use ledger_views::{LedgerRow, Page};
 
 use super::{Fixed, Query, fix_in};
@@ -20,7 +20,7 @@ impl Query {
         let name = resource::ledger("name", &request.name)?;
         let read = self.fix(&name, request.consistency.as_ref(), None)?;
         let row = read.ledger(&name)?;
-        let ledger = Some(read.wire_ledger(name.as_str(), &row));
+        let ledger = Some(read.wire_ledger(name.as_str(), &row)?);
         Ok(v1::GetLedgerResponse { ledger, read_at: Some(read.read_at) })
     }
 
@@ -52,7 +52,7 @@ impl Query {
             |(partition, name, row): &Listed<LedgerRow>| reads[*partition].wire_ledger(name, row);
         let places: Vec<_> = reads.iter().map(|read| read.place).collect();
         Ok(v1::ListLedgersResponse {
-            ledgers: shown.iter().map(wire).collect(),
+            ledgers: shown.iter().map(wire).collect::<Result<_, _>>()?,
             next_page_token: after
                 .map(|name| paging.next(&places, name.as_bytes()))
                 .unwrap_or_default(),
@@ -92,8 +92,14 @@ impl Query {
 }
 
 impl Fixed<'_> {
-    fn wire_ledger(&self, name: &str, row: &LedgerRow) -> v1::Ledger {
-        v1::Ledger { name: resource::ledger_resource(name), position: self.at(row.place) }
+    fn wire_ledger(&self, name: &str, row: &LedgerRow) -> Result<v1::Ledger, QueryError> {
+        let locked = self.view.book_lock(self.place, row.handle)?;
+        Ok(v1::Ledger {
+            name: resource::ledger_resource(name),
+            position: self.at(row.place),
+            locked_before: locked.and_then(|(_, row)| row.0).map(answer::timestamp),
+            locked_position: locked.map(|(place, _)| self.at(place)).unwrap_or_default(),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use ledger_domain::partition::partition_of;
 use ledger_domain::{
-    AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody, Decimal, Event, Id,
+    AccountName, AccountType, AskedRules, AssetCode, Command, CommandBody, Decimal, Event, Id,
     LedgerName, Leg, Link, Movement, Position, State, Transfer, apply, decide, decide_due,
 };
 use ledger_views::{Freshness, MemoryStore, ViewLog, ViewRecord, ViewRecordKind, ViewWriter};
@@ -78,7 +78,7 @@ impl Bank {
     }
 
     /// Decides these commands and commits their events; where.
-    fn commit(&mut self, ledger: &str, bodies: Vec<CommandBody>) -> Position {
+    pub(crate) fn commit(&mut self, ledger: &str, bodies: Vec<CommandBody>) -> Position {
         let at = partition_of(ledger, u32::try_from(self.partitions.len()).unwrap());
         let partition = &mut self.partitions[at as usize];
         self.recorded_at += 10;
@@ -105,7 +105,7 @@ impl Bank {
         let account = |name: &str, account_type| CommandBody::OpenAccount {
             name: AccountName::parse(name).unwrap(),
             account_type,
-            rules: AccountRules { may_go_negative: true },
+            rules: AskedRules::without_limits(true),
         };
         let bodies = vec![
             CommandBody::CreateLedger,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ASSET, Account, Book, CAPTURE, Decided, EXPENSE, First, HOLD, Moved, POST, Place, REVERSAL,
-    Status, VOID, Verdict, canonical_id, groups, minor_units, same_content,
+    Account, Book, CAPTURE, Decided, First, HOLD, Moved, POST, Place, REVERSAL, Status, VOID,
+    Verdict, account, canonical_id, groups, minor_units, same_content,
 };
 use crate::request::Transfer;
 
@@ -85,6 +85,7 @@ impl Book {
         let open = self.holds.iter().filter(|(_, hold)| hold.remaining() > 0);
         Book {
             created: self.created,
+            locks: self.locks.last().copied().into_iter().collect(),
             assets: self.assets.clone(),
             accounts: self.accounts.clone(),
             balances: balances.collect(),
@@ -115,6 +116,7 @@ impl Book {
         let left = posted.amount - parts.iter().map(|(_, _, part)| part).sum::<u128>();
         let accounts = [&posted.credit, &posted.debit].map(|name| &self.accounts[name]);
         self.all_open(accounts)?;
+        self.open_at(transfer.effective_at)?;
         let mut amount = left;
         if !transfer.amount.is_empty() {
             let asked = minor_units(&transfer.amount, self.assets[&posted.asset].0);
@@ -150,6 +152,7 @@ impl Book {
         if transfer.expires_at.is_some_and(|at| at <= now) {
             return Err(218);
         }
+        self.open_at(transfer.effective_at)?;
         let (scale, _) = self.assets.get(&transfer.asset).ok_or(208u32)?;
         self.takes(transfer, minor_units(&transfer.amount, *scale)?)
     }
@@ -160,15 +163,16 @@ impl Book {
         let debited = self.latest(&transfer.debit, &transfer.asset);
         let credited = self.latest(&transfer.credit, &transfer.asset);
         let mut amount = asked;
-        let debit_normal = |account: &Account| matches!(account.kind, ASSET | EXPENSE);
         let mut left = Vec::new();
-        if !debit.may_go_negative && !debit_normal(debit) {
-            let gone = debited.debits + debited.debits_pending;
-            left.push(debited.credits.checked_sub(gone).ok_or(211u32)?);
+        if !debit.is_debit_normal()
+            && let Some(limit) = debit.bound_now().of(&transfer.asset)
+        {
+            left.push(account::left(debited.sides(debit.kind), limit).ok_or(211u32)?);
         }
-        if !credit.may_go_negative && debit_normal(credit) {
-            let gone = credited.credits + credited.credits_pending;
-            left.push(credited.debits.checked_sub(gone).ok_or(211u32)?);
+        if credit.is_debit_normal()
+            && let Some(limit) = credit.bound_now().of(&transfer.asset)
+        {
+            left.push(account::left(credited.sides(credit.kind), limit).ok_or(211u32)?);
         }
         if transfer.up_to {
             amount = left.iter().fold(amount, |amount, left| amount.min(*left));
@@ -200,6 +204,7 @@ impl Book {
         if hold.expires_at.is_some_and(|at| at <= now) {
             return Err(218);
         }
+        self.open_at(transfer.effective_at)?;
         let mut amount = held;
         if !transfer.amount.is_empty() {
             let scale = self.assets.get(&hold.asset).map_or(0, |(scale, _)| *scale);

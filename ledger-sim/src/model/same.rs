@@ -2,7 +2,7 @@
 
 use super::groups::shapes;
 use super::{POST, decimal};
-use crate::request::{Ask, Transfer};
+use crate::request::{Ask, Rules, Transfer};
 
 /// Two requests with one id ask the same.
 pub(super) fn same_ask(a: &Ask, b: &Ask) -> bool {
@@ -19,8 +19,26 @@ pub(super) fn same_ask(a: &Ask, b: &Ask) -> bool {
             };
             a.len() == b.len() && a.iter().zip(&b).all(same)
         }
+        (
+            Ask::OpenAccount { name: a, kind: a_kind, rules: a_rules },
+            Ask::OpenAccount { name: b, kind: b_kind, rules: b_rules },
+        ) => a == b && a_kind == b_kind && same_rules(a_rules, b_rules),
+        (Ask::SetRules { name: a, rules: a_rules }, Ask::SetRules { name: b, rules: b_rules }) => {
+            a == b && same_rules(a_rules, b_rules)
+        }
         (a, b) => a == b,
     }
+}
+
+/// In any order, and written in any way.
+fn same_rules(a: &Rules, b: &Rules) -> bool {
+    let read = |rules: &Rules| {
+        let limits = rules.limits.iter().map(|(asset, amount)| (asset.clone(), decimal(amount)));
+        let mut limits: Vec<_> = limits.collect();
+        limits.sort();
+        limits
+    };
+    a.may_go_negative == b.may_go_negative && read(a) == read(b)
 }
 
 pub(super) fn same_content(a: &Transfer, b: &Transfer) -> bool {

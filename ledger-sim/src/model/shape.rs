@@ -1,9 +1,11 @@
 //! What is refused without looking at state.
 
+use std::collections::BTreeSet;
+
 use super::amount::{decimal, fits};
 use super::groups::shapes;
 use super::{CAPTURE, HOLD, POST, REVERSAL, VOID};
-use crate::request::{Ask, Request, Transfer};
+use crate::request::{Ask, Request, Rules, Transfer};
 
 /// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
 /// for a well-formed one.
@@ -15,13 +17,17 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         return Err(101);
     }
     match &request.ask {
-        Ask::CreateLedger => Ok(Vec::new()),
+        Ask::CreateLedger | Ask::Lock { .. } => Ok(Vec::new()),
         Ask::CreateAsset { code, .. } if !name(code, 16, "_.-") => Err(101),
         Ask::CreateAsset { scale, .. } if *scale > 30 => Err(108),
         Ask::OpenAccount { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
         Ask::OpenAccount { kind, .. } if !(1..=5).contains(kind) => Err(101),
         Ask::Change { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
-        Ask::CreateAsset { .. } | Ask::OpenAccount { .. } | Ask::Change { .. } => Ok(Vec::new()),
+        Ask::SetRules { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
+        Ask::OpenAccount { rules: asked, .. } | Ask::SetRules { rules: asked, .. } => {
+            rules(asked).map_or(Ok(Vec::new()), Err)
+        }
+        Ask::CreateAsset { .. } | Ask::Change { .. } => Ok(Vec::new()),
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
         Ask::Post { transfers } => Ok(shapes(transfers)),
     }
@@ -58,6 +64,21 @@ pub(crate) fn transfer(transfer: &Transfer) -> Option<u32> {
         return Some(105);
     }
     (t.reference.len() > 256).then_some(107)
+}
+
+/// The code of what is wrong with rules.
+fn rules(rules: &Rules) -> Option<u32> {
+    let Rules { may_go_negative, limits } = rules;
+    let assets: BTreeSet<&String> = limits.iter().map(|(asset, _)| asset).collect();
+    let one_each = assets.len() == limits.len();
+    let named = assets.iter().all(|asset| name(asset, 16, "_.-"));
+    if (*may_go_negative && !limits.is_empty()) || !one_each || !named {
+        return Some(101);
+    }
+    let mut by_asset = limits.clone();
+    by_asset.sort();
+    let wrong = by_asset.iter().find_map(|(_, limit)| amount(limit));
+    wrong.or((limits.len() > 100).then_some(107))
 }
 
 fn amount(text: &str) -> Option<u32> {

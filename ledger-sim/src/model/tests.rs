@@ -1,6 +1,7 @@
 //! The oracle's own rules, as a table.
 
 use super::*;
+use crate::request::Rules;
 
 fn transfer(id: &str, debit: &str, credit: &str, amount: &str) -> Transfer {
     Transfer {
@@ -32,7 +33,7 @@ fn bank() -> Model {
     let account = |name: &str, kind, may_go_negative| Ask::OpenAccount {
         name: name.into(),
         kind,
-        may_go_negative,
+        rules: Rules { may_go_negative, limits: Vec::new() },
     };
     let asks = [
         Ask::CreateLedger,
@@ -88,6 +89,35 @@ fn moves_money_and_knows_the_past() {
     assert_eq!(whole, Verdicts::Items(again));
     let other = model.decide(&request("r1", Ask::CreateLedger), &[], 0);
     assert_eq!(other, Verdicts::Whole(Verdict::Reused));
+}
+
+#[test]
+fn what_is_left_until_a_limit_is_exact_past_128_bits() {
+    let most = u128::MAX;
+    assert_eq!(account::left((5, 3), 0), Some(2));
+    assert_eq!(account::left((3, 5), 2), Some(0));
+    assert_eq!(account::left((3, 5), 1), None);
+    assert_eq!(account::left((most, 0), most), Some(most));
+    assert_eq!(account::left((most, most), 7), Some(7));
+    assert_eq!(account::left((1, most), most), Some(1));
+}
+
+#[test]
+fn refuses_rules() {
+    let code = |may_go_negative, limits: &[(&str, &str)]| {
+        let limits = limits.iter().map(|(asset, amount)| ((*asset).into(), (*amount).into()));
+        let rules = Rules { may_go_negative, limits: limits.collect() };
+        shape(&request("", Ask::SetRules { name: "a".into(), rules })).err()
+    };
+    assert_eq!(code(false, &[("USD", "1"), ("EUR", "2.5")]), None);
+    assert_eq!(code(true, &[("USD", "1")]), Some(101));
+    assert_eq!(code(false, &[("USD", "1"), ("USD", "2")]), Some(101));
+    assert_eq!(code(false, &[("U SD", "0")]), Some(101));
+    assert_eq!(code(false, &[("USD", "-1")]), Some(102));
+    assert_eq!(code(false, &[("USD", "0.00")]), Some(104));
+    let codes: Vec<String> = (0..101).map(|number| format!("A{number}")).collect();
+    let limits: Vec<_> = codes.iter().map(|code| (code.as_str(), "1")).collect();
+    assert_eq!(code(false, &limits), Some(107));
 }
 
 #[test]

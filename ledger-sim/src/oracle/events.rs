@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
-use ledger_domain::{AccountStatus, Effect, Event, Link, Rejection};
+use ledger_domain::{AccountRules, AccountStatus, Effect, Event, Link, Rejection};
 use ledger_proto::logged::LoggedCommand;
 
 use crate::model::{
     CAPTURE, Due, Moved, POST, Place, REVERSAL, Verdict, Verdicts, canonical_id, decimal,
 };
-use crate::request::{Ask, Change, Request, Transfer};
+use crate::request::{Ask, Change, Request, Rules, Transfer};
 
 /// Whether the events of a command are what the model says that it comes to.
 pub(super) fn check(
@@ -36,34 +36,7 @@ pub(super) fn check(
             let same = ledger.as_str() == request.ledger && rejection.code.number() == *code;
             if same { Ok(()) } else { wrong() }
         }
-        (Verdicts::Whole(Verdict::Done), Event::LedgerCreated { name, .. }, Ask::CreateLedger)
-            if name.as_str() == request.ledger =>
-        {
-            Ok(())
-        }
-        (
-            Verdicts::Whole(Verdict::Done),
-            Event::AssetCreated { code, scale, .. },
-            Ask::CreateAsset { code: asked, scale: asked_scale },
-        ) if code.as_str() == asked && u32::from(*scale) == *asked_scale => Ok(()),
-        (
-            Verdicts::Whole(Verdict::Done),
-            Event::AccountOpened { name, rules, .. },
-            Ask::OpenAccount { name: asked, may_go_negative, .. },
-        ) if name.as_str() == asked && rules.may_go_negative == *may_go_negative => Ok(()),
-        (
-            Verdicts::Whole(Verdict::Done),
-            Event::AccountStatusChanged { status, .. },
-            Ask::Change { change, .. },
-        ) if matches!(
-            (change, status),
-            (Change::Freeze, AccountStatus::Frozen)
-                | (Change::Unfreeze, AccountStatus::Open)
-                | (Change::Close, AccountStatus::Closed)
-        ) =>
-        {
-            Ok(())
-        }
+        (Verdicts::Whole(Verdict::Done), event, _) if did(request, event) => Ok(()),
         (Verdicts::Items(items), Event::TransferBatch(batch), Ask::Post { .. }) => {
             let mut rows = batch.iter().map(|(_, row)| row);
             for (transfer, verdict) in transfers.iter().zip(items) {
@@ -83,6 +56,38 @@ pub(super) fn check(
         }
         _ => wrong(),
     }
+}
+
+/// Whether an event is what a command that is no batch asked for.
+fn did(request: &Request, event: &Event) -> bool {
+    match (&request.ask, event) {
+        (Ask::CreateLedger, Event::LedgerCreated { name, .. }) => name.as_str() == request.ledger,
+        (
+            Ask::CreateAsset { code: asked, scale: asked_scale },
+            Event::AssetCreated { code, scale, .. },
+        ) => code.as_str() == asked && u32::from(*scale) == *asked_scale,
+        (
+            Ask::OpenAccount { name: asked, rules: asked_rules, .. },
+            Event::AccountOpened { name, rules, .. },
+        ) => name.as_str() == asked && same_rules(rules, asked_rules),
+        (Ask::SetRules { rules: asked, .. }, Event::AccountRulesChanged { rules, .. }) => {
+            same_rules(rules, asked)
+        }
+        (Ask::Change { change, .. }, Event::AccountStatusChanged { status, .. }) => matches!(
+            (change, status),
+            (Change::Freeze, AccountStatus::Frozen)
+                | (Change::Unfreeze, AccountStatus::Open)
+                | (Change::Close, AccountStatus::Closed)
+        ),
+        (Ask::Lock { before }, Event::BooksLocked { locked_before, .. }) => locked_before == before,
+        _ => false,
+    }
+}
+
+/// As far as the event says it without names: reads compare the rest.
+fn same_rules(rules: &AccountRules, asked: &Rules) -> bool {
+    let AccountRules { may_go_negative, credit_limits } = rules;
+    *may_go_negative == asked.may_go_negative && credit_limits.len() == asked.limits.len()
 }
 
 fn check_row(
@@ -188,6 +193,8 @@ pub(super) fn rejections(
             | Event::AssetCreated { .. }
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
+            | Event::AccountRulesChanged { .. }
+            | Event::BooksLocked { .. }
             | Event::HoldExpired { .. } => {}
         }
     }

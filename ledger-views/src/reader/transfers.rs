@@ -34,13 +34,7 @@ impl ViewReader {
         ledger: LedgerHandle,
         id: &Id,
     ) -> Result<Option<(Place, HoldRow)>, StoreError> {
-        let mut found = None;
-        let (prefix, from) = (key::changes_prefix(ledger, id), key::change(ledger, id, at));
-        self.each(Table::Holds, &prefix, &from, |key, row: HoldRow| {
-            found = Some((key::read_change_place(key)?, row));
-            Some(ControlFlow::Break(()))
-        })?;
-        Ok(found)
+        self.newest(Table::Holds, &key::changes_prefix(ledger, id), &key::change(ledger, id, at))
     }
 
     /// At most `limit` reversals of a transfer, newest first, each with its place.
@@ -57,7 +51,7 @@ impl ViewReader {
         let mut found = Vec::new();
         let (prefix, from) = (key::changes_prefix(ledger, id), key::change(ledger, id, at));
         self.each(Table::Reversals, &prefix, &from, |key, row: ReversalRow| {
-            found.push((key::read_change_place(key)?, row));
+            found.push((key::read_place(key)?, row));
             let is_full = found.len() >= limit;
             Some(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;

@@ -251,10 +251,10 @@ fn directories() {
     let account = AccountRow {
         handle: AccountHandle(200),
         account_type: AccountType::Liability,
-        rules: AccountRules { may_go_negative: true },
+        rules: AccountRules::without_limits(true),
         place: PLACE,
     };
-    golden(&account, "c8010201ac0211");
+    golden(&account, "c801020100ac0211");
     exact(&account);
     let name = AccountNameRow { ledger: LedgerHandle(2), name: AccountName::from_log("a:b") };
     golden(&name, "0203613a62");
@@ -299,7 +299,10 @@ fn keys() {
     assert_eq!(hex(&transfer), "00000001017431");
     let hold = key::change(LedgerHandle(1), &Id::Text("t1".into()), PLACE);
     assert_eq!(hex(&hold), "0000000101743100fffffffffffffed3ffffffee");
-    assert_eq!(key::read_change_place(&hold), Some(PLACE));
+    assert_eq!(key::read_place(&hold), Some(PLACE));
+    let lock = key::book_lock(LedgerHandle(1), PLACE);
+    assert_eq!(hex(&lock), "00000001fffffffffffffed3ffffffee");
+    assert_eq!(key::read_place(&lock), Some(PLACE));
     assert_eq!(hex(&key::named(LedgerHandle(1), "a:b")), "00000001613a62");
     assert_eq!(hex(&key::asset_code(LedgerHandle(1), asset)), "0000000100000003");
     assert_eq!(hex(&key::time(1)), "fffffffffffffffe");
@@ -311,4 +314,22 @@ fn statuses_of_accounts() {
     golden(&row, "02");
     exact(&row);
     assert_eq!(AccountStatusRow::decode(&[4]), None, "no such status");
+}
+
+#[test]
+fn locks_of_books() {
+    golden(&BookLockRow(None), "00");
+    golden(&BookLockRow(Some(-5)), "0109");
+    exact(&BookLockRow(Some(-5)));
+    assert_eq!(BookLockRow::decode(&[2]), None, "no such lock");
+}
+
+#[test]
+fn rules_of_accounts() {
+    golden(&AccountRulesRow(AccountRules::without_limits(true)), "0100");
+    let credit_limits = Box::new([(AssetHandle(1), 300), (AssetHandle(200), 5)]);
+    let limited = AccountRulesRow(AccountRules { may_go_negative: false, credit_limits });
+    golden(&limited, "000201ac02c80105");
+    exact(&limited);
+    assert_eq!(AccountRulesRow::decode(&[2, 0]), None, "no such rule");
 }

@@ -41,6 +41,12 @@ pub(super) fn check_at(
         assert_eq!(found, expected, "balances of {account:?} at {at:?}");
         let status = reader.account_status(at, *account)?.map(|(place, row)| (place, row.0));
         assert_eq!(status, truth.statuses.get(account).copied(), "{account:?} at {at:?}");
+        let rules = reader.account_rules(at, *account)?.map(|(place, row)| (place, row.0));
+        assert_eq!(rules.as_ref(), truth.rules.get(account), "{account:?} at {at:?}");
+    }
+    for (handle, name) in (0..).map(ledger_domain::LedgerHandle).zip(&last.ledgers) {
+        let lock = reader.book_lock(at, handle)?.map(|(place, row)| (place, row.0));
+        assert_eq!(lock, truth.locks.get(&handle.0).copied(), "{name} at {at:?}");
     }
     for (key, all) in &last.entries {
         let entries = reader.entries(at, key.0, key.1, usize::MAX)?;

@@ -135,7 +135,7 @@ fn readers_beside_the_writer_see_one_state_each() {
         account: AccountHandle(account),
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Asset,
-        rules: AccountRules { may_go_negative: true },
+        rules: AccountRules::without_limits(true),
     };
     let name = LedgerName::parse("bank").unwrap();
     let mut events = vec![Event::LedgerCreated { ledger, name }, opened(0, "a"), opened(1, "b")];

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use ledger_domain::{
-    AccountChange, AccountName, AccountRules, AccountType, AssetCode, Command, CommandBody,
-    Decimal, Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Original, Posted, Seen,
-    State, Timestamp, Transfer,
+    AccountChange, AccountName, AccountType, AskedRules, AssetCode, Command, CommandBody, Decimal,
+    Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Original, Posted, Seen, State,
+    Timestamp, Transfer,
 };
 
 use super::pick;
@@ -16,13 +16,20 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
     let account =
         |rng: &mut Rng| AccountName::parse(pick(rng, &["a", "a:b", "b", "world", "till"])).unwrap();
     let asset = |rng: &mut Rng| AssetCode::parse(pick(rng, &["EUR", "USD", "XAU"])).unwrap();
-    let body = match rng.u32(..11) {
+    let rules = |rng: &mut Rng| match rng.u32(..3) {
+        0 => AskedRules {
+            may_go_negative: false,
+            credit_limits: [(asset(rng), Decimal::parse("500").unwrap())].into(),
+        },
+        _ => AskedRules::without_limits(rng.bool()),
+    };
+    let body = match rng.u32(..13) {
         0 => CommandBody::CreateLedger,
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
             name: account(rng),
             account_type: [AccountType::Asset, AccountType::Liability][rng.usize(..2)],
-            rules: AccountRules { may_go_negative: rng.bool() },
+            rules: rules(rng),
         },
         4 => CommandBody::ChangeAccount {
             name: account(rng),
@@ -30,6 +37,8 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
                 .get(rng.usize(..3))
                 .unwrap(),
         },
+        5 => CommandBody::SetAccountRules { name: account(rng), rules: rules(rng) },
+        6 => CommandBody::LockBooks { locked_before: rng.bool().then(|| rng.i64(-5..5)) },
         _ => CommandBody::PostTransfers {
             transfers: {
                 let count = rng.usize(1..6);

@@ -154,8 +154,10 @@ fn logged(events: Vec<Event>) -> LoggedCommand {
 }
 
 fn all_events() -> Vec<(&'static str, Event)> {
-    let rules = AccountRules { may_go_negative: true };
     let (ledger, asset, account) = (LedgerHandle(1), AssetHandle(2), AccountHandle(300));
+    let rules = AccountRules::without_limits(true);
+    let limits = Box::new([(asset, 10_000), (AssetHandle(3), (1 << 64) + 5)]);
+    let limited = AccountRules { may_go_negative: false, credit_limits: limits };
     let same = vec![posted(1, uuid(1)), posted(1, uuid(2))];
     vec![
         ("ledger_created", Event::LedgerCreated { ledger, name: LedgerName::from_log("bank") }),
@@ -177,6 +179,9 @@ fn all_events() -> Vec<(&'static str, Event)> {
             "account_status_changed",
             Event::AccountStatusChanged { ledger, account, status: AccountStatus::Frozen },
         ),
+        ("account_rules_changed", Event::AccountRulesChanged { ledger, account, rules: limited }),
+        ("books_locked", Event::BooksLocked { ledger, locked_before: Some(-5) }),
+        ("books_unlocked", Event::BooksLocked { ledger, locked_before: None }),
         ("transfer_batch_mixed", Event::TransferBatch(mixed_batch())),
         ("transfer_batch_held", Event::TransferBatch(held_batch())),
         ("transfer_batch_grouped", Event::TransferBatch(grouped_batch())),
@@ -219,6 +224,20 @@ fn every_event_reads_back() {
         let command = logged(vec![event]);
         assert_eq!(decode(&encode(&command)).as_ref(), Ok(&command), "{name}");
     }
+}
+
+/// A limit that is not found where it is looked for would not count.
+#[test]
+fn credit_limits_out_of_order_are_refused() {
+    let limit = |asset| wire::CreditLimit { asset, amount_low: 1, amount_high: 0 };
+    let read = |assets: &[u32]| {
+        let credit_limits = assets.iter().map(|asset| limit(*asset)).collect();
+        rules_from_wire(Some(wire::AccountRules { may_go_negative: false, credit_limits }))
+    };
+    assert!(read(&[1, 2]).is_ok());
+    assert!(read(&[2, 1]).is_err());
+    assert!(read(&[1, 1]).is_err());
+    assert!(rules_from_wire(None).is_err());
 }
 
 /// Golden bytes: a change of what is written shows here. Until v0.1 `LEDGER_BLESS=1` rewrites them.

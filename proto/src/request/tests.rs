@@ -60,6 +60,57 @@ fn a_malformed_transfer_is_refused_by_its_code() {
     );
 }
 
+#[test]
+fn rules_are_refused_by_their_code() {
+    let asked = |may_go_negative, limits: &[(&str, &str)]| {
+        let limit = |(asset, amount): &(&str, &str)| v1::CreditLimit {
+            asset: (*asset).into(),
+            amount: (*amount).into(),
+        };
+        let credit_limits = limits.iter().map(limit).collect();
+        let rules = Some(v1::AccountRules { may_go_negative, credit_limits });
+        let name = "ledgers/bank/accounts/a".to_owned();
+        set_account_rules(&v1::SetAccountRulesRequest { name, rules, ..Default::default() })
+    };
+    let refused = |may_go_negative, limits: &[(&str, &str)], expected: &str| {
+        let rejection = asked(may_go_negative, limits).unwrap_err().to_string();
+        assert!(rejection.starts_with(expected), "{limits:?}: {rejection}");
+    };
+    assert!(asked(true, &[]).is_ok() && asked(false, &[]).is_ok());
+    refused(true, &[("USD", "1")], "MALFORMED: rules");
+    refused(false, &[("US D", "0")], "MALFORMED: credit_limits.asset \"US D\"");
+    refused(false, &[("USD", "0"), ("USD", "1")], "MALFORMED: credit_limits.asset \"USD\"");
+    refused(false, &[("USD", "-1")], "MALFORMED_AMOUNT: credit_limits.amount \"-1\"");
+    refused(false, &[("USD", &"9".repeat(40))], "AMOUNT_TOO_LARGE: credit_limits.amount");
+    refused(false, &[("USD", "0.00")], "ZERO_AMOUNT: credit_limits.amount");
+    let codes: Vec<String> = (0..101).map(|number| format!("A{number}")).collect();
+    let limits: Vec<_> = codes.iter().map(|code| (code.as_str(), "1")).collect();
+    assert!(asked(false, &limits[..100]).is_ok());
+    refused(false, &limits, "TOO_LONG: credit_limits");
+    let name = "ledgers/bank/accounts/a".to_owned();
+    let none = v1::SetAccountRulesRequest { name, ..Default::default() };
+    assert!(set_account_rules(&none).unwrap_err().to_string().starts_with("MALFORMED: rules"));
+    assert_eq!(
+        asked(false, &[("USD", "10"), ("EUR", "1")]),
+        asked(false, &[("EUR", "1.0"), ("USD", "10.00")]),
+    );
+}
+
+#[test]
+fn books_are_locked_before_an_instant_or_not_at_all() {
+    let asked = |name: &str, locked_before| {
+        let name = name.to_owned();
+        lock_books(&v1::LockBooksRequest { name, locked_before, ..Default::default() })
+    };
+    let body = |locked_before| asked("ledgers/bank", locked_before).map(|command| command.body);
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+    assert_eq!(body(None), Ok(CommandBody::LockBooks { locked_before: None }));
+    let locked_before = Some(-1_000_000_000);
+    assert_eq!(body(at(-1)), Ok(CommandBody::LockBooks { locked_before }));
+    assert!(body(at(i64::MAX)).unwrap_err().to_string().starts_with("MALFORMED: locked_before"));
+    assert!(asked("bank", None).unwrap_err().to_string().starts_with("MALFORMED: name"));
+}
+
 use v1::TransferKind as Kind;
 
 /// A well-formed transfer of this kind.

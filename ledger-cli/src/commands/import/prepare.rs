@@ -153,7 +153,7 @@ async fn ensure_account(client: &Client, wanted: Wanted) -> anyhow::Result<()> {
         parent: ledger_resource(&wanted.ledger),
         account_id: wanted.name.clone(),
         r#type: wanted.kind.to_wire().into(),
-        may_go_negative: wanted.may_go_negative,
+        rules: Some(v1::AccountRules::without_limits(wanted.may_go_negative)),
         request_id: fresh_id(),
         validate_only: false,
     };
@@ -187,12 +187,17 @@ async fn get(
 }
 
 fn equal(wanted: &Wanted, standing: &v1::Account) -> anyhow::Result<()> {
-    let words = |account_type: v1::AccountType, may_go_negative: bool| {
-        let negative = if may_go_negative { "may" } else { "may not" };
-        format!("of type {} and {negative} go negative", account::type_name(account_type))
+    let words = |account_type: v1::AccountType, rules: &v1::AccountRules| {
+        let negative = match account::below_zero(rules).as_str() {
+            "yes" => "may go negative".to_owned(),
+            "no" => "may not go negative".to_owned(),
+            limits => format!("may go negative by {limits}"),
+        };
+        format!("of type {} and {negative}", account::type_name(account_type))
     };
-    let is = words(standing.r#type(), standing.may_go_negative);
-    let should = words(wanted.kind.to_wire(), wanted.may_go_negative);
+    let is = words(standing.r#type(), &standing.rules.clone().unwrap_or_default());
+    let asked = v1::AccountRules::without_limits(wanted.may_go_negative);
+    let should = words(wanted.kind.to_wire(), &asked);
     ensure!(is == should, "account {} is {is}; this import needs it {should}", wanted.name);
     Ok(())
 }
@@ -235,13 +240,19 @@ mod tests {
         };
         let mut standing = v1::Account {
             r#type: v1::AccountType::Liability.into(),
-            may_go_negative: true,
+            rules: Some(v1::AccountRules::without_limits(true)),
             ..Default::default()
         };
         assert!(equal(&wanted, &standing).is_ok());
-        standing.may_go_negative = false;
-        let expected = "account alice is of type liability and may not go negative; this import \
-                        needs it of type liability and may go negative";
-        assert_eq!(equal(&wanted, &standing).unwrap_err().to_string(), expected);
+        let mut differs = |rules, is: &str| {
+            standing.rules = rules;
+            let needs = "this import needs it of type liability and may go negative";
+            let expected = format!("account alice is of type liability and {is}; {needs}");
+            assert_eq!(equal(&wanted, &standing).unwrap_err().to_string(), expected);
+        };
+        differs(None, "may not go negative");
+        let limit = v1::CreditLimit { asset: "USD".to_owned(), amount: "5.00".to_owned() };
+        let limited = v1::AccountRules { may_go_negative: false, credit_limits: vec![limit] };
+        differs(Some(limited), "may go negative by USD=5.00");
     }
 }

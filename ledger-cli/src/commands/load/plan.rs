@@ -65,7 +65,7 @@ impl Plan {
                 parent: ledger_resource(ledger),
                 account_id: account(number),
                 r#type: v1::AccountType::Asset.into(),
-                may_go_negative: true,
+                rules: Some(v1::AccountRules::without_limits(true)),
                 request_id: String::new(),
                 validate_only: false,
             })

@@ -84,7 +84,7 @@ fn a_result_is_written_as_its_command_and_fits() {
         code: 211,
         reason: "INSUFFICIENT_FUNDS".into(),
         subject: "users:bob".into(),
-        message: "the account may not go negative: users:bob".into(),
+        message: "the account may not go so low: users:bob".into(),
         position: "0@7.3".into(),
         replayed: false,
     };

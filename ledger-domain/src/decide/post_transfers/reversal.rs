@@ -22,12 +22,13 @@ impl Draft<'_> {
         let debit = self.found(posted.credit_account).ok_or_else(unknown)?;
         let credit = self.found(posted.debit_account).ok_or_else(unknown)?;
         both_open(debit.account, credit.account)?;
+        self.unlocked(transfer)?;
         let exceeds = || reject(Code::ExceedsTransfer, "amount");
         let asked = match amount {
             None => posted.left,
             Some(amount) => {
                 let scale = self.book.asset(posted.asset).map_or(0, |asset| asset.scale);
-                let asked = to_minor(amount, scale);
+                let asked = to_minor("amount", amount, scale);
                 // Nothing has that much left.
                 let too_much = |refused: &Rejection| refused.code == Code::Overflow;
                 asked.map_err(|refused| if too_much(&refused) { exceeds() } else { refused })?
