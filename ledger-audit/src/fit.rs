@@ -62,12 +62,12 @@ pub(crate) fn check_and_apply(
         | Event::AccountStatusChanged { .. }
         | Event::CommandRefused { .. } => {
             check_plain(state, event).map_err(|what| stop(0, what))?;
-            apply(state, event);
+            apply(state, event, now);
             return Ok(());
         }
     };
     let before = sums(&touched, |account, asset| balance(state, account, asset));
-    apply(state, event);
+    apply(state, event, now);
     let after = sums(&touched, |account, asset| balance(state, account, asset));
     misfits.extend(unbalanced(&before, &after));
     misfits.extend(touched.iter().find_map(|((account, asset), expected)| {

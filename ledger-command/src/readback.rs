@@ -151,13 +151,17 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
 }
 
 /// The field of the request in which a command differs from the first of its request id, where its
-/// events tell.
+/// events tell: they do not have the conditions, but those alone differ where nothing else does.
 fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> {
     match (found.event, &now.body) {
         (
             Event::AssetCreated { code, scale, .. },
             CommandBody::CreateAsset { code: now_code, scale: now_scale },
-        ) => first_of([("asset_id", code == now_code), ("scale", scale == now_scale)]),
+        ) => first_of([
+            ("asset_id", code == now_code),
+            ("scale", scale == now_scale),
+            ("conditions", false),
+        ]),
         (
             Event::AccountOpened { name, account_type, rules, .. },
             CommandBody::OpenAccount { name: now_name, account_type: now_type, rules: now_rules },
@@ -165,6 +169,7 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             ("account_id", name == now_name),
             ("type", account_type == now_type),
             ("may_go_negative", rules == now_rules),
+            ("conditions", false),
         ]),
         // The event names its account by handle: what is not the change is the name.
         (Event::AccountStatusChanged { status, .. }, CommandBody::ChangeAccount { change, .. })

@@ -13,7 +13,7 @@ use crate::{Decimal, apply, invariants};
 /// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE [negative]`, `freeze L NAME`,
 /// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
-/// `=> ok` or the refusal. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
+/// `=> ok` or the refusal; with conditions behind `if`. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
 /// NAME CODE` ends with debits and credits in minor units, and with what is held of them, if anything is.
 fn check(script: &str) {
     let mut state = State::default();
@@ -30,6 +30,7 @@ fn check(script: &str) {
 }
 
 fn run(state: &mut State, words: &[&str], number: usize) -> String {
+    let (words, conditions) = conditions::split(words);
     let body = match words {
         ["create", _] => CommandBody::CreateLedger,
         ["asset", _, code, scale] => CommandBody::CreateAsset {
@@ -74,10 +75,10 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         _ => panic!("no such line: {words:?}"),
     };
     let ledger = LedgerName::parse(words[1]).unwrap();
-    let command = Command { ledger, request_id: None, body };
+    let command = Command { ledger, request_id: None, conditions, body };
     let decision = decide(state, &command, &[], state.recorded_at());
     for event in &decision.events {
-        apply(state, event);
+        apply(state, event, state.recorded_at());
     }
     match decision.outcome {
         Outcome::Accepted => "ok".into(),
@@ -102,7 +103,7 @@ fn due(state: &mut State, max: usize) -> String {
     let events = decide_due(state, state.recorded_at(), max);
     let mut expired = Vec::new();
     for event in &events {
-        apply(state, event);
+        apply(state, event, state.recorded_at());
         let Event::HoldExpired { hold, amount, .. } = event else { panic!("{event:?}") };
         expired.push(format!("{hold} {amount}"));
     }
@@ -385,5 +386,6 @@ fn fed(state: &State) -> Vec<u8> {
 }
 
 mod batches;
+mod conditions;
 mod holds;
 mod properties;

@@ -5,6 +5,7 @@
 //! of them must have come to.
 
 mod amount;
+mod condition;
 mod hold;
 mod same;
 mod shape;
@@ -150,6 +151,8 @@ pub(crate) struct Model {
     pub(crate) books: BTreeMap<String, Book>,
     /// By ledger and request id: it may name a ledger that does not exist.
     requests: BTreeMap<(String, String), (Request, First)>,
+    /// When each commit was recorded, by its offset.
+    pub(crate) instants: BTreeMap<u64, i64>,
 }
 
 const ASSET: i32 = 1;
@@ -170,7 +173,8 @@ impl Model {
         if let (false, Some((asked, first))) =
             (request.request_id.is_empty(), self.requests.get(&key))
         {
-            if !same_ask(&asked.ask, &request.ask) {
+            let same = condition::same(&asked.conditions, &request.conditions);
+            if !same || !same_ask(&asked.ask, &request.ask) {
                 return Verdicts::Whole(Verdict::Reused);
             }
             // The transfers of a batch answer by their own ids.
@@ -182,6 +186,12 @@ impl Model {
         let book = self.books.get(&request.ledger);
         let whole =
             |refused: Option<u32>| Verdicts::Whole(refused.map_or(Verdict::Done, Verdict::Refused));
+        if let Some(book) = book
+            && !Model::is_retry(book, well_formed)
+            && let Some(code) = self.depends(book, &request.conditions)
+        {
+            return whole(Some(code));
+        }
         match (&request.ask, book) {
             (Ask::CreateLedger, book) => whole(book.map(|_| 202)),
             (_, None) => whole(Some(201)),

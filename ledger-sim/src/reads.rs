@@ -1,5 +1,7 @@
 //! What queries answer against the model, at the position that the answer states.
 
+use std::cell::RefCell;
+
 use fastrand::Rng;
 use ledger_domain::Position;
 use ledger_proto::{time, v1};
@@ -75,6 +77,8 @@ pub(crate) struct Reads<'a> {
     pub(crate) ends: &'a Ends,
     /// Offset of the last record that the view has.
     pub(crate) applied: u64,
+    /// Ledger, account and version of what was read, for clients to act upon.
+    pub(crate) versions: RefCell<Vec<(String, String, u64)>>,
 }
 
 impl Reads<'_> {
@@ -207,6 +211,11 @@ impl Reads<'_> {
         if response.balances != due {
             return Err(format!("{name} has {due:?}, read {:?}", response.balances));
         }
+        let version = self.oracle.model.version(book, name, bound);
+        if response.version != version {
+            return Err(format!("{name} has version {version}, read {}", response.version));
+        }
+        self.versions.borrow_mut().push((ledger.to_owned(), name.to_owned(), version));
         Ok(format!("balance of {name} at {bound:?}"))
     }
 
@@ -300,7 +309,8 @@ impl Reads<'_> {
             };
             let bound = self.read_at(level, response.read_at.as_ref())?;
             read.extend(response.accounts.into_iter().map(|a| {
-                (a.name.clone(), a.r#type, a.position.clone(), a.status(), a.status_position)
+                let (status, version) = (a.status(), a.version);
+                (a.name, a.r#type, a.position, status, a.status_position, version)
             }));
             if response.next_page_token.is_empty() {
                 break bound;
@@ -313,6 +323,7 @@ impl Reads<'_> {
                 let position = |(offset, index)| {
                     Position::event(self.oracle.partition(), offset, index).to_string()
                 };
+                let version = self.oracle.model.version(book, name, bound);
                 let name = format!("ledgers/{ledger}/accounts/{name}");
                 let changed = account.status(bound);
                 let status = match changed {
@@ -321,7 +332,7 @@ impl Reads<'_> {
                     Some((_, Status::Closed)) => v1::AccountStatus::Closed,
                 };
                 let since = changed.map(|(place, _)| position(place)).unwrap_or_default();
-                (name, account.kind, position(account.opened), status, since)
+                (name, account.kind, position(account.opened), status, since, version)
             })
             .collect();
         if read != due {

@@ -10,6 +10,7 @@ pub(crate) struct Request {
     pub(crate) request_id: String,
     pub(crate) ledger: String,
     pub(crate) ask: Ask,
+    pub(crate) conditions: Vec<Condition>,
     pub(crate) validate_only: bool,
 }
 
@@ -20,6 +21,21 @@ pub(crate) enum Ask {
     OpenAccount { name: String, kind: i32, may_go_negative: bool },
     Change { name: String, change: Change },
     Post { transfers: Vec<Transfer> },
+}
+
+/// What a command depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) account: String,
+    pub(crate) that: That,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum That {
+    Nothing,
+    Version(u64),
+    /// Asset, numbers of the figure and of the comparison, and the amount.
+    Balance(String, i32, i32, String),
 }
 
 /// Of what may be done with an account.
@@ -60,17 +76,24 @@ impl Request {
     pub(crate) fn read(&self) -> Result<Read, Rejection> {
         let parent = format!("ledgers/{}", self.ledger);
         let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
+        let conditions: Vec<_> = self.conditions.iter().map(Condition::to_wire).collect();
         let whole = |command| (command, Vec::new());
         match &self.ask {
             Ask::CreateLedger => {
                 let ledger_id = self.ledger.clone();
-                let wire = v1::CreateLedgerRequest { ledger_id, request_id, validate_only };
+                let wire =
+                    v1::CreateLedgerRequest { ledger_id, request_id, validate_only, conditions };
                 request::create_ledger(&wire).map(whole)
             }
             Ask::CreateAsset { code, scale } => {
-                let (asset_id, scale) = (code.clone(), *scale);
-                let wire =
-                    v1::CreateAssetRequest { parent, asset_id, scale, request_id, validate_only };
+                let wire = v1::CreateAssetRequest {
+                    parent,
+                    asset_id: code.clone(),
+                    scale: *scale,
+                    request_id,
+                    validate_only,
+                    conditions,
+                };
                 request::create_asset(&wire).map(whole)
             }
             Ask::OpenAccount { name, kind, may_go_negative } => {
@@ -81,6 +104,7 @@ impl Request {
                     may_go_negative: *may_go_negative,
                     request_id,
                     validate_only,
+                    conditions,
                 };
                 request::open_account(&wire).map(whole)
             }
@@ -91,27 +115,51 @@ impl Request {
                         name,
                         request_id,
                         validate_only,
+                        conditions,
                     }),
                     Change::Unfreeze => request::unfreeze_account(&v1::UnfreezeAccountRequest {
                         name,
                         request_id,
                         validate_only,
+                        conditions,
                     }),
                     Change::Close => request::close_account(&v1::CloseAccountRequest {
                         name,
                         request_id,
                         validate_only,
+                        conditions,
                     }),
                 }
                 .map(whole)
             }
             Ask::Post { transfers } => {
                 let transfers = transfers.iter().map(Transfer::to_wire).collect();
-                let wire =
-                    v1::PostTransfersRequest { parent, transfers, request_id, validate_only };
+                let wire = v1::PostTransfersRequest {
+                    parent,
+                    transfers,
+                    request_id,
+                    validate_only,
+                    conditions,
+                };
                 request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
             }
         }
+    }
+}
+
+impl Condition {
+    fn to_wire(&self) -> v1::Condition {
+        let that = match &self.that {
+            That::Nothing => None,
+            That::Version(version) => Some(v1::condition::That::Version(*version)),
+            That::Balance(asset, figure, comparison, amount) => {
+                let (asset, amount) = (asset.clone(), amount.clone());
+                let (figure, comparison) = (*figure, *comparison);
+                let of = v1::BalanceCondition { asset, figure, comparison, amount };
+                Some(v1::condition::That::Balance(of))
+            }
+        };
+        v1::Condition { account: self.account.clone(), that }
     }
 }
 

@@ -63,6 +63,8 @@ fn two_hundred_seeds_find_nothing_and_exercise_everything() {
         "hold.expired",
         "hold.expired_alone",
         "up_to.less",
+        "condition.version",
+        "condition.balance",
         "audit.clean",
         "writer.current",
     ];

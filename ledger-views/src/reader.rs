@@ -216,6 +216,18 @@ impl ViewReader {
         Ok(found)
     }
 
+    /// Where an account changed last: where it was opened, has its status from, or one of its balances
+    /// moved.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn account_changed(&self, at: Place, account: &AccountRow) -> Result<Place, StoreError> {
+        let status = self.account_status(at, account.handle)?.map(|(place, _)| place);
+        let balances = self.balances(at, account.handle)?;
+        let moved = balances.iter().map(|(_, row)| row.place);
+        Ok(moved.chain(status).fold(account.place, Place::max))
+    }
+
     /// At most `limit` accounts of a ledger by name, after this one.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ struct Truth {
     accounts: BTreeMap<(u32, String), AccountHandle>,
     transfers: BTreeMap<(u32, Id), (Place, bool)>,
     statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
+    /// Where each account changed last.
+    changed: BTreeMap<AccountHandle, Place>,
     /// What each hold is, what is left of it, and what was given back.
     holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
     ledgers: Vec<String>,
@@ -69,11 +71,11 @@ fn random_world(rng: &mut Rng, records: u64) -> World {
             _ => {
                 (sequence, recorded_at) = (sequence + 1, recorded_at + 10);
                 let mut events = decide_due(&state, recorded_at, 5);
-                events.iter().for_each(|event| apply(&mut state, event));
+                events.iter().for_each(|event| apply(&mut state, event, recorded_at));
                 for _ in 0..rng.usize(1..4) {
                     let command = random_command(rng, &mut ids, recorded_at);
                     for event in decide(&state, &command, &[], recorded_at).events {
-                        apply(&mut state, &event);
+                        apply(&mut state, &event, recorded_at);
                         events.push(event);
                     }
                 }
@@ -99,9 +101,11 @@ impl Truth {
             Event::AssetCreated { .. } => self.assets += 1,
             Event::AccountOpened { ledger, account, name, .. } => {
                 self.accounts.insert((ledger.0, name.as_str().into()), *account);
+                self.changed.insert(*account, place);
             }
             Event::AccountStatusChanged { account, status, .. } => {
                 self.statuses.insert(*account, (place, *status));
+                self.changed.insert(*account, place);
             }
             Event::TransferBatch(batch) => {
                 for (row, item) in batch.iter() {
@@ -160,6 +164,7 @@ impl Truth {
         for (key, is_debit) in sides.into_iter().zip([true, false]) {
             let (place, balance) = self.balances.entry(key).or_default();
             *place = self.place;
+            self.changed.insert(key.0, self.place);
             let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
                 balance;
             let (posted, pending) = if is_debit {

@@ -172,9 +172,11 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         Code::IdReused | Code::LedgerExists | Code::AssetExists | Code::AccountExists => {
             tonic::Code::AlreadyExists
         }
+        Code::VersionMismatch => tonic::Code::Aborted,
         Code::TooMany => tonic::Code::ResourceExhausted,
         Code::Overflow => tonic::Code::OutOfRange,
-        Code::AccountClosed
+        Code::ConditionFailed
+        | Code::AccountClosed
         | Code::AccountFrozen
         | Code::AccountNotFrozen
         | Code::AccountNotEmpty
@@ -198,6 +200,8 @@ fn message(rejection: &Rejection) -> String {
         Code::ScaleTooLarge => "the scale is too large",
         Code::IdReused => "the id was used before with other content",
         Code::UnknownLedger => "no such ledger",
+        Code::VersionMismatch => "the account has another version than the command depends on",
+        Code::ConditionFailed => "a balance is not as the command depends on it",
         Code::LedgerExists => "the ledger exists already",
         Code::AssetExists => "the asset exists already",
         Code::AccountExists => "the account exists already",
@@ -260,6 +264,24 @@ mod tests {
             assert_eq!(logged.as_str_name(), expected);
         }
         assert!(v1::TransferKind::try_from(5).is_err(), "a fifth kind is to be listed here");
+    }
+
+    /// The domain numbers figures and comparisons as the `.proto` file does.
+    #[test]
+    fn figures_and_comparisons_have_one_name_everywhere() {
+        for figure in ledger_domain::BalanceFigure::ALL {
+            let wire = v1::BalanceFigure::try_from(i32::from(figure.number())).unwrap();
+            let expected = format!("BALANCE_FIGURE_{}", figure.name().to_uppercase());
+            assert_eq!(wire.as_str_name(), expected);
+        }
+        assert!(v1::BalanceFigure::try_from(7).is_err(), "a seventh figure is to be listed here");
+        for (number, name) in [(1u8, "AT_LEAST"), (2, "AT_MOST"), (3, "EQUAL")] {
+            let domain = ledger_domain::Comparison::from_number(number).unwrap();
+            assert_eq!(format!("{domain:?}").to_uppercase(), name.replace('_', ""));
+            let wire = v1::Comparison::try_from(i32::from(number)).unwrap();
+            assert_eq!(wire.as_str_name(), format!("COMPARISON_{name}"));
+        }
+        assert!(v1::Comparison::try_from(4).is_err(), "a fourth is to be listed here");
     }
 
     #[test]

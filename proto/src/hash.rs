@@ -29,8 +29,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use ledger_domain::{
-        AccountName, AccountRules, AccountType, AssetCode, CommandBody, Decimal, Id, LedgerName,
-        Leg, Movement,
+        AccountName, AccountRules, AccountType, AssetCode, BalanceCondition, BalanceFigure,
+        CommandBody, Comparison, Condition, Decimal, Id, LedgerName, Leg, Movement, Predicate,
+        SignedDecimal,
     };
 
     use super::*;
@@ -55,7 +56,8 @@ mod tests {
     }
 
     fn in_bank(body: CommandBody) -> Command {
-        Command { ledger: LedgerName::from_log("bank"), request_id: None, body }
+        let (ledger, conditions) = (LedgerName::from_log("bank"), Vec::new());
+        Command { ledger, request_id: None, conditions, body }
     }
 
     fn posting(transfers: Vec<Transfer>) -> Command {
@@ -69,6 +71,29 @@ mod tests {
 
     fn creating(code: &str, scale: u8) -> Command {
         in_bank(CommandBody::CreateAsset { code: AssetCode::from_log(code), scale })
+    }
+
+    /// Each differs from all others.
+    fn conditions() -> Vec<Condition> {
+        let on = |account: &str, that| Condition { account: AccountName::from_log(account), that };
+        let balance = |asset: &str, figure, comparison, amount: &str| {
+            let asset = AssetCode::from_log(asset);
+            let amount = SignedDecimal::parse(amount).unwrap();
+            let of = BalanceCondition { asset, figure, comparison, amount };
+            on("a", Predicate::Balance(of))
+        };
+        let (posted, least) = (BalanceFigure::Posted, Comparison::AtLeast);
+        vec![
+            on("a", Predicate::Version(7)),
+            on("b", Predicate::Version(7)),
+            on("a", Predicate::Version(0)),
+            balance("USD", posted, least, "1.50"),
+            balance("EUR", posted, least, "1.50"),
+            balance("USD", BalanceFigure::Available, least, "1.50"),
+            balance("USD", posted, Comparison::Equal, "1.50"),
+            balance("USD", posted, least, "15"),
+            balance("USD", posted, least, "-1.50"),
+        ]
     }
 
     fn changed() -> Vec<(&'static str, Transfer)> {
@@ -145,6 +170,10 @@ mod tests {
             posting(vec![second, transfer()]),
         ];
         commands.extend(changed().into_iter().map(|(_, transfer)| posting(vec![transfer])));
+        let given = |conditions| Command { conditions, ..creating("USD", 2) };
+        commands.extend(conditions().into_iter().map(|condition| given(vec![condition])));
+        commands.push(given(conditions()));
+        commands.push(given(conditions().into_iter().rev().collect()));
         let hashes: BTreeSet<_> = commands.iter().map(of_command).collect();
         assert_eq!(hashes.len(), commands.len());
     }
@@ -162,6 +191,7 @@ mod tests {
             of_command(&opening("a", AccountType::Liability, true)),
             of_command(&posting(vec![transfer(), plain])),
             of_command(&posting(kinds().into_iter().map(|(_, transfer)| transfer).collect())),
+            of_command(&Command { conditions: conditions(), ..creating("USD", 2) }),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -171,6 +201,7 @@ mod tests {
             "93e1be4ce3925030e0363c4c72231f6c",
             "92fd3a41619a85b4dda5f0ff86808314",
             "8a421bc7a0c720513802b97ef6e22fe6",
+            "b8e9a038a5fb3e99ed8ee667885ba721",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

@@ -5,7 +5,7 @@ use ledger_proto::resource::{account_resource, ledger_resource};
 use ledger_proto::v1;
 
 use super::{Context, PAGE_SIZE, fresh_id};
-use crate::args::{AccountKind, ConsistencyArgs};
+use crate::args::{AccountKind, ConditionArgs, ConsistencyArgs};
 use crate::output::{acknowledged, left, read_at, table, word};
 
 /// Commands on accounts.
@@ -23,6 +23,8 @@ pub(crate) enum AccountCommand {
         /// Whether its balance may pass zero on its normal side
         #[arg(long)]
         may_go_negative: bool,
+        #[command(flatten)]
+        conditions: ConditionArgs,
     },
     /// Freeze an open account: nothing moves in it until it is unfrozen
     Freeze(AccountArgs),
@@ -55,6 +57,8 @@ pub(crate) struct AccountArgs {
     ledger: String,
     /// Its name
     name: String,
+    #[command(flatten)]
+    conditions: ConditionArgs,
 }
 
 impl AccountArgs {
@@ -65,7 +69,7 @@ impl AccountArgs {
 
 pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::Result<()> {
     match command {
-        AccountCommand::Open { ledger, name, r#type, may_go_negative } => {
+        AccountCommand::Open { ledger, name, r#type, may_go_negative, conditions } => {
             let request = v1::OpenAccountRequest {
                 parent: ledger_resource(&ledger),
                 account_id: name,
@@ -73,12 +77,13 @@ pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::R
                 may_go_negative,
                 request_id: fresh_id(),
                 validate_only: false,
+                conditions: conditions.into_wire(),
             };
             open(context, request).await
         }
-        AccountCommand::Freeze(account) => freeze(context, account.resource()).await,
-        AccountCommand::Unfreeze(account) => unfreeze(context, account.resource()).await,
-        AccountCommand::Close(account) => close(context, account.resource()).await,
+        AccountCommand::Freeze(account) => freeze(context, account).await,
+        AccountCommand::Unfreeze(account) => unfreeze(context, account).await,
+        AccountCommand::Close(account) => close(context, account).await,
         AccountCommand::Get { ledger, name, consistency } => {
             get(context, account_resource(&ledger, &name), &consistency).await
         }
@@ -96,9 +101,14 @@ async fn open(context: &Context, request: v1::OpenAccountRequest) -> anyhow::Res
     })
 }
 
-async fn freeze(context: &Context, name: String) -> anyhow::Result<()> {
+async fn freeze(context: &Context, account: AccountArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let request = v1::FreezeAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let request = v1::FreezeAccountRequest {
+        name: account.resource(),
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: account.conditions.into_wire(),
+    };
     let answer = client.commands().freeze_account(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("FreezeAccountResponse", &response, |response| {
@@ -107,9 +117,14 @@ async fn freeze(context: &Context, name: String) -> anyhow::Result<()> {
     })
 }
 
-async fn unfreeze(context: &Context, name: String) -> anyhow::Result<()> {
+async fn unfreeze(context: &Context, account: AccountArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let request = v1::UnfreezeAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let request = v1::UnfreezeAccountRequest {
+        name: account.resource(),
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: account.conditions.into_wire(),
+    };
     let answer = client.commands().unfreeze_account(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("UnfreezeAccountResponse", &response, |response| {
@@ -118,9 +133,14 @@ async fn unfreeze(context: &Context, name: String) -> anyhow::Result<()> {
     })
 }
 
-async fn close(context: &Context, name: String) -> anyhow::Result<()> {
+async fn close(context: &Context, account: AccountArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let request = v1::CloseAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let request = v1::CloseAccountRequest {
+        name: account.resource(),
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: account.conditions.into_wire(),
+    };
     let answer = client.commands().close_account(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("CloseAccountResponse", &response, |response| {
@@ -178,10 +198,11 @@ fn accounts(accounts: &[v1::Account]) -> String {
             negative.to_owned(),
             status_name(account.status()),
             account.position.clone(),
+            account.version.to_string(),
         ]
     };
     let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
-    let head = ["ACCOUNT", "TYPE", "MAY GO NEGATIVE", "STATUS", "OPENED AT"];
+    let head = ["ACCOUNT", "TYPE", "MAY GO NEGATIVE", "STATUS", "OPENED AT", "VERSION"];
     table(&head.map(left), &rows)
 }
 

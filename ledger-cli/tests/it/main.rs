@@ -12,6 +12,7 @@ mod wire;
 
 mod bank;
 mod commands_topic;
+mod conditions;
 mod crash;
 mod refusals;
 

@@ -17,7 +17,7 @@ const MAGIC: &[u8; 8] = b"LGSNAP01";
 /// What bincode would read the state as. A test holds the bytes of a sample beside it: whoever
 /// changes a type of the state changes this, and older snapshots are discarded for the log.
 const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,assets:[Asset{code,scale}]}],\
-    accounts:[Account{ledger,name,account_type,rules:{may_go_negative},status,\
+    accounts:[Account{ledger,name,account_type,rules:{may_go_negative},status,changed_at,\
     balances:[(asset,Balance{debits_posted,credits_posted,debits_pending,credits_pending})]}],\
     holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at}},recorded_at}";
 const HASH_BYTES: usize = 32;
