@@ -44,7 +44,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
         let decision = decide(&state, command, &[], 1);
         decide_nanos += started.elapsed().as_nanos();
         let started = Instant::now();
-        decision.events.iter().for_each(|event| apply(&mut state, event));
+        decision.events.iter().for_each(|event| apply(&mut state, event, 1));
         apply_nanos += started.elapsed().as_nanos();
         decisions.push(decision.events);
     }
@@ -87,9 +87,10 @@ fn logged_command(events: Vec<ledger_domain::Event>) -> LoggedCommand {
 fn opened() -> State {
     let mut state = State::default();
     let mut run = |body: CommandBody| {
-        let command = Command { ledger: LedgerName::from_log("bench"), request_id: None, body };
+        let ledger = LedgerName::from_log("bench");
+        let command = Command { ledger, request_id: None, conditions: Vec::new(), body };
         let decision = decide(&state, &command, &[], 0);
-        decision.events.iter().for_each(|event| apply(&mut state, event));
+        decision.events.iter().for_each(|event| apply(&mut state, event, 0));
     };
     run(CommandBody::CreateLedger);
     run(CommandBody::CreateAsset { code: AssetCode::from_log("USD"), scale: 2 });

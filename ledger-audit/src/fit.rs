@@ -58,7 +58,7 @@ pub(crate) fn check_and_apply(
         }
         Event::AccountRulesChanged { account, .. } => {
             check_plain(state, event, now).map_err(|what| stop(0, what))?;
-            apply(state, event);
+            apply(state, event, now);
             let passed = state.account(*account).and_then(passed_rule);
             let misfit = |what| (vec![Misfit { invariant: "LD-2", row: 0, what }], false);
             return passed.map_or(Ok(()), |what| Err(misfit(what)));
@@ -70,12 +70,12 @@ pub(crate) fn check_and_apply(
         | Event::BooksLocked { .. }
         | Event::CommandRefused { .. } => {
             check_plain(state, event, now).map_err(|what| stop(0, what))?;
-            apply(state, event);
+            apply(state, event, now);
             return Ok(());
         }
     };
     let before = sums(&touched, |account, asset| balance(state, account, asset));
-    apply(state, event);
+    apply(state, event, now);
     let after = sums(&touched, |account, asset| balance(state, account, asset));
     misfits.extend(unbalanced(&before, &after));
     misfits.extend(touched.iter().find_map(|((account, asset), expected)| {

@@ -123,10 +123,12 @@ impl Author {
         self.now += 10;
         let ledger = LedgerName::parse("bank").unwrap();
         let request_id = request_id.map(|id| Id::parse(id).unwrap());
-        let command = Command { ledger, request_id: request_id.clone(), body };
-        let decision = decide(&self.state, &command, &[], self.now as i64);
-        decision.events.iter().for_each(|event| apply(&mut self.state, event));
-        self.state.record(self.now as i64);
+        let conditions = Vec::new();
+        let command = Command { ledger, request_id: request_id.clone(), conditions, body };
+        let now = self.now as i64;
+        let decision = decide(&self.state, &command, &[], now);
+        decision.events.iter().for_each(|event| apply(&mut self.state, event, now));
+        self.state.record(now);
         let commit = self.commit_of(vec![logged(request_id, decision.events)]);
         self.push(Record::Commit(commit));
     }

@@ -1,5 +1,7 @@
 //! What may be typed: the flags that all commands share, and the readers of their values.
 
+mod condition;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use ledger_proto::v1;
 use prost_types::Timestamp;
 
 use crate::commands::Command;
+pub(crate) use condition::ConditionArgs;
 
 /// An event-sourced ledger server and its client.
 #[derive(Debug, Parser)]

@@ -110,7 +110,7 @@ impl Partition {
         if !decision.events.is_empty() {
             self.offset += 1;
         }
-        decision.events.iter().for_each(|event| apply(&mut self.state, event));
+        decision.events.iter().for_each(|event| apply(&mut self.state, event, 0));
         if !self.faults.view_lags {
             self.view = self.state.clone();
         }

@@ -259,7 +259,8 @@ impl Follower {
         for bytes in &commit.commands {
             let command = logged::decode(bytes).map_err(|error| damaged(error.to_string()))?;
             if offset >= self.state_from {
-                command.events.iter().for_each(|event| apply(&mut self.state, event));
+                let state = &mut self.state;
+                command.events.iter().for_each(|event| apply(state, event, recorded_at));
             }
             if offset >= self.ids_from {
                 let place = entries::Place { offset, index, recorded_at };

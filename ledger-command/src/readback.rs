@@ -154,13 +154,17 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
 }
 
 /// The field of the request in which a command differs from the first of its request id, where its
-/// events tell.
+/// events tell: they do not have the conditions, but those alone differ where nothing else does.
 fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> {
     match (found.event, &now.body) {
         (
             Event::AssetCreated { code, scale, .. },
             CommandBody::CreateAsset { code: now_code, scale: now_scale },
-        ) => first_of([("asset_id", code == now_code), ("scale", scale == now_scale)]),
+        ) => first_of([
+            ("asset_id", code == now_code),
+            ("scale", scale == now_scale),
+            ("conditions", false),
+        ]),
         (
             Event::AccountOpened { name, account_type, rules, .. },
             CommandBody::OpenAccount { name: now_name, account_type: now_type, rules: now_rules },
@@ -168,8 +172,9 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             ("account_id", name == now_name),
             ("type", account_type == now_type),
             ("rules.may_go_negative", rules.may_go_negative == now_rules.may_go_negative),
-            // The event names their assets by handle: what is none of the others is the limits.
-            ("rules.credit_limits", false),
+            // The event names their assets by handle: what is none of the others is the limits, or the
+            // conditions.
+            ("rules.credit_limits", rules.credit_limits.len() == now_rules.credit_limits.len()),
         ]),
         // The event names its account by handle: what is not the change is the name.
         (Event::AccountStatusChanged { status, .. }, CommandBody::ChangeAccount { change, .. })

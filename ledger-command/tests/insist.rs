@@ -61,7 +61,8 @@ fn insist(options: &KafkaOptions, folder: &Path) -> Handle {
 }
 
 fn command(body: CommandBody) -> Command {
-    Command { ledger: LedgerName::parse("bank").unwrap(), request_id: None, body }
+    let ledger = LedgerName::parse("bank").unwrap();
+    Command { ledger, request_id: None, conditions: Vec::new(), body }
 }
 
 fn account(name: &str, may_go_negative: bool) -> Command {

@@ -1,6 +1,6 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
-use crate::command::AccountStatus;
+use crate::command::{AccountStatus, Timestamp};
 use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
 use crate::name::{Id, LedgerName};
@@ -9,12 +9,13 @@ use crate::state::{
     Step,
 };
 
-/// Applies one event.
+/// Applies one event of a commit that is recorded at this instant, by which the accounts that it changes
+/// have their version.
 ///
 /// # Panics
 /// When the event was not decided upon this state: a handle out of order, an unknown account, a counter
 /// past 2^128. Such an event is not `decide`'s, and going on would make balances of nothing (LD-3).
-pub fn apply(state: &mut State, event: &Event) {
+pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
     match event {
         Event::LedgerCreated { ledger, name } => {
             assert_eq!(next_ledger(state), Some(*ledger), "ledger handles are given out in order");
@@ -44,39 +45,49 @@ pub fn apply(state: &mut State, event: &Event) {
                 account_type: *account_type,
                 rules: rules.clone(),
                 status: AccountStatus::Open,
+                changed_at: recorded_at,
                 balances: Vec::new(),
             });
         }
         Event::AccountStatusChanged { ledger, account, status } => {
-            account_mut(state, *ledger, *account).status = *status;
+            let account = account_mut(state, *ledger, *account);
+            account.status = *status;
+            account.changed_at = recorded_at;
         }
         Event::AccountRulesChanged { ledger, account, rules } => {
-            account_mut(state, *ledger, *account).rules = rules.clone();
+            let account = account_mut(state, *ledger, *account);
+            account.rules = rules.clone();
+            account.changed_at = recorded_at;
         }
         Event::BooksLocked { ledger, locked_before } => {
             ledger_mut(state, *ledger).locked_before = *locked_before;
         }
         Event::TransferBatch(batch) => {
             for transfer in &batch.accepted {
-                apply_transfer(state, batch.ledger, transfer);
+                apply_transfer(state, batch.ledger, transfer, recorded_at);
             }
         }
         Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
             let (debit_account, credit_account) = (*debit_account, *credit_account);
             let (asset, amount) = (*asset, *amount);
             let left = Hold { debit_account, credit_account, asset, amount, expires_at: None };
-            step(state, *ledger, &left, Step::Release);
+            step(state, *ledger, &left, Step::Release, recorded_at);
             reduce_hold(state, *ledger, hold, &left, 0);
         }
         Event::CommandRefused { .. } => {}
     }
 }
 
-fn apply_transfer(state: &mut State, ledger: LedgerHandle, transfer: &AcceptedTransfer) {
+fn apply_transfer(
+    state: &mut State,
+    ledger: LedgerHandle,
+    transfer: &AcceptedTransfer,
+    recorded_at: Timestamp,
+) {
     let AcceptedTransfer { debit_account, credit_account, asset, amount, .. } = *transfer;
     let expires_at = transfer.effect.expires_at();
     let moved = Hold { debit_account, credit_account, asset, amount, expires_at };
-    step(state, ledger, &moved, transfer.effect.step());
+    step(state, ledger, &moved, transfer.effect.step(), recorded_at);
     match &transfer.effect {
         Effect::Post | Effect::Reversal(_) => {}
         Effect::Hold { .. } => open_hold(state, ledger, &transfer.id, moved),
@@ -88,7 +99,7 @@ fn apply_transfer(state: &mut State, ledger: LedgerHandle, transfer: &AcceptedTr
 }
 
 /// Moves the counters of both accounts.
-fn step(state: &mut State, ledger: LedgerHandle, moved: &Hold, step: Step) {
+fn step(state: &mut State, ledger: LedgerHandle, moved: &Hold, step: Step, recorded_at: Timestamp) {
     let Hold { debit_account, credit_account, .. } = *moved;
     assert_ne!(debit_account, credit_account, "a transfer has two accounts");
     let change = |balance: Balance, side| balance.after(side, step, moved.amount);
@@ -98,6 +109,7 @@ fn step(state: &mut State, ledger: LedgerHandle, moved: &Hold, step: Step) {
             panic!("a counter stays below 2^128, and what is given back was held");
         };
         account.set_balance(moved.asset, after);
+        account.changed_at = recorded_at;
     }
 }
 

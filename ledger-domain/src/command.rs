@@ -4,6 +4,7 @@ pub(crate) mod transfer;
 
 use serde::{Deserialize, Serialize};
 
+use crate::condition::{BalanceCondition, Condition, Predicate};
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rules::AskedRules;
 
@@ -19,6 +20,8 @@ pub struct Command {
     pub ledger: LedgerName,
     /// Client-made; a retry with the same id and content gets the first outcome.
     pub request_id: Option<Id>,
+    /// What must be true for it to be done; at most [`crate::limits::CONDITIONS_MAX`].
+    pub conditions: Vec<Condition>,
     /// What is asked.
     pub body: CommandBody,
 }
@@ -181,9 +184,9 @@ impl AccountChange {
 
 impl Command {
     /// Canonical bytes of the content (all but the request id), in the form of
-    /// [`Transfer::write_content`]: the ledger, the kind, and the kind's own fields.
+    /// [`Transfer::write_content`]: the ledger, the kind, the kind's own fields, and the conditions.
     pub fn write_content(&self, out: &mut Vec<u8>) {
-        let Command { ledger, request_id: _, body } = self;
+        let Command { ledger, request_id: _, conditions, body } = self;
         write_field(1, ledger.as_str().as_bytes(), out);
         match body {
             CommandBody::CreateLedger => write_field(2, &[1], out),
@@ -227,6 +230,32 @@ impl Command {
                 }
             }
         }
+        for condition in conditions {
+            condition.write_content(out);
+        }
+    }
+}
+
+impl Condition {
+    fn write_content(&self, out: &mut Vec<u8>) {
+        let Condition { account, that } = self;
+        let mut value = Vec::new();
+        write_field(1, account.as_str().as_bytes(), &mut value);
+        match that {
+            Predicate::Version(version) => write_field(2, &version.to_le_bytes(), &mut value),
+            Predicate::Balance(condition) => {
+                let BalanceCondition { asset, figure, comparison, amount } = condition;
+                write_field(3, asset.as_str().as_bytes(), &mut value);
+                let (mantissa, scale) = amount.size().parts();
+                write_field(4, &mantissa.to_le_bytes(), &mut value);
+                write_field(5, &[scale], &mut value);
+                write_field(6, &[figure.number(), comparison.number()], &mut value);
+                if amount.is_negative() {
+                    write_field(7, &[1], &mut value);
+                }
+            }
+        }
+        write_field(15, &value, out);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a command comes to, given the state. Pure: the caller records the events and applies them.
 
 mod change_account;
+mod conditions;
 mod create_asset;
 mod create_ledger;
 mod due;
@@ -186,6 +187,9 @@ pub enum ItemOutcome {
 
 /// Decides one command. `now` is the instant at which its commit will be recorded.
 ///
+/// Its conditions are looked at first: a command of which one is not met is refused as a whole, a batch
+/// too, unless every transfer of it was decided before.
+///
 /// The ids that the caller passes in as known are answered from their first outcome; `known` has one
 /// entry for each transfer of the command, or none at all.
 ///
@@ -194,6 +198,9 @@ pub enum ItemOutcome {
 #[must_use]
 pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp) -> Decision {
     assert!(now >= state.recorded_at(), "time does not run backwards in a partition");
+    if let Err(rejection) = conditions::check(state, command, known) {
+        return refused(command, rejection);
+    }
     let decided = match &command.body {
         CommandBody::CreateLedger => create_ledger::decide(state, &command.ledger),
         CommandBody::CreateAsset { code, scale } => {
@@ -220,10 +227,13 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
     };
     match decided {
         Ok(event) => Decision { events: vec![event], outcome: Outcome::Accepted },
-        Err(rejection) => {
-            let ledger = command.ledger.clone();
-            let refused = Event::CommandRefused { ledger, rejection: rejection.clone() };
-            Decision { events: vec![refused], outcome: Outcome::Refused(rejection) }
-        }
+        Err(rejection) => refused(command, rejection),
     }
+}
+
+/// A command that is refused as a whole.
+fn refused(command: &Command, rejection: Rejection) -> Decision {
+    let ledger = command.ledger.clone();
+    let refused = Event::CommandRefused { ledger, rejection: rejection.clone() };
+    Decision { events: vec![refused], outcome: Outcome::Refused(rejection) }
 }

@@ -128,7 +128,7 @@ mod tests {
     fn broken(balance: Balance) -> Vec<&'static str> {
         let mut state = State::default();
         let ledger = LedgerHandle(0);
-        apply(&mut state, &Event::LedgerCreated { ledger, name: LedgerName::from_log("bank") });
+        apply(&mut state, &Event::LedgerCreated { ledger, name: LedgerName::from_log("bank") }, 1);
         let opened = Event::AccountOpened {
             ledger,
             account: AccountHandle(0),
@@ -136,7 +136,7 @@ mod tests {
             account_type: AccountType::Liability,
             rules: AccountRules::without_limits(false),
         };
-        apply(&mut state, &opened);
+        apply(&mut state, &opened, 1);
         state.accounts.iter_mut().for_each(|a| a.set_balance(AssetHandle(0), balance));
         check(&state).into_iter().map(|broken| broken.invariant).collect()
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!  Command ──► decide(&State, &Command, Known, now) ──► Decision { events, outcome }
 //!                                                           │
-//!  State   ◄── apply(&mut State, &Event) ◄──────────────────┤
+//!  State   ◄── apply(&mut State, &Event, recorded_at) ◄─────┤
 //!                                                           │
 //!  the time ──► decide_due(&State, now, max) ───────────────┘
 //! ```
@@ -25,6 +25,7 @@ pub mod partition;
 pub mod position;
 
 pub mod command;
+pub mod condition;
 pub mod event;
 pub mod rejection;
 pub mod rules;
@@ -40,6 +41,9 @@ pub use apply::apply;
 pub use command::{
     AccountChange, AccountStatus, AccountType, Command, CommandBody, Leg, Link, Movement,
     Timestamp, Transfer, TransferKind,
+};
+pub use condition::{
+    BalanceCondition, BalanceFigure, Comparison, Condition, Predicate, SignedDecimal,
 };
 pub use decide::{
     Decision, ItemOutcome, Known, Original, Outcome, Posted, Prior, Seen, decide, decide_due,

@@ -17,6 +17,8 @@ pub const ASSET_SCALE_MAX: u8 = 30;
 pub const ID_BYTES_MAX: usize = 64;
 /// Bytes of a transfer's reference.
 pub const REFERENCE_BYTES_MAX: usize = 256;
+/// Conditions of one command.
+pub const CONDITIONS_MAX: usize = 16;
 /// Ledgers of one partition.
 pub const LEDGERS_MAX: u32 = 1_000_000;
 /// Credit limits of one account.

@@ -64,6 +64,10 @@ codes! {
 
     /// No such ledger.
     UnknownLedger = 201, "UNKNOWN_LEDGER";
+    /// An account has changed since the version on which the command depends.
+    VersionMismatch = 228, "VERSION_MISMATCH";
+    /// A balance is not as the command depends on it.
+    ConditionFailed = 229, "CONDITION_FAILED";
     /// The ledger exists already.
     LedgerExists = 202, "LEDGER_EXISTS";
     /// The asset exists already.

@@ -105,6 +105,9 @@ pub struct Account {
     pub rules: AccountRules,
     /// What may be done with it.
     pub status: AccountStatus,
+    /// When the last commit that changed it was recorded: that opened it, changed its status, or moved one
+    /// of its balances.
+    pub changed_at: Timestamp,
     /// One for each asset that it ever moved, ascending by handle.
     pub(crate) balances: Vec<(AssetHandle, Balance)>,
 }
@@ -213,6 +216,12 @@ impl Side {
 }
 
 impl Account {
+    /// Its version: when it changed last, in nanoseconds since the Unix epoch; not 0.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        u64::try_from(self.changed_at).unwrap_or(0)
+    }
+
     /// The most that an entry of this side may take from its balance of an asset, by its rules; `None` is
     /// without bound.
     #[must_use]
@@ -421,7 +430,7 @@ impl Hold {
 
 impl Account {
     fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Account { ledger, name, account_type, rules, status, balances } = self;
+        let Account { ledger, name, account_type, rules, status, changed_at, balances } = self;
         let AccountRules { may_go_negative, credit_limits } = rules;
         sink(&ledger.0.to_le_bytes());
         feed_text(name.as_str(), sink);
@@ -431,6 +440,7 @@ impl Account {
             sink(&asset.0.to_le_bytes());
             sink(&amount.to_le_bytes());
         }
+        sink(&changed_at.to_le_bytes());
         feed_length(balances.len(), sink);
         for (asset, balance) in balances {
             let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =

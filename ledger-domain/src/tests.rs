@@ -3,6 +3,7 @@
 use crate::command::{
     AccountChange, AccountType, Command, CommandBody, Leg, Link, Movement, Transfer,
 };
+use crate::condition::Condition;
 use crate::decide::{ItemOutcome, Outcome, decide, decide_due};
 use crate::event::Event;
 use crate::limits::ASSETS_MAX;
@@ -15,7 +16,7 @@ use crate::{Decimal, apply, invariants};
 /// are nothing, `negative`, or `CODE=AMOUNT` for each limit), `freeze L NAME`,
 /// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
-/// `=> ok` or the refusal. `lock L [T]` closes and opens books; a transfer may end with `effective T`. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
+/// `=> ok` or the refusal; with conditions behind `if`. `lock L [T]` closes and opens books; a transfer may end with `effective T`. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
 /// NAME CODE` ends with debits and credits in minor units, and with what is held of them, if anything is.
 fn check(script: &str) {
     let mut state = State::default();
@@ -32,6 +33,7 @@ fn check(script: &str) {
 }
 
 fn run(state: &mut State, words: &[&str], number: usize) -> String {
+    let (words, conditions) = conditions::split(words);
     let (words, effective_at) = match words {
         [words @ .., "effective", at] => (words, Some(at.parse().unwrap())),
         words => (words, None),
@@ -89,15 +91,15 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
     if let CommandBody::PostTransfers { transfers } = &mut body {
         transfers.iter_mut().for_each(|transfer| transfer.effective_at = effective_at);
     }
-    ask(state, words[1], body)
+    ask(state, words[1], conditions, body)
 }
 
-fn ask(state: &mut State, ledger: &str, body: CommandBody) -> String {
+fn ask(state: &mut State, ledger: &str, conditions: Vec<Condition>, body: CommandBody) -> String {
     let ledger = LedgerName::parse(ledger).unwrap();
-    let command = Command { ledger, request_id: None, body };
+    let command = Command { ledger, request_id: None, conditions, body };
     let decision = decide(state, &command, &[], state.recorded_at());
     for event in &decision.events {
-        apply(state, event);
+        apply(state, event, state.recorded_at());
     }
     match decision.outcome {
         Outcome::Accepted => "ok".into(),
@@ -134,7 +136,7 @@ fn due(state: &mut State, max: usize) -> String {
     let events = decide_due(state, state.recorded_at(), max);
     let mut expired = Vec::new();
     for event in &events {
-        apply(state, event);
+        apply(state, event, state.recorded_at());
         let Event::HoldExpired { hold, amount, .. } = event else { panic!("{event:?}") };
         expired.push(format!("{hold} {amount}"));
     }
@@ -418,6 +420,7 @@ fn fed(state: &State) -> Vec<u8> {
 }
 
 mod batches;
+mod conditions;
 mod desk;
 mod group_properties;
 mod groups;

@@ -29,9 +29,10 @@ struct Bank {
 impl Bank {
     fn decide(&mut self, body: CommandBody) -> Vec<Event> {
         let ledger = LedgerName::parse("bank").unwrap();
-        let command = Command { ledger, request_id: None, body };
-        let events = decide(&self.state, &command, &[], self.state.recorded_at()).events;
-        events.iter().for_each(|event| apply(&mut self.state, event));
+        let command = Command { ledger, request_id: None, conditions: Vec::new(), body };
+        let at = self.state.recorded_at();
+        let events = decide(&self.state, &command, &[], at).events;
+        events.iter().for_each(|event| apply(&mut self.state, event, at));
         events
     }
 

@@ -118,6 +118,7 @@ fn balances_are_those_of_the_domain_on_their_normal_side() {
     for (handle, account) in (0..).map(AccountHandle).zip(state.accounts()) {
         let found = query.get_balance(&balance_request(account.name.as_str(), None)).unwrap();
         let book = state.ledger(account.ledger).unwrap();
+        assert_eq!(found.version, account.version(), "{handle:?}");
         assert_eq!(found.balances.len(), account.balances().len(), "{handle:?}");
         for (asset, balance) in account.balances() {
             let asset = book.asset(*asset).unwrap();

@@ -7,6 +7,7 @@
 mod account;
 mod amount;
 mod batch;
+mod condition;
 mod groups;
 mod hold;
 mod lock;
@@ -146,6 +147,8 @@ pub(crate) struct Model {
     pub(crate) books: BTreeMap<String, Book>,
     /// By ledger and request id: it may name a ledger that does not exist.
     requests: BTreeMap<(String, String), (Request, First)>,
+    /// When each commit was recorded, by its offset.
+    pub(crate) instants: BTreeMap<u64, i64>,
 }
 
 const ASSET: i32 = 1;
@@ -169,7 +172,8 @@ impl Model {
         if let (false, Some((asked, first))) =
             (request.request_id.is_empty(), self.requests.get(&key))
         {
-            if !same_ask(&asked.ask, &request.ask) {
+            let same = condition::same(&asked.conditions, &request.conditions);
+            if !same || !same_ask(&asked.ask, &request.ask) {
                 return Verdicts::Whole(Verdict::Reused);
             }
             // The transfers of a batch answer by their own ids.
@@ -181,6 +185,12 @@ impl Model {
         let book = self.books.get(&request.ledger);
         let whole =
             |refused: Option<u32>| Verdicts::Whole(refused.map_or(Verdict::Done, Verdict::Refused));
+        if let Some(book) = book
+            && !Model::is_retry(book, well_formed)
+            && let Some(code) = self.depends(book, &request.conditions)
+        {
+            return whole(Some(code));
+        }
         match (&request.ask, book) {
             (Ask::CreateLedger, book) => whole(book.map(|_| 202)),
             (_, None) => whole(Some(201)),

@@ -15,7 +15,7 @@ use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
 use crate::model::{Book, CAPTURE, HOLD, Model, Place, REVERSAL, VOID, Verdict, Verdicts};
-use crate::request::{Request, Transfer};
+use crate::request::{Request, That, Transfer};
 use crate::summary::Summary;
 
 /// One request of a client's, sent once.
@@ -199,6 +199,7 @@ impl Oracle {
         }
         self.recorded_at = recorded_at;
         self.clock = self.clock.max(recorded_at);
+        self.model.instants.insert(offset, recorded_at);
         let mut is_due = !self.model.due(recorded_at).is_empty();
         let mut index = 0;
         for bytes in commands {
@@ -261,6 +262,7 @@ impl Oracle {
         events::rejections(place, command, &mut self.rejections);
         self.model.record(request, transfers, &verdicts, place);
         note_moves(self.model.books.get(&request.ledger), transfers, &verdicts, &mut self.seen);
+        note_conditions(request, &verdicts, &mut self.seen);
         self.logged.insert(number, Logged { place, recorded_at, verdicts });
         self.open.remove(&number);
         self.reconsider();
@@ -296,6 +298,21 @@ impl Oracle {
                 book.transfers.keys().map(move |id| (ledger.clone(), id.clone()))
             })
             .collect()
+    }
+}
+
+/// Notes which conditions were met.
+fn note_conditions(request: &Request, verdicts: &Verdicts, seen: &mut Summary) {
+    if matches!(verdicts, Verdicts::Whole(Verdict::Refused(_))) {
+        return;
+    }
+    for condition in &request.conditions {
+        seen.note(match condition.that {
+            That::Version(0) => "condition.no_account",
+            That::Version(_) => "condition.version",
+            That::Balance(..) => "condition.balance",
+            That::Nothing => "condition.malformed",
+        });
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod transfers;
 
+use std::cell::RefCell;
+
 use fastrand::Rng;
 use ledger_domain::Position;
 use ledger_proto::{time, v1};
@@ -74,6 +76,8 @@ pub(crate) struct Reads<'a> {
     pub(crate) ends: &'a Ends,
     /// Offset of the last record that the view has.
     pub(crate) applied: u64,
+    /// Ledger, account and version of what was read, for clients to act upon.
+    pub(crate) versions: RefCell<Vec<(String, String, u64)>>,
 }
 
 impl Reads<'_> {
@@ -211,6 +215,11 @@ impl Reads<'_> {
         if response.balances != due {
             return Err(format!("{name} has {due:?}, read {:?}", response.balances));
         }
+        let version = self.oracle.model.version(book, name, bound);
+        if response.version != version {
+            return Err(format!("{name} has version {version}, read {}", response.version));
+        }
+        self.versions.borrow_mut().push((ledger.to_owned(), name.to_owned(), version));
         Ok(format!("balance of {name} at {bound:?}"))
     }
 
@@ -381,6 +390,7 @@ impl Reads<'_> {
             status: status.into(),
             status_position: changed.map(|(place, _)| position(place)).unwrap_or_default(),
             rules_position: since.map(|(place, _)| position(*place)).unwrap_or_default(),
+            version: self.oracle.model.version(book, name, at),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) struct Request {
     pub(crate) request_id: String,
     pub(crate) ledger: String,
     pub(crate) ask: Ask,
+    pub(crate) conditions: Vec<Condition>,
     pub(crate) validate_only: bool,
 }
 
@@ -48,6 +49,21 @@ pub(crate) struct Rules {
     pub(crate) may_go_negative: bool,
     /// Asset and amount.
     pub(crate) limits: Vec<(String, String)>,
+}
+
+/// What a command depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) account: String,
+    pub(crate) that: That,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum That {
+    Nothing,
+    Version(u64),
+    /// Asset, numbers of the figure and of the comparison, and the amount.
+    Balance(String, i32, i32, String),
 }
 
 /// Of what may be done with an account.
@@ -93,17 +109,24 @@ impl Request {
     pub(crate) fn read(&self) -> Result<Read, Rejection> {
         let parent = format!("ledgers/{}", self.ledger);
         let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
+        let conditions: Vec<_> = self.conditions.iter().map(Condition::to_wire).collect();
         let whole = |command| (command, Vec::new());
         match &self.ask {
             Ask::CreateLedger => {
                 let ledger_id = self.ledger.clone();
-                let wire = v1::CreateLedgerRequest { ledger_id, request_id, validate_only };
+                let wire =
+                    v1::CreateLedgerRequest { ledger_id, request_id, validate_only, conditions };
                 request::create_ledger(&wire).map(whole)
             }
             Ask::CreateAsset { code, scale } => {
-                let (asset_id, scale) = (code.clone(), *scale);
-                let wire =
-                    v1::CreateAssetRequest { parent, asset_id, scale, request_id, validate_only };
+                let wire = v1::CreateAssetRequest {
+                    parent,
+                    asset_id: code.clone(),
+                    scale: *scale,
+                    request_id,
+                    validate_only,
+                    conditions,
+                };
                 request::create_asset(&wire).map(whole)
             }
             Ask::OpenAccount { name, kind, rules } => {
@@ -114,47 +137,73 @@ impl Request {
                     rules: Some(rules.to_wire()),
                     request_id,
                     validate_only,
+                    conditions,
                 };
                 request::open_account(&wire).map(whole)
             }
             Ask::Change { name, change } => {
                 let name = format!("{parent}/accounts/{name}");
-                match change {
-                    Change::Freeze => request::freeze_account(&v1::FreezeAccountRequest {
-                        name,
-                        request_id,
-                        validate_only,
-                    }),
-                    Change::Unfreeze => request::unfreeze_account(&v1::UnfreezeAccountRequest {
-                        name,
-                        request_id,
-                        validate_only,
-                    }),
-                    Change::Close => request::close_account(&v1::CloseAccountRequest {
-                        name,
-                        request_id,
-                        validate_only,
-                    }),
-                }
-                .map(whole)
+                self.read_change(name, *change, conditions).map(whole)
             }
             Ask::SetRules { name, rules } => {
                 let name = format!("{parent}/accounts/{name}");
                 let rules = Some(rules.to_wire());
-                let wire = v1::SetAccountRulesRequest { name, rules, request_id, validate_only };
+                let mut wire = v1::SetAccountRulesRequest { name, rules, ..Default::default() };
+                (wire.request_id, wire.validate_only) = (request_id, validate_only);
+                wire.conditions = conditions;
                 request::set_account_rules(&wire).map(whole)
             }
             Ask::Lock { before } => {
                 let (name, locked_before) = (parent, before.map(time::to_wire));
-                let wire = v1::LockBooksRequest { name, locked_before, request_id, validate_only };
+                let wire = v1::LockBooksRequest {
+                    name,
+                    locked_before,
+                    request_id,
+                    validate_only,
+                    conditions,
+                };
                 request::lock_books(&wire).map(whole)
             }
             Ask::Post { transfers } => {
                 let transfers = transfers.iter().map(Transfer::to_wire).collect();
-                let wire =
-                    v1::PostTransfersRequest { parent, transfers, request_id, validate_only };
+                let wire = v1::PostTransfersRequest {
+                    parent,
+                    transfers,
+                    request_id,
+                    validate_only,
+                    conditions,
+                };
                 request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
             }
+        }
+    }
+
+    fn read_change(
+        &self,
+        name: String,
+        change: Change,
+        conditions: Vec<v1::Condition>,
+    ) -> Result<Command, Rejection> {
+        let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
+        match change {
+            Change::Freeze => request::freeze_account(&v1::FreezeAccountRequest {
+                name,
+                request_id,
+                validate_only,
+                conditions,
+            }),
+            Change::Unfreeze => request::unfreeze_account(&v1::UnfreezeAccountRequest {
+                name,
+                request_id,
+                validate_only,
+                conditions,
+            }),
+            Change::Close => request::close_account(&v1::CloseAccountRequest {
+                name,
+                request_id,
+                validate_only,
+                conditions,
+            }),
         }
     }
 }
@@ -167,6 +216,22 @@ impl Rules {
         };
         let credit_limits = self.limits.iter().map(limit).collect();
         v1::AccountRules { may_go_negative: self.may_go_negative, credit_limits }
+    }
+}
+
+impl Condition {
+    fn to_wire(&self) -> v1::Condition {
+        let that = match &self.that {
+            That::Nothing => None,
+            That::Version(version) => Some(v1::condition::That::Version(*version)),
+            That::Balance(asset, figure, comparison, amount) => {
+                let (asset, amount) = (asset.clone(), amount.clone());
+                let (figure, comparison) = (*figure, *comparison);
+                let of = v1::BalanceCondition { asset, figure, comparison, amount };
+                Some(v1::condition::That::Balance(of))
+            }
+        };
+        v1::Condition { account: self.account.clone(), that }
     }
 }
 

@@ -64,6 +64,8 @@ fn two_hundred_seeds_find_nothing_and_exercise_everything() {
         "hold.expired_alone",
         "up_to.less",
         "limit.used",
+        "condition.version",
+        "condition.balance",
         "audit.clean",
         "writer.current",
     ];

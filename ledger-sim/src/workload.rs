@@ -1,9 +1,12 @@
 //! What clients ask: mostly sound, often not.
 
+mod accounts;
+
 use fastrand::Rng;
 
+use self::accounts::{change, open_account, set_rules, set_up_ask};
 use crate::model::{CAPTURE, HOLD, POST, REVERSAL, VOID};
-use crate::request::{Ask, Change, Request, Rules, Transfer};
+use crate::request::{Ask, Condition, Request, That, Transfer};
 
 pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
 const ACCOUNTS: [&str; 7] = ["cash", "alice", "bob", "fees", "till", "world", "users:carol:wallet"];
@@ -29,6 +32,8 @@ const SET_UP_ROUNDS: usize = 2;
 const REMEMBERED_MAX: usize = 64;
 /// Past holds that are captured and voided, and past transfers that are reversed.
 const IDS_MAX: usize = 24;
+/// Versions of accounts that were read and are acted upon.
+const VERSIONS_MAX: usize = 24;
 const SECOND_NS: i64 = 1_000_000_000;
 
 /// Makes requests.
@@ -41,6 +46,8 @@ pub(crate) struct Workload {
     holds: Vec<(String, String)>,
     /// Likewise of what can be reversed.
     posts: Vec<(String, String)>,
+    /// Ledger, account and version that were read, the newest last.
+    versions: Vec<(String, String, u64)>,
     now: i64,
 }
 
@@ -76,7 +83,13 @@ impl Workload {
             && let Some((ledger, ask)) = self.set_up(rng)
         {
             let (request_id, ledger) = (String::new(), ledger.to_owned());
-            return Request { request_id, ledger, ask, validate_only: false };
+            return Request {
+                request_id,
+                ledger,
+                ask,
+                conditions: Vec::new(),
+                validate_only: false,
+            };
         }
         let mut request_id = String::new();
         if rng.bool() {
@@ -96,7 +109,65 @@ impl Workload {
             4 => "~r".clone_into(&mut request_id),
             _ => {}
         }
-        Request { request_id, ledger, ask, validate_only: rng.u32(0..20) == 0 }
+        let conditions = self.conditions(rng, &ledger);
+        Request { request_id, ledger, ask, conditions, validate_only: rng.u32(0..20) == 0 }
+    }
+
+    /// What a command depends on: mostly nothing.
+    fn conditions(&self, rng: &mut Rng, ledger: &str) -> Vec<Condition> {
+        let count = match rng.u32(0..60) {
+            0..8 => 1,
+            8..10 => 2,
+            10 => rng.usize(15..19),
+            _ => 0,
+        };
+        (0..count).map(|_| self.condition(rng, ledger)).collect()
+    }
+
+    fn condition(&self, rng: &mut Rng, ledger: &str) -> Condition {
+        let of_ledger = self.versions.iter().filter(|(of, _, _)| of == ledger);
+        let read: Vec<_> = of_ledger.map(|(_, account, version)| (account, version)).collect();
+        if !read.is_empty() && rng.bool() {
+            // The newest are often right, the others stale.
+            let at = match rng.bool() {
+                true => read.len() - 1,
+                false => rng.usize(0..read.len()),
+            };
+            let (account, version) = read[at];
+            return Condition { account: account.clone(), that: That::Version(*version) };
+        }
+        let account = match rng.u32(0..40) {
+            0 => "nobody",
+            1 => "no body",
+            _ => ACCOUNTS[rng.usize(0..ACCOUNTS.len())],
+        };
+        let asset = match rng.u32(0..20) {
+            0 => "NONE",
+            1 => "no asset",
+            _ => ASSETS[rng.usize(0..ASSETS.len())].0,
+        };
+        let amount = match rng.u32(0..12) {
+            0 => MALFORMED_AMOUNTS[rng.usize(0..MALFORMED_AMOUNTS.len())],
+            1..3 => AMOUNTS[rng.usize(0..AMOUNTS.len())],
+            _ => ["0", "100", "1000.0", "20"][rng.usize(0..4)],
+        };
+        let sign = if rng.u32(0..3) == 0 { "-" } else { "" };
+        let figure = if rng.u32(0..30) == 0 { 7 } else { rng.i32(1..7) };
+        let comparison = if rng.u32(0..30) == 0 { 0 } else { rng.i32(1..4) };
+        let that = match rng.u32(0..20) {
+            0 => That::Nothing,
+            1 => That::Version(0),
+            _ => That::Balance(asset.into(), figure, comparison, format!("{sign}{amount}")),
+        };
+        Condition { account: account.into(), that }
+    }
+
+    /// A client has read an account, and what its version is.
+    pub(crate) fn has_read(&mut self, ledger: &str, account: &str, version: u64) {
+        if self.versions.len() == VERSIONS_MAX {
+            self.versions.remove(0);
+        }
+        self.versions.push((ledger.to_owned(), account.to_owned(), version));
     }
 
     /// The next of all ledgers, assets and accounts, each a few times, for some answers are lost.
@@ -382,83 +453,4 @@ fn remember(ids: &mut Vec<(String, String)>, rng: &mut Rng, ledger: &str, id: &s
     } else {
         ids[rng.usize(0..IDS_MAX)] = named;
     }
-}
-
-fn set_up_ask(rng: &mut Rng) -> Ask {
-    match rng.u32(0..10) {
-        0..2 => Ask::CreateLedger,
-        2..4 => {
-            let (code, scale) = ASSETS[rng.usize(0..ASSETS.len())];
-            match rng.u32(0..20) {
-                0 => Ask::CreateAsset { code: "DEEPER".into(), scale: 31 },
-                1 => Ask::CreateAsset { code: String::new(), scale: 2 },
-                _ => Ask::CreateAsset { code: code.into(), scale },
-            }
-        }
-        _ => open_account(ACCOUNTS[rng.usize(0..ACCOUNTS.len())], rng),
-    }
-}
-
-/// Frozen accounts are mostly unfrozen again, or nothing would move in the end.
-fn change(rng: &mut Rng) -> Ask {
-    let name = match rng.u32(0..40) {
-        0 => "nobody",
-        1 => "no body",
-        _ => ACCOUNTS[rng.usize(0..ACCOUNTS.len())],
-    };
-    let change = match rng.u32(0..10) {
-        0..3 => Change::Freeze,
-        3..9 => Change::Unfreeze,
-        _ => Change::Close,
-    };
-    Ask::Change { name: name.into(), change }
-}
-
-fn open_account(name: &str, rng: &mut Rng) -> Ask {
-    let kind = if rng.u32(0..60) == 0 { 0 } else { rng.i32(1..6) };
-    let rules = match name {
-        "world" | "cash" => Rules { may_go_negative: true, limits: Vec::new() },
-        _ => rules(rng),
-    };
-    Ask::OpenAccount { name: name.into(), kind, rules }
-}
-
-/// The accounts that everything comes from mostly stay without bound, or nothing would move.
-fn set_rules(rng: &mut Rng) -> Ask {
-    let name = match rng.u32(0..40) {
-        0 => "nobody",
-        1 => "no body",
-        2 => ACCOUNTS[rng.usize(0..ACCOUNTS.len())],
-        _ => ["alice", "bob", "fees", "till"][rng.usize(0..4)],
-    };
-    Ask::SetRules { name: name.into(), rules: rules(rng) }
-}
-
-/// Mostly some limits or none, rarely what cannot be.
-fn rules(rng: &mut Rng) -> Rules {
-    let count = match rng.u32(0..8) {
-        0..4 => 0,
-        4..6 => 1,
-        _ => rng.usize(1..4),
-    };
-    let mut limits: Vec<(String, String)> = Vec::new();
-    for _ in 0..count {
-        let asset = match rng.u32(0..60) {
-            0 => "NONE",
-            1 => "no asset",
-            2..30 => "USD",
-            _ => ASSETS[rng.usize(0..ASSETS.len())].0,
-        };
-        let amount = match rng.u32(0..30) {
-            0 => MALFORMED_AMOUNTS[rng.usize(0..MALFORMED_AMOUNTS.len())].to_owned(),
-            1..6 => AMOUNTS[rng.usize(0..AMOUNTS.len())].to_owned(),
-            _ => rng.u32(1..300).to_string(),
-        };
-        // One asset twice is refused; that must not be most of them.
-        if rng.u32(0..20) == 0 || limits.iter().all(|(other, _)| other != asset) {
-            limits.push((asset.to_owned(), amount));
-        }
-    }
-    let none = limits.is_empty();
-    Rules { may_go_negative: rng.u32(0..if none { 6 } else { 60 }) == 0, limits }
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -343,8 +344,12 @@ impl World {
         let Some(running) = &self.nodes[node] else { return Ok(()) };
         let applied = running.parts[partition as usize].projector.view().state().applied;
         let Some(applied) = applied.map(|applied| applied.offset) else { return Ok(()) };
-        let reads = Reads { query: &running.query, oracle, ends: &self.ends, applied };
+        let (query, versions) = (&running.query, RefCell::default());
+        let reads = Reads { query, oracle, ends: &self.ends, applied, versions };
         let what = reads.random(&mut self.rng, level, &mut self.summary)?;
+        for (ledger, account, version) in reads.versions.into_inner() {
+            self.workload.has_read(&ledger, &account, version);
+        }
         self.trace(&format!("read {what} of partition {partition} at {node}"));
         Ok(())
     }

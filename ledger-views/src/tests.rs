@@ -44,6 +44,8 @@ struct Truth {
     reversals: BTreeMap<(u32, Id), (Place, u128, Vec<Id>)>,
     /// Transfers of each journal entry.
     journal: BTreeMap<(u32, Id), Vec<Id>>,
+    /// Where each account changed last.
+    changed: BTreeMap<AccountHandle, Place>,
     /// What each hold is, what is left of it, and what was given back.
     holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
     ledgers: Vec<String>,
@@ -76,12 +78,12 @@ fn random_world(rng: &mut Rng, records: u64) -> World {
             _ => {
                 (sequence, recorded_at) = (sequence + 1, recorded_at + 10);
                 let mut events = decide_due(&state, recorded_at, 5);
-                events.iter().for_each(|event| apply(&mut state, event));
+                events.iter().for_each(|event| apply(&mut state, event, recorded_at));
                 for _ in 0..rng.usize(1..4) {
                     let command = random_command(rng, &mut ids, recorded_at);
                     let seen = past.look_up(&state, &command);
                     for event in decide(&state, &command, &seen, recorded_at).events {
-                        apply(&mut state, &event);
+                        apply(&mut state, &event, recorded_at);
                         past.remember(&event);
                         events.push(event);
                     }
@@ -108,12 +110,15 @@ impl Truth {
             Event::AssetCreated { .. } => self.assets += 1,
             Event::AccountOpened { ledger, account, name, .. } => {
                 self.accounts.insert((ledger.0, name.as_str().into()), *account);
+                self.changed.insert(*account, place);
             }
             Event::AccountStatusChanged { account, status, .. } => {
                 self.statuses.insert(*account, (place, *status));
+                self.changed.insert(*account, place);
             }
             Event::AccountRulesChanged { account, rules, .. } => {
                 self.rules.insert(*account, (place, rules.clone()));
+                self.changed.insert(*account, place);
             }
             Event::BooksLocked { ledger, locked_before } => {
                 self.locks.insert(ledger.0, (place, *locked_before));
@@ -185,6 +190,7 @@ impl Truth {
         for (key, is_debit) in sides.into_iter().zip([true, false]) {
             let (place, balance) = self.balances.entry(key).or_default();
             *place = self.place;
+            self.changed.insert(key.0, self.place);
             let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
                 balance;
             let (posted, pending) = if is_debit {

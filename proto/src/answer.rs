@@ -199,9 +199,11 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::LedgerExists
         | Code::AssetExists
         | Code::AccountExists => tonic::Code::AlreadyExists,
+        Code::VersionMismatch => tonic::Code::Aborted,
         Code::TooMany => tonic::Code::ResourceExhausted,
         Code::Overflow => tonic::Code::OutOfRange,
-        Code::AccountClosed
+        Code::ConditionFailed
+        | Code::AccountClosed
         | Code::AccountFrozen
         | Code::AccountNotFrozen
         | Code::AccountNotEmpty
@@ -232,6 +234,8 @@ fn message(rejection: &Rejection) -> String {
         Code::IdReused => "the id was used before with other content",
         Code::EntryExists => "the journal entry was recorded before, without this transfer",
         Code::UnknownLedger => "no such ledger",
+        Code::VersionMismatch => "the account has another version than the command depends on",
+        Code::ConditionFailed => "a balance is not as the command depends on it",
         Code::LedgerExists => "the ledger exists already",
         Code::AssetExists => "the asset exists already",
         Code::AccountExists => "the account exists already",
@@ -301,6 +305,24 @@ mod tests {
             assert_eq!(logged.as_str_name(), expected);
         }
         assert!(v1::TransferKind::try_from(6).is_err(), "a sixth kind is to be listed here");
+    }
+
+    /// The domain numbers figures and comparisons as the `.proto` file does.
+    #[test]
+    fn figures_and_comparisons_have_one_name_everywhere() {
+        for figure in ledger_domain::BalanceFigure::ALL {
+            let wire = v1::BalanceFigure::try_from(i32::from(figure.number())).unwrap();
+            let expected = format!("BALANCE_FIGURE_{}", figure.name().to_uppercase());
+            assert_eq!(wire.as_str_name(), expected);
+        }
+        assert!(v1::BalanceFigure::try_from(7).is_err(), "a seventh figure is to be listed here");
+        for (number, name) in [(1u8, "AT_LEAST"), (2, "AT_MOST"), (3, "EQUAL")] {
+            let domain = ledger_domain::Comparison::from_number(number).unwrap();
+            assert_eq!(format!("{domain:?}").to_uppercase(), name.replace('_', ""));
+            let wire = v1::Comparison::try_from(i32::from(number)).unwrap();
+            assert_eq!(wire.as_str_name(), format!("COMPARISON_{name}"));
+        }
+        assert!(v1::Comparison::try_from(4).is_err(), "a fourth is to be listed here");
     }
 
     #[test]

@@ -119,7 +119,8 @@ pub fn request_id(command: &v1::Command) -> &str {
 }
 
 /// Gives a command that has no id at all a request id, so that it may be sent again. Transfers have ids
-/// of their own, and need none.
+/// of their own, and need none; but what refuses them for a condition burns none of these, and sent again they
+/// could be decided otherwise.
 pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
     let request_id = match &mut command.request {
         Some(Request::CreateLedger(request)) => &mut request.request_id,
@@ -130,6 +131,12 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::CloseAccount(request)) => &mut request.request_id,
         Some(Request::SetAccountRules(request)) => &mut request.request_id,
         Some(Request::LockBooks(request)) => &mut request.request_id,
+        Some(Request::PostTransfer(request)) if !request.conditions.is_empty() => {
+            &mut request.request_id
+        }
+        Some(Request::PostTransfers(request)) if !request.conditions.is_empty() => {
+            &mut request.request_id
+        }
         Some(Request::PostTransfer(_) | Request::PostTransfers(_)) | None => return,
     };
     if request_id.is_empty() {
@@ -143,7 +150,12 @@ mod tests {
 
     fn create(request_id: &str) -> v1::Command {
         let (ledger_id, request_id) = ("bank".to_owned(), request_id.to_owned());
-        let request = v1::CreateLedgerRequest { ledger_id, request_id, validate_only: true };
+        let request = v1::CreateLedgerRequest {
+            ledger_id,
+            request_id,
+            validate_only: true,
+            conditions: Vec::new(),
+        };
         v1::Command { request: Some(Request::CreateLedger(request)) }
     }
 
@@ -190,5 +202,12 @@ mod tests {
         assert_eq!(given(create("r-1")), "r-1");
         assert_eq!(given(v1::Command { request: Some(Request::PostTransfer(post())) }), "");
         assert_eq!(given(v1::Command::default()), "");
+        let conditions = vec![v1::Condition::default()];
+        let depends = v1::PostTransferRequest { conditions: conditions.clone(), ..post() };
+        let request = Some(Request::PostTransfer(depends));
+        assert_eq!(given(v1::Command { request }), "fresh");
+        let batch = v1::PostTransfersRequest { conditions, ..Default::default() };
+        let request = Some(Request::PostTransfers(batch));
+        assert_eq!(given(v1::Command { request }), "fresh");
     }
 }

@@ -29,8 +29,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use ledger_domain::{
-        AccountName, AccountType, AskedRules, AssetCode, CommandBody, Decimal, Id, LedgerName, Leg,
-        Link, Movement,
+        AccountName, AccountType, AskedRules, AssetCode, BalanceCondition, BalanceFigure,
+        CommandBody, Comparison, Condition, Decimal, Id, LedgerName, Leg, Link, Movement,
+        Predicate, SignedDecimal,
     };
 
     use super::*;
@@ -56,7 +57,8 @@ mod tests {
     }
 
     fn in_bank(body: CommandBody) -> Command {
-        Command { ledger: LedgerName::from_log("bank"), request_id: None, body }
+        let (ledger, conditions) = (LedgerName::from_log("bank"), Vec::new());
+        Command { ledger, request_id: None, conditions, body }
     }
 
     fn posting(transfers: Vec<Transfer>) -> Command {
@@ -92,6 +94,29 @@ mod tests {
 
     fn creating(code: &str, scale: u8) -> Command {
         in_bank(CommandBody::CreateAsset { code: AssetCode::from_log(code), scale })
+    }
+
+    /// Each differs from all others.
+    fn conditions() -> Vec<Condition> {
+        let on = |account: &str, that| Condition { account: AccountName::from_log(account), that };
+        let balance = |asset: &str, figure, comparison, amount: &str| {
+            let asset = AssetCode::from_log(asset);
+            let amount = SignedDecimal::parse(amount).unwrap();
+            let of = BalanceCondition { asset, figure, comparison, amount };
+            on("a", Predicate::Balance(of))
+        };
+        let (posted, least) = (BalanceFigure::Posted, Comparison::AtLeast);
+        vec![
+            on("a", Predicate::Version(7)),
+            on("b", Predicate::Version(7)),
+            on("a", Predicate::Version(0)),
+            balance("USD", posted, least, "1.50"),
+            balance("EUR", posted, least, "1.50"),
+            balance("USD", BalanceFigure::Available, least, "1.50"),
+            balance("USD", posted, Comparison::Equal, "1.50"),
+            balance("USD", posted, least, "15"),
+            balance("USD", posted, least, "-1.50"),
+        ]
     }
 
     fn changed() -> Vec<(&'static str, Transfer)> {
@@ -186,6 +211,10 @@ mod tests {
             posting(vec![second, transfer()]),
         ];
         commands.extend(changed().into_iter().map(|(_, transfer)| posting(vec![transfer])));
+        let given = |conditions| Command { conditions, ..creating("USD", 2) };
+        commands.extend(conditions().into_iter().map(|condition| given(vec![condition])));
+        commands.push(given(conditions()));
+        commands.push(given(conditions().into_iter().rev().collect()));
         let hashes: BTreeSet<_> = commands.iter().map(of_command).collect();
         assert_eq!(hashes.len(), commands.len());
     }
@@ -215,6 +244,7 @@ mod tests {
             of_command(&posting(vec![transfer(), plain])),
             of_command(&posting(kinds[..7].to_vec())),
             of_command(&posting(kinds)),
+            of_command(&Command { conditions: conditions(), ..creating("USD", 2) }),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -228,6 +258,7 @@ mod tests {
             "92fd3a41619a85b4dda5f0ff86808314",
             "8a421bc7a0c720513802b97ef6e22fe6",
             "974cfdd02a292100ac307ee821f20250",
+            "b8e9a038a5fb3e99ed8ee667885ba721",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

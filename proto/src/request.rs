@@ -1,5 +1,7 @@
 //! Requests into commands: everything that can be refused without looking at state is refused here, in
-//! the order of `Code`. So the request id comes before what is not `MALFORMED`.
+//! the order of `Code`. So the request id and the conditions come before what is not `MALFORMED`.
+
+mod condition;
 
 mod groups;
 
@@ -15,6 +17,7 @@ use ledger_domain::{
 
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
 use crate::{time, v1};
+use condition::conditions;
 
 /// A batch whose well-formed transfers are a command; the malformed ones stand aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,12 @@ impl v1::AccountRules {
 pub fn create_ledger(request: &v1::CreateLedgerRequest) -> Result<Command, Rejection> {
     let ledger = parse_ledger("ledger_id", &request.ledger_id)?;
     let request_id = request_id(&request.request_id)?;
-    Ok(Command { ledger, request_id, body: CommandBody::CreateLedger })
+    if !request.conditions.is_empty() {
+        let rule = "a ledger that does not exist has no accounts to depend on";
+        return Err(malformed("conditions", "", rule));
+    }
+    let (conditions, body) = (Vec::new(), CommandBody::CreateLedger);
+    Ok(Command { ledger, request_id, conditions, body })
 }
 
 /// An asset to create.
@@ -51,13 +59,14 @@ pub fn create_asset(request: &v1::CreateAssetRequest) -> Result<Command, Rejecti
     let ledger = resource::ledger("parent", &request.parent)?;
     let code = parse_asset("asset_id", &request.asset_id)?;
     let request_id = request_id(&request.request_id)?;
+    let conditions = conditions(&request.conditions)?;
     let scale = u8::try_from(request.scale).ok().filter(|scale| *scale <= ASSET_SCALE_MAX);
     let too_large = || {
         let subject = format!("scale {} is above {ASSET_SCALE_MAX}", request.scale);
         Rejection::new(Code::ScaleTooLarge, &subject)
     };
     let body = CommandBody::CreateAsset { code, scale: scale.ok_or_else(too_large)? };
-    Ok(Command { ledger, request_id, body })
+    Ok(Command { ledger, request_id, conditions, body })
 }
 
 /// An account to open.
@@ -71,9 +80,10 @@ pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejecti
     let account_type = u8::try_from(request.r#type).ok().and_then(AccountType::from_number);
     let no_type = || malformed("type", "", "an account has one of the five types");
     let account_type = account_type.ok_or_else(no_type)?;
+    let conditions = conditions(&request.conditions)?;
     let rules = request.rules.as_ref().map(account_rules).transpose()?.unwrap_or_default();
     let body = CommandBody::OpenAccount { name, account_type, rules };
-    Ok(Command { ledger, request_id, body })
+    Ok(Command { ledger, request_id, conditions, body })
 }
 
 /// An account to freeze.
@@ -81,7 +91,8 @@ pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejecti
 /// # Errors
 /// What of its shape is refused.
 pub fn freeze_account(request: &v1::FreezeAccountRequest) -> Result<Command, Rejection> {
-    change_account(&request.name, &request.request_id, AccountChange::Freeze)
+    let v1::FreezeAccountRequest { name, request_id, validate_only: _, conditions } = request;
+    change_account(name, request_id, conditions, AccountChange::Freeze)
 }
 
 /// An account to unfreeze.
@@ -89,7 +100,8 @@ pub fn freeze_account(request: &v1::FreezeAccountRequest) -> Result<Command, Rej
 /// # Errors
 /// What of its shape is refused.
 pub fn unfreeze_account(request: &v1::UnfreezeAccountRequest) -> Result<Command, Rejection> {
-    change_account(&request.name, &request.request_id, AccountChange::Unfreeze)
+    let v1::UnfreezeAccountRequest { name, request_id, validate_only: _, conditions } = request;
+    change_account(name, request_id, conditions, AccountChange::Unfreeze)
 }
 
 /// An account to close.
@@ -97,13 +109,25 @@ pub fn unfreeze_account(request: &v1::UnfreezeAccountRequest) -> Result<Command,
 /// # Errors
 /// What of its shape is refused.
 pub fn close_account(request: &v1::CloseAccountRequest) -> Result<Command, Rejection> {
-    change_account(&request.name, &request.request_id, AccountChange::Close)
+    let v1::CloseAccountRequest { name, request_id, validate_only: _, conditions } = request;
+    change_account(name, request_id, conditions, AccountChange::Close)
 }
 
-fn change_account(name: &str, id: &str, change: AccountChange) -> Result<Command, Rejection> {
+fn change_account(
+    name: &str,
+    id: &str,
+    wire: &[v1::Condition],
+    change: AccountChange,
+) -> Result<Command, Rejection> {
     let (ledger, name) = resource::account("name", name)?;
     let request_id = request_id(id)?;
-    Ok(Command { ledger, request_id, body: CommandBody::ChangeAccount { name, change } })
+    let conditions = conditions(wire)?;
+    Ok(Command {
+        ledger,
+        request_id,
+        conditions,
+        body: CommandBody::ChangeAccount { name, change },
+    })
 }
 
 /// Other rules for an account.
@@ -113,10 +137,12 @@ fn change_account(name: &str, id: &str, change: AccountChange) -> Result<Command
 pub fn set_account_rules(request: &v1::SetAccountRulesRequest) -> Result<Command, Rejection> {
     let (ledger, name) = resource::account("name", &request.name)?;
     let request_id = request_id(&request.request_id)?;
+    let conditions = conditions(&request.conditions)?;
     // Left out by mistake, it would take every limit away.
     let missing = || malformed("rules", "", "is required");
     let rules = account_rules(request.rules.as_ref().ok_or_else(missing)?)?;
-    Ok(Command { ledger, request_id, body: CommandBody::SetAccountRules { name, rules } })
+    let body = CommandBody::SetAccountRules { name, rules };
+    Ok(Command { ledger, request_id, conditions, body })
 }
 
 /// Books to close, or to open again.
@@ -126,8 +152,10 @@ pub fn set_account_rules(request: &v1::SetAccountRulesRequest) -> Result<Command
 pub fn lock_books(request: &v1::LockBooksRequest) -> Result<Command, Rejection> {
     let ledger = resource::ledger("name", &request.name)?;
     let request_id = request_id(&request.request_id)?;
+    let conditions = conditions(&request.conditions)?;
     let locked_before = instant("locked_before", request.locked_before.as_ref())?;
-    Ok(Command { ledger, request_id, body: CommandBody::LockBooks { locked_before } })
+    let body = CommandBody::LockBooks { locked_before };
+    Ok(Command { ledger, request_id, conditions, body })
 }
 
 /// A flat chain of checks in the order of `Code`.
@@ -163,12 +191,13 @@ pub fn post_transfer(request: &v1::PostTransferRequest) -> Result<Command, Rejec
     let request_id = request_id(&request.request_id)?;
     let missing = || malformed("transfer", "", "is required");
     let transfer = request.transfer.as_ref().ok_or_else(missing)?;
+    let conditions = conditions(&request.conditions)?;
     let (transfers, malformed) = transfers(std::slice::from_ref(transfer));
     if let Some((_, rejection)) = malformed.into_iter().next() {
         return Err(rejection);
     }
     let body = CommandBody::PostTransfers { transfers };
-    Ok(Command { ledger, request_id, body })
+    Ok(Command { ledger, request_id, conditions, body })
 }
 
 /// Transfers to post.
@@ -178,6 +207,7 @@ pub fn post_transfer(request: &v1::PostTransferRequest) -> Result<Command, Rejec
 pub fn post_transfers(request: &v1::PostTransfersRequest) -> Result<Batch, Rejection> {
     let ledger = resource::ledger("parent", &request.parent)?;
     let request_id = request_id(&request.request_id)?;
+    let conditions = conditions(&request.conditions)?;
     let count = request.transfers.len();
     if count == 0 || count > BATCH_TRANSFERS_MAX {
         let subject = format!("{count} transfers; a batch holds 1 to {BATCH_TRANSFERS_MAX}");
@@ -185,7 +215,7 @@ pub fn post_transfers(request: &v1::PostTransfersRequest) -> Result<Batch, Rejec
     }
     let (transfers, malformed) = transfers(&request.transfers);
     let body = CommandBody::PostTransfers { transfers };
-    Ok(Batch { command: Command { ledger, request_id, body }, malformed })
+    Ok(Batch { command: Command { ledger, request_id, conditions, body }, malformed })
 }
 
 /// Empty is none.

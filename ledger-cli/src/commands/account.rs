@@ -5,7 +5,7 @@ use ledger_proto::resource::{account_resource, ledger_resource};
 use ledger_proto::v1;
 
 use super::{Context, PAGE_SIZE, fresh_id};
-use crate::args::{AccountKind, ConsistencyArgs};
+use crate::args::{AccountKind, ConditionArgs, ConsistencyArgs};
 use crate::output::{acknowledged, left, read_at, table, word};
 
 /// Commands on accounts.
@@ -22,6 +22,8 @@ pub(crate) enum AccountCommand {
         r#type: AccountKind,
         #[command(flatten)]
         rules: RulesArgs,
+        #[command(flatten)]
+        conditions: ConditionArgs,
     },
     /// Freeze an open account: nothing moves in it until it is unfrozen
     Freeze(AccountArgs),
@@ -61,6 +63,8 @@ pub(crate) struct AccountArgs {
     ledger: String,
     /// Its name
     name: String,
+    #[command(flatten)]
+    conditions: ConditionArgs,
 }
 
 /// What an account allows.
@@ -96,7 +100,7 @@ impl AccountArgs {
 
 pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::Result<()> {
     match command {
-        AccountCommand::Open { ledger, name, r#type, rules } => {
+        AccountCommand::Open { ledger, name, r#type, rules, conditions } => {
             let request = v1::OpenAccountRequest {
                 parent: ledger_resource(&ledger),
                 account_id: name,
@@ -104,14 +108,15 @@ pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::R
                 rules: Some(rules.into_wire()),
                 request_id: fresh_id(),
                 validate_only: false,
+                conditions: conditions.into_wire(),
             };
             open(context, request).await
         }
-        AccountCommand::Freeze(account) => freeze(context, account.resource()).await,
-        AccountCommand::Unfreeze(account) => unfreeze(context, account.resource()).await,
-        AccountCommand::Close(account) => close(context, account.resource()).await,
+        AccountCommand::Freeze(account) => freeze(context, account).await,
+        AccountCommand::Unfreeze(account) => unfreeze(context, account).await,
+        AccountCommand::Close(account) => close(context, account).await,
         AccountCommand::SetRules { account, rules } => {
-            set_rules(context, account.resource(), rules.into_wire()).await
+            set_rules(context, account, rules.into_wire()).await
         }
         AccountCommand::Get { ledger, name, consistency } => {
             get(context, account_resource(&ledger, &name), &consistency).await
@@ -130,9 +135,14 @@ async fn open(context: &Context, request: v1::OpenAccountRequest) -> anyhow::Res
     })
 }
 
-async fn freeze(context: &Context, name: String) -> anyhow::Result<()> {
+async fn freeze(context: &Context, account: AccountArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let request = v1::FreezeAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let request = v1::FreezeAccountRequest {
+        name: account.resource(),
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: account.conditions.into_wire(),
+    };
     let answer = client.commands().freeze_account(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("FreezeAccountResponse", &response, |response| {
@@ -141,9 +151,14 @@ async fn freeze(context: &Context, name: String) -> anyhow::Result<()> {
     })
 }
 
-async fn unfreeze(context: &Context, name: String) -> anyhow::Result<()> {
+async fn unfreeze(context: &Context, account: AccountArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let request = v1::UnfreezeAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let request = v1::UnfreezeAccountRequest {
+        name: account.resource(),
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: account.conditions.into_wire(),
+    };
     let answer = client.commands().unfreeze_account(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("UnfreezeAccountResponse", &response, |response| {
@@ -152,9 +167,14 @@ async fn unfreeze(context: &Context, name: String) -> anyhow::Result<()> {
     })
 }
 
-async fn close(context: &Context, name: String) -> anyhow::Result<()> {
+async fn close(context: &Context, account: AccountArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let request = v1::CloseAccountRequest { name, request_id: fresh_id(), validate_only: false };
+    let request = v1::CloseAccountRequest {
+        name: account.resource(),
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: account.conditions.into_wire(),
+    };
     let answer = client.commands().close_account(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("CloseAccountResponse", &response, |response| {
@@ -163,13 +183,18 @@ async fn close(context: &Context, name: String) -> anyhow::Result<()> {
     })
 }
 
-async fn set_rules(context: &Context, name: String, rules: v1::AccountRules) -> anyhow::Result<()> {
+async fn set_rules(
+    context: &Context,
+    account: AccountArgs,
+    rules: v1::AccountRules,
+) -> anyhow::Result<()> {
     let client = context.connect().await?;
     let request = v1::SetAccountRulesRequest {
-        name,
+        name: account.resource(),
         rules: Some(rules),
         request_id: fresh_id(),
         validate_only: false,
+        conditions: account.conditions.into_wire(),
     };
     let answer = client.commands().set_account_rules(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
@@ -228,10 +253,11 @@ fn accounts(accounts: &[v1::Account]) -> String {
             rules.map(below_zero).unwrap_or_default(),
             status_name(account.status()),
             account.position.clone(),
+            account.version.to_string(),
         ]
     };
     let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
-    let head = ["ACCOUNT", "TYPE", "MAY GO NEGATIVE", "STATUS", "OPENED AT"];
+    let head = ["ACCOUNT", "TYPE", "MAY GO NEGATIVE", "STATUS", "OPENED AT", "VERSION"];
     table(&head.map(left), &rows)
 }
 

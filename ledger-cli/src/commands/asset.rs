@@ -7,7 +7,7 @@ use ledger_proto::v1;
 use tonic::Status;
 
 use super::{Context, PAGE_SIZE, fresh_id};
-use crate::args::ConsistencyArgs;
+use crate::args::{ConditionArgs, ConsistencyArgs};
 use crate::client::Client;
 use crate::output::{acknowledged, left, read_at, right, table};
 
@@ -23,6 +23,8 @@ pub(crate) enum AssetCommand {
         /// Decimal digits of its minor unit: 2 for USD
         #[arg(long, value_name = "N", value_parser = scale())]
         scale: u8,
+        #[command(flatten)]
+        conditions: ConditionArgs,
     },
     /// List the assets of a ledger
     List {
@@ -40,20 +42,23 @@ pub(super) fn scale() -> clap::builder::RangedI64ValueParser<u8> {
 
 pub(super) async fn run(context: &Context, command: AssetCommand) -> anyhow::Result<()> {
     match command {
-        AssetCommand::Create { ledger, code, scale } => create(context, &ledger, code, scale).await,
+        AssetCommand::Create { ledger, code, scale, conditions } => {
+            let request = v1::CreateAssetRequest {
+                parent: ledger_resource(&ledger),
+                asset_id: code,
+                scale: u32::from(scale),
+                request_id: fresh_id(),
+                validate_only: false,
+                conditions: conditions.into_wire(),
+            };
+            create(context, request).await
+        }
         AssetCommand::List { ledger, consistency } => list(context, &ledger, &consistency).await,
     }
 }
 
-async fn create(context: &Context, ledger: &str, code: String, scale: u8) -> anyhow::Result<()> {
+async fn create(context: &Context, request: v1::CreateAssetRequest) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let request = v1::CreateAssetRequest {
-        parent: ledger_resource(ledger),
-        asset_id: code,
-        scale: u32::from(scale),
-        request_id: fresh_id(),
-        validate_only: false,
-    };
     let answer = client.commands().create_asset(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("CreateAssetResponse", &response, |response| {

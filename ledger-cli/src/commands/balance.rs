@@ -58,7 +58,7 @@ fn describe(response: &v1::GetBalanceResponse) -> String {
     } else {
         table(&columns, &rows)
     };
-    format!("{balances}{}", read_at(response.read_at.as_ref()))
+    format!("{balances}version {}\n{}", response.version, read_at(response.read_at.as_ref()))
 }
 
 #[cfg(test)]
@@ -79,14 +79,15 @@ mod tests {
         let read_at =
             v1::ReadAt { position: "0@9".to_owned(), r#final: true, ..Default::default() };
         let read_at = Some(read_at);
-        let response = v1::GetBalanceResponse { balances: vec![balance], read_at };
+        let response = v1::GetBalanceResponse { balances: vec![balance], read_at, version: 17 };
         let expected = "\
 ASSET  BALANCE  DEBITS  CREDITS  PENDING DEBITS  PENDING CREDITS  CHANGED AT
 CZK      -1.50   10.00     8.50            0.00             0.00  0@7.1
+version 17
 read at 0@9, final
 ";
         assert_eq!(describe(&response), expected);
         let none = v1::GetBalanceResponse::default();
-        assert_eq!(describe(&none), "no asset was ever moved\n");
+        assert_eq!(describe(&none), "no asset was ever moved\nversion 0\n");
     }
 }

@@ -6,7 +6,7 @@ use ledger_proto::v1;
 use prost_types::Timestamp;
 
 use super::{Context, fresh_id};
-use crate::args::instant;
+use crate::args::{ConditionArgs, instant};
 use crate::output::acknowledged;
 
 /// Commands on the books of a ledger.
@@ -19,18 +19,24 @@ pub(crate) enum BooksCommand {
         /// The instant, not in the future: RFC 3339, or a date, which is its midnight in UTC
         #[arg(long, value_name = "TIME", value_parser = instant)]
         before: Timestamp,
+        #[command(flatten)]
+        conditions: ConditionArgs,
     },
     /// Open all that was closed
     Unlock {
         /// Name of the ledger
         ledger: String,
+        #[command(flatten)]
+        conditions: ConditionArgs,
     },
 }
 
 pub(super) async fn run(context: &Context, command: BooksCommand) -> anyhow::Result<()> {
-    let (done, ledger, locked_before) = match command {
-        BooksCommand::Lock { ledger, before } => ("locked", ledger, Some(before)),
-        BooksCommand::Unlock { ledger } => ("unlocked", ledger, None),
+    let (done, ledger, locked_before, conditions) = match command {
+        BooksCommand::Lock { ledger, before, conditions } => {
+            ("locked", ledger, Some(before), conditions)
+        }
+        BooksCommand::Unlock { ledger, conditions } => ("unlocked", ledger, None, conditions),
     };
     let client = context.connect().await?;
     let request = v1::LockBooksRequest {
@@ -38,6 +44,7 @@ pub(super) async fn run(context: &Context, command: BooksCommand) -> anyhow::Res
         locked_before,
         request_id: fresh_id(),
         validate_only: false,
+        conditions: conditions.into_wire(),
     };
     let answer = client.commands().lock_books(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();

@@ -223,6 +223,7 @@ impl Import<'_> {
             transfers: rows.iter().map(|row| row.transfer.clone()).collect(),
             request_id: String::new(),
             validate_only: false,
+            conditions: Vec::new(),
         };
         let answer = self.client.post_transfers(make).await;
         let results = answer.map_err(|status| self.client.explain(status))?.results;

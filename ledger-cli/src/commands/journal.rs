@@ -8,7 +8,7 @@ use ledger_proto::v1::transfer_result::Outcome;
 use prost_types::Timestamp;
 
 use super::{Context, fresh_id};
-use crate::args::{ConsistencyArgs, instant};
+use crate::args::{ConditionArgs, ConsistencyArgs, instant};
 use crate::client::{self, Client};
 use crate::output::{acknowledged, left, read_at, right, table, time, word};
 
@@ -61,6 +61,8 @@ pub(crate) struct EntryArgs {
     /// Answer what would happen and write nothing
     #[arg(long)]
     validate_only: bool,
+    #[command(flatten)]
+    conditions: ConditionArgs,
 }
 
 fn leg(text: &str) -> Result<v1::Transfer, String> {
@@ -145,6 +147,7 @@ impl EntryArgs {
             transfers: transfers.collect(),
             request_id: String::new(),
             validate_only: self.validate_only,
+            conditions: self.conditions.into_wire(),
         };
         let answer = client.commands().post_transfers(client.request(request)).await;
         let response = answer.map_err(|status| {

@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, command: LedgerCommand) -> anyhow::Re
 async fn create(context: &Context, name: String) -> anyhow::Result<()> {
     let client = context.connect().await?;
     let request =
-        v1::CreateLedgerRequest { ledger_id: name, request_id: fresh_id(), validate_only: false };
+        v1::CreateLedgerRequest { ledger_id: name, request_id: fresh_id(), ..Default::default() };
     let answer = client.commands().create_ledger(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("CreateLedgerResponse", &response, |response| {

@@ -161,6 +161,7 @@ async fn prepare(plan: &Arc<Plan>, clients: &[Client]) -> anyhow::Result<()> {
             ledger_id: ledger.clone(),
             request_id: fresh_id(),
             validate_only: false,
+            conditions: Vec::new(),
         };
         let created = client.commands().create_ledger(client.request(request)).await;
         unless_exists(client, created.map(drop))?;
@@ -170,6 +171,7 @@ async fn prepare(plan: &Arc<Plan>, clients: &[Client]) -> anyhow::Result<()> {
             scale: SCALE,
             request_id: fresh_id(),
             validate_only: false,
+            conditions: Vec::new(),
         };
         let created = client.commands().create_asset(client.request(request)).await;
         unless_exists(client, created.map(drop))?;

@@ -10,7 +10,7 @@ use prost_types::Timestamp;
 use tonic::Status;
 
 use super::{Context, fresh_id};
-use crate::args::{ConsistencyArgs, instant};
+use crate::args::{ConditionArgs, ConsistencyArgs, instant};
 use crate::client::{self, Client};
 use crate::output::{Column, acknowledged, left, read_at, right, table, time, word};
 
@@ -111,6 +111,8 @@ pub(crate) struct CommonArgs {
     /// Answer what would happen and write nothing
     #[arg(long)]
     validate_only: bool,
+    #[command(flatten)]
+    conditions: ConditionArgs,
 }
 
 pub(super) async fn run(context: &Context, command: TransferCommand) -> anyhow::Result<()> {
@@ -190,6 +192,7 @@ impl CommonArgs {
             transfer: Some(transfer),
             request_id: String::new(),
             validate_only: self.validate_only,
+            conditions: self.conditions.into_wire(),
         };
         let answer = client.commands().post_transfer(client.request(request)).await;
         let response = answer.map_err(|status| repeatable(&client, status, &id))?.into_inner();

@@ -13,6 +13,7 @@ mod wire;
 mod bank;
 mod books;
 mod commands_topic;
+mod conditions;
 mod crash;
 mod refusals;
 

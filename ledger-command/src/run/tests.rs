@@ -114,7 +114,12 @@ fn ledgers_go_to_their_partitions() {
     for n in 0..8 {
         let ledger = LedgerName::parse(&format!("ledger-{n}")).unwrap();
         let expected = partition_of(ledger.as_str(), 2);
-        let create = Command { ledger, request_id: None, body: CommandBody::CreateLedger };
+        let create = Command {
+            ledger,
+            request_id: None,
+            conditions: Vec::new(),
+            body: CommandBody::CreateLedger,
+        };
         let said = server.ask(create);
         assert!(said.starts_with(&format!("ok {expected}@")), "{said}");
         partitions.insert(expected);

@@ -19,7 +19,7 @@ const MAGIC: &[u8; 8] = b"LGSNAP01";
 const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_before,\
     assets:[Asset{code,scale}]}],\
     accounts:[Account{ledger,name,account_type,rules:{may_go_negative,\
-    credit_limits:[(asset,amount)]},status,\
+    credit_limits:[(asset,amount)]},status,changed_at,\
     balances:[(asset,Balance{debits_posted,credits_posted,debits_pending,credits_pending})]}],\
     holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at}},recorded_at}";
 const HASH_BYTES: usize = 32;

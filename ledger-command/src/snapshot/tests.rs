@@ -43,7 +43,7 @@ fn sample() -> Snapshot {
         Event::TransferBatch(TransferBatch { ledger, accepted, refused: Vec::new() }),
         Event::BooksLocked { ledger, locked_before: Some(-5) },
     ];
-    events.iter().for_each(|event| apply(&mut state, event));
+    events.iter().for_each(|event| apply(&mut state, event, 1_000));
     state.record(1_000);
     let cursor = Cursor { next: 9, sequence: 5, ..Cursor::start(LogId([1; 16]), 3) };
     Snapshot { cursor, state }
@@ -72,10 +72,10 @@ fn the_state_has_the_bytes_of_its_schema() {
         hex,
         concat!(
             "010462616e6b0109010355534402", // one ledger, its lock, its one asset
-            "020005776f726c64010100000100fbd20400fbd2040000", // two accounts, the first with its balance
-            "016101000100fbf40100010000fbd20400fbd204",       // the second, with its limit
-            "0100010168000100fbd20401fb1027",                 // one hold, which expires
-            "fbd007",                                         // recorded at
+            "020005776f726c6401010000fbd0070100fbd20400fbd2040000", // two accounts, the first with its balance
+            "016101000100fbf40100fbd007010000fbd20400fbd204",       // the second, with its limit
+            "0100010168000100fbd20401fb1027",                       // one hold, which expires
+            "fbd007",                                               // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"
     );

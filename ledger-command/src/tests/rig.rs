@@ -224,7 +224,8 @@ fn start(
 
 pub(crate) fn command(request_id: Option<&str>, body: CommandBody) -> Command {
     let ledger = LedgerName::parse("bank").unwrap();
-    Command { ledger, request_id: request_id.map(|id| Id::parse(id).unwrap()), body }
+    let request_id = request_id.map(|id| Id::parse(id).unwrap());
+    Command { ledger, request_id, conditions: Vec::new(), body }
 }
 
 pub(crate) fn open_account(request_id: Option<&str>, name: &str, may_go_negative: bool) -> Command {

@@ -110,7 +110,10 @@ pub(super) fn replayed(hit: Hit) -> Replied<Place> {
 }
 
 /// A request id that stands for other content.
-pub(super) fn request_reused(command: &Command, hit: Hit) -> Replied<Place> {
+pub(super) fn request_reused(command: &Command, hit: Hit, only_conditions: bool) -> Replied<Place> {
+    if only_conditions {
+        return Replied::of(Reply::One(reused("conditions")));
+    }
     let asked = Asked::CommandDiffers(Box::new(command.clone()));
     let lookups = vec![Lookup { item: 0, at: hit.place, asked }];
     Replied { reply: Reply::One(reused("request_id")), lookups }

@@ -96,7 +96,7 @@ impl Writer {
             return;
         }
         let width = events.iter().map(ledger_domain::Event::width).sum();
-        events.iter().for_each(|event| apply(&mut self.speculation.state, event));
+        events.iter().for_each(|event| apply(&mut self.speculation.state, event, draft.now));
         let logged = LoggedCommand {
             request_id: None,
             actor: String::new(),
@@ -216,7 +216,8 @@ impl Writer {
         if !draft.is_empty() && draft.bytes_with(&bytes) > bytes_max {
             return Taken::NextCommit(request);
         }
-        logged.events.iter().for_each(|event| apply(&mut self.speculation.state, event));
+        let state = &mut self.speculation.state;
+        logged.events.iter().for_each(|event| apply(state, event, draft.now));
         let decided = (logged.events.as_slice(), &outcome);
         self.remember(command, content_hash, decided, &looked.hashes, fresh);
         draft.push(bytes, width);
@@ -241,7 +242,10 @@ impl Writer {
         request_key(&command.ledger, command.request_id.as_ref()?, &mut key);
         let hit = self.find(&key, known)?;
         if hit.content_hash != content_hash {
-            return Some(answer::request_reused(command, hit));
+            // What is the same without conditions differs in them alone; the log has none to compare.
+            let bare = Command { conditions: Vec::new(), ..command.clone() };
+            let only_conditions = of_command(&bare) == hit.content_hash;
+            return Some(answer::request_reused(command, hit, only_conditions));
         }
         let is_batch = matches!(command.body, CommandBody::PostTransfers { .. });
         // The transfers of a batch that was not refused as a whole answer by their own ids.

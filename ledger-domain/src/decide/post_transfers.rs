@@ -4,6 +4,7 @@ mod group;
 mod overlay;
 mod reversal;
 
+pub(super) use group::length as group_length;
 use overlay::Overlay;
 
 use super::rules::to_minor;
@@ -44,7 +45,7 @@ pub(super) fn decide(
             });
             rest = behind;
         } else {
-            let (group, behind) = rest.split_at(group::length(rest));
+            let (group, behind) = rest.split_at(group_length(rest));
             let group: Vec<_> = group.iter().zip((place..).map(seen)).collect();
             draft.take_group(transfers, &group, &mut batch, &mut items);
             rest = behind;

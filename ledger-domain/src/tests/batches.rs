@@ -23,7 +23,8 @@ fn bank() -> State {
 
 fn batch(transfers: Vec<Transfer>) -> Command {
     let ledger = LedgerName::parse("bank").unwrap();
-    Command { ledger, request_id: None, body: CommandBody::PostTransfers { transfers } }
+    let body = CommandBody::PostTransfers { transfers };
+    Command { ledger, request_id: None, conditions: Vec::new(), body }
 }
 
 #[test]

@@ -62,11 +62,13 @@ impl Desk {
         let known = self.look_up(&transfers);
         let ledger = LedgerName::parse("bank").unwrap();
         let body = CommandBody::PostTransfers { transfers };
-        let command = Command { ledger, request_id: None, body };
+        let conditions = Vec::new();
+        let command = Command { ledger, request_id: None, conditions, body };
         let decision = decide(&self.state, &command, &known, self.state.recorded_at());
         for event in &decision.events {
             self.remember(event);
-            apply(&mut self.state, event);
+            let now = self.state.recorded_at();
+            apply(&mut self.state, event, now);
         }
         let Outcome::Items(items) = decision.outcome else { panic!("a batch has items") };
         items.iter().map(say).collect()

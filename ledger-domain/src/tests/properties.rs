@@ -71,7 +71,7 @@ proptest! {
             }).collect();
             let ledger = LedgerName::parse("bank").unwrap();
             let body = CommandBody::PostTransfers { transfers };
-            let command = Command { ledger, request_id: None, body };
+            let command = Command { ledger, request_id: None, conditions: Vec::new(), body };
             let before = state.clone();
             let decision = decide(&state, &command, &[], 1);
             prop_assert_eq!(&before, &state, "decide changes nothing");
@@ -82,8 +82,8 @@ proptest! {
                 prop_assert_eq!(posted, naive(&mut balances, *debit, *credit, *cents));
             }
             for event in &decision.events {
-                apply(&mut state, event);
-                apply(&mut replayed, event);
+                apply(&mut state, event, 1);
+                apply(&mut replayed, event, 1);
             }
             prop_assert_eq!(invariants::check(&state), vec![]);
             let rows: u32 = decision.events.iter().map(Event::width).sum();

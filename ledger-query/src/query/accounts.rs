@@ -74,7 +74,8 @@ impl Query {
             balances.push(wire_balance(&asset, account.account_type, row.balance, position));
         }
         balances.sort_by(|a, b| a.asset.cmp(&b.asset));
-        Ok(v1::GetBalanceResponse { balances, read_at: Some(read.read_at) })
+        let version = read.version(&account)?;
+        Ok(v1::GetBalanceResponse { balances, read_at: Some(read.read_at), version })
     }
 
     /// The entries of one account and asset, newest first.
@@ -276,6 +277,14 @@ impl Fixed<'_> {
             status: answer::account_status(status).into(),
             status_position: changed.map(|(place, _)| self.at(place)).unwrap_or_default(),
             rules_position: ruled.map(|(place, _)| self.at(place)).unwrap_or_default(),
+            version: self.version(row)?,
         })
+    }
+
+    /// When the last commit that changed an account was recorded.
+    fn version(&self, account: &AccountRow) -> Result<u64, QueryError> {
+        let changed = self.view.account_changed(self.place, account)?;
+        let recorded_at = commit_row(self.view, changed.offset)?.recorded_at;
+        Ok(u64::try_from(recorded_at).unwrap_or(0))
     }
 }

@@ -85,9 +85,10 @@ impl Bank {
         let mut events: Vec<Event> = Vec::new();
         for body in bodies {
             let ledger = LedgerName::parse(ledger).unwrap();
-            let command = Command { ledger, request_id: None, body };
+            let command = Command { ledger, request_id: None, conditions: Vec::new(), body };
             let decided = decide(&partition.state, &command, &[], self.recorded_at).events;
-            decided.iter().for_each(|event| apply(&mut partition.state, event));
+            let at = self.recorded_at;
+            decided.iter().for_each(|event| apply(&mut partition.state, event, at));
             events.extend(decided);
         }
         partition.sequence += 1;
@@ -157,7 +158,7 @@ impl Bank {
         self.recorded_at = now;
         let partition = &mut self.partitions[0];
         let events = decide_due(&partition.state, now, usize::MAX);
-        events.iter().for_each(|event| apply(&mut partition.state, event));
+        events.iter().for_each(|event| apply(&mut partition.state, event, now));
         partition.sequence += 1;
         partition.recorded_at = now;
         partition.record(ViewRecordKind::Commit(events));

@@ -41,7 +41,7 @@ impl Book {
     }
 
     /// What a transfer comes to that is not to be decided: for its id or its entry was used before.
-    fn known(&self, transfers: &[Transfer], at: usize) -> Option<Verdict> {
+    pub(super) fn known(&self, transfers: &[Transfer], at: usize) -> Option<Verdict> {
         let transfer = &transfers[at];
         let id = canonical_id(&transfer.id);
         if let Some(decided) = self.transfers.get(&id) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::amount::{decimal, fits};
 use super::groups::shapes;
-use super::{CAPTURE, HOLD, POST, REVERSAL, VOID};
+use super::{CAPTURE, HOLD, POST, REVERSAL, VOID, condition};
 use crate::request::{Ask, Request, Rules, Transfer};
 
 /// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
@@ -17,17 +17,30 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         return Err(101);
     }
     match &request.ask {
-        Ask::CreateLedger | Ask::Lock { .. } => Ok(Vec::new()),
-        Ask::CreateAsset { code, .. } if !name(code, 16, "_.-") => Err(101),
+        // There are no accounts yet.
+        Ask::CreateLedger if !request.conditions.is_empty() => return Err(101),
+        Ask::CreateAsset { code, .. } if !name(code, 16, "_.-") => return Err(101),
+        Ask::OpenAccount { name: account, .. }
+        | Ask::Change { name: account, .. }
+        | Ask::SetRules { name: account, .. }
+            if !name(account, 128, "_.:-") =>
+        {
+            return Err(101);
+        }
+        Ask::OpenAccount { kind, .. } if !(1..=5).contains(kind) => return Err(101),
+        _ => {}
+    }
+    if let Some(code) = condition::shape(&request.conditions) {
+        return Err(code);
+    }
+    match &request.ask {
         Ask::CreateAsset { scale, .. } if *scale > 30 => Err(108),
-        Ask::OpenAccount { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
-        Ask::OpenAccount { kind, .. } if !(1..=5).contains(kind) => Err(101),
-        Ask::Change { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
-        Ask::SetRules { name: account, .. } if !name(account, 128, "_.:-") => Err(101),
         Ask::OpenAccount { rules: asked, .. } | Ask::SetRules { rules: asked, .. } => {
             rules(asked).map_or(Ok(Vec::new()), Err)
         }
-        Ask::CreateAsset { .. } | Ask::Change { .. } => Ok(Vec::new()),
+        Ask::CreateLedger | Ask::Lock { .. } | Ask::CreateAsset { .. } | Ask::Change { .. } => {
+            Ok(Vec::new())
+        }
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
         Ask::Post { transfers } => Ok(shapes(transfers)),
     }
@@ -83,13 +96,18 @@ fn rules(rules: &Rules) -> Option<u32> {
 
 fn amount(text: &str) -> Option<u32> {
     let Some((whole, fraction)) = decimal(text) else { return Some(102) };
-    if fraction.len() > 255 || !fits(&(whole.clone() + &fraction)) {
+    if too_large(&(whole.clone(), fraction.clone())) {
         return Some(103);
     }
     (whole == "0" && fraction.is_empty()).then_some(104)
 }
 
-fn name(text: &str, longest: usize, more: &str) -> bool {
+/// Whether the parts of a decimal have more digits than any asset can hold.
+pub(super) fn too_large((whole, fraction): &(String, String)) -> bool {
+    fraction.len() > 255 || !fits(&(whole.clone() + fraction))
+}
+
+pub(super) fn name(text: &str, longest: usize, more: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
     (1..=longest).contains(&text.len()) && text != "-" && text.chars().all(allowed)
 }

@@ -15,7 +15,8 @@ fn transfer(id: &str, debit: &str, credit: &str, amount: &str) -> Transfer {
 }
 
 fn request(request_id: &str, ask: Ask) -> Request {
-    Request { request_id: request_id.into(), ledger: "bank".into(), ask, validate_only: false }
+    let (request_id, ledger, conditions) = (request_id.into(), "bank".into(), Vec::new());
+    Request { request_id, ledger, ask, conditions, validate_only: false }
 }
 
 fn run(model: &mut Model, request: &Request, offset: u64) -> Verdicts {

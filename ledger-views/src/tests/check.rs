@@ -27,6 +27,9 @@ pub(super) fn check_at(
     for (_, ledger) in &ledgers {
         assets += reader.assets(at, ledger.handle, None, 100)?.items.len();
         let accounts = reader.accounts(at, ledger.handle, None, 100)?.items;
+        for (_, row) in &accounts {
+            assert_eq!(reader.account_changed(at, row)?, truth.changed[&row.handle], "{at:?}");
+        }
         let found = accounts.into_iter().map(|(name, row)| (name.into_string(), row.handle));
         let expected = truth.accounts.iter().filter(|((l, _), _)| *l == ledger.handle.0);
         let expected = expected.map(|((_, name), handle)| (name.clone(), *handle));

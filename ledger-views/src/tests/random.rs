@@ -49,7 +49,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
             },
         },
     };
-    Command { ledger, request_id: None, body }
+    Command { ledger, request_id: None, conditions: Vec::new(), body }
 }
 
 fn random_transfer(

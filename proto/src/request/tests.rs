@@ -321,3 +321,62 @@ fn a_malformed_request_id_comes_before_what_has_a_larger_number() {
     let empty = v1::PostTransfersRequest { parent, request_id, ..Default::default() };
     check(post_transfers(&empty).map(|batch| batch.command));
 }
+
+fn condition(that: Option<v1::condition::That>) -> v1::Condition {
+    v1::Condition { account: "a".into(), that }
+}
+
+fn balance_with(change: impl FnOnce(&mut v1::BalanceCondition)) -> v1::Condition {
+    let mut balance = v1::BalanceCondition {
+        asset: "USD".into(),
+        figure: v1::BalanceFigure::Available.into(),
+        comparison: v1::Comparison::AtLeast.into(),
+        amount: "-1.50".into(),
+    };
+    change(&mut balance);
+    condition(Some(v1::condition::That::Balance(balance)))
+}
+
+#[test]
+fn a_malformed_condition_is_refused_by_its_code_and_names_its_field() {
+    let freeze = |conditions| {
+        let name = "ledgers/bank/accounts/a".to_owned();
+        freeze_account(&v1::FreezeAccountRequest { name, conditions, ..Default::default() })
+    };
+    let fine = || balance_with(|_| {});
+    let check = |expected: Code, field: &str, condition: v1::Condition| {
+        let rejection = freeze(vec![fine(), condition]).unwrap_err();
+        assert_eq!(rejection.code, expected, "{rejection}");
+        let field = format!("conditions[1].{field}");
+        assert!(rejection.subject.starts_with(&field), "{rejection}");
+    };
+    let version = || Some(v1::condition::That::Version(7));
+    check(Code::Malformed, "account", v1::Condition { account: "a b".into(), that: version() });
+    check(Code::Malformed, "that", condition(None));
+    check(Code::Malformed, "asset", balance_with(|b| b.asset.clear()));
+    check(Code::Malformed, "figure", balance_with(|b| b.figure = 0));
+    check(Code::Malformed, "figure", balance_with(|b| b.figure = 7));
+    check(Code::Malformed, "comparison", balance_with(|b| b.comparison = 0));
+    check(Code::Malformed, "comparison", balance_with(|b| b.comparison = -1));
+    check(Code::MalformedAmount, "amount", balance_with(|b| b.amount = "--1".into()));
+    check(Code::AmountTooLarge, "amount", balance_with(|b| b.amount = "9".repeat(40)));
+
+    // What is malformed in one comes before what is too large in another.
+    let large = balance_with(|b| b.amount = "9".repeat(40));
+    let codes = |conditions| freeze(conditions).unwrap_err().code;
+    assert_eq!(codes(vec![large, condition(None)]), Code::Malformed);
+    assert_eq!(codes(vec![fine(); 17]), Code::TooLong);
+    assert_eq!(freeze(vec![fine(); 16]).unwrap().conditions.len(), 16);
+    let read = freeze(vec![condition(version())]).unwrap().conditions;
+    assert_eq!(read[0].that, ledger_domain::Predicate::Version(7));
+}
+
+/// A ledger that does not exist has no accounts.
+#[test]
+fn a_ledger_is_created_without_conditions() {
+    let (ledger_id, conditions) = ("bank".to_owned(), vec![balance_with(|_| {})]);
+    let request = v1::CreateLedgerRequest { ledger_id, conditions, ..Default::default() };
+    let rejection = create_ledger(&request).unwrap_err();
+    assert_eq!(rejection.code, Code::Malformed, "{rejection}");
+    assert!(rejection.subject.starts_with("conditions"), "{rejection}");
+}

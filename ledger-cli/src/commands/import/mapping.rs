@@ -153,6 +153,7 @@ impl Mapping {
             transfer: Some(transfer),
             request_id: String::new(),
             validate_only: true,
+            conditions: Vec::new(),
         };
         request::post_transfer(&request).map_err(|rejection| rejection.to_string())?;
         request.transfer.ok_or_else(|| "no transfer".to_owned())

@@ -102,6 +102,7 @@ async fn ensure_ledger(client: &Client, ledger: &str) -> anyhow::Result<()> {
         ledger_id: ledger.to_owned(),
         request_id: fresh_id(),
         validate_only: false,
+        conditions: Vec::new(),
     };
     match client.commands().create_ledger(client.request(request)).await {
         Ok(_) => Ok(()),
@@ -128,6 +129,7 @@ async fn ensure_asset(client: &Client, ledger: &str, code: &str, scale: u8) -> a
             scale: u32::from(scale),
             request_id: fresh_id(),
             validate_only: false,
+            conditions: Vec::new(),
         };
         match client.commands().create_asset(client.request(request)).await {
             Ok(_) => return Ok(()),
@@ -156,6 +158,7 @@ async fn ensure_account(client: &Client, wanted: Wanted) -> anyhow::Result<()> {
         rules: Some(v1::AccountRules::without_limits(wanted.may_go_negative)),
         request_id: fresh_id(),
         validate_only: false,
+        conditions: Vec::new(),
     };
     let status = match client.open_account(&request).await {
         Ok(_) => return Ok(()),

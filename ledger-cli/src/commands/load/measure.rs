@@ -186,6 +186,7 @@ async fn single(
             transfer: batch.transfers.into_iter().next(),
             request_id: String::new(),
             validate_only: false,
+            conditions: Vec::new(),
         });
         let mut commands = client.commands();
         async move { commands.post_transfer(request).await }

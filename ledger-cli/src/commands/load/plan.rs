@@ -68,6 +68,7 @@ impl Plan {
                 rules: Some(v1::AccountRules::without_limits(true)),
                 request_id: String::new(),
                 validate_only: false,
+                conditions: Vec::new(),
             })
         })
     }
@@ -97,6 +98,7 @@ impl Plan {
             transfers: (first..end).map(|n| self.transfer(n, &mut rng)).collect(),
             request_id: String::new(),
             validate_only: false,
+            conditions: Vec::new(),
         }
     }
 

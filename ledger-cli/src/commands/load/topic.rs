@@ -187,18 +187,19 @@ impl TopicLoad {
 
 /// Command `number` of a plan.
 fn command(plan: &Plan, number: u64) -> v1::Command {
-    let v1::PostTransfersRequest { parent, mut transfers, request_id, validate_only } =
-        plan.request(number);
+    let batch = plan.request(number);
     let request = if plan.batch() == 1 {
+        let v1::PostTransfersRequest { parent, mut transfers, request_id, .. } = batch;
         let transfer = transfers.pop();
+        let (validate_only, conditions) = (batch.validate_only, batch.conditions);
         Request::PostTransfer(v1::PostTransferRequest {
             parent,
             transfer,
             request_id,
             validate_only,
+            conditions,
         })
     } else {
-        let batch = v1::PostTransfersRequest { parent, transfers, request_id, validate_only };
         Request::PostTransfers(batch)
     };
     v1::Command { request: Some(request) }

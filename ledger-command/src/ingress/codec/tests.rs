@@ -20,6 +20,7 @@ fn post(request_id: &str) -> v1::Command {
         transfer: Some(transfer),
         request_id: request_id.into(),
         validate_only: false,
+        conditions: Vec::new(),
     };
     v1::Command { request: Some(Request::PostTransfer(request)) }
 }

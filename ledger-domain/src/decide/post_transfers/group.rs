@@ -7,7 +7,7 @@ use crate::event::TransferBatch;
 use crate::rejection::{Code, Rejection};
 
 /// How many of the transfers belong to the group of the first.
-pub(super) fn length(transfers: &[Transfer]) -> usize {
+pub(in crate::decide) fn length(transfers: &[Transfer]) -> usize {
     let joined = transfers.windows(2).take_while(|pair| match pair {
         [here, next] => here.link.joins(&next.link),
         _ => false,
