@@ -114,6 +114,11 @@ impl Draft<'_> {
                 if hold.is_expired(self.now) {
                     return Err("holds past its deadline".into());
                 }
+                let before = self.holds.get(&transfer.id);
+                let before = before.or_else(|| self.state.hold(self.ledger, &transfer.id));
+                if before.is_some_and(|before| before.amount > 0) {
+                    return Err(format!("hold {} is open already", transfer.id));
+                }
                 self.step(&hold, Step::Hold)?;
                 self.holds.insert(transfer.id.clone(), hold);
                 Ok(())

@@ -130,7 +130,7 @@ pub enum AccountStatus {
     /// Everything.
     #[default]
     Open,
-    /// Nothing moves, for now.
+    /// Nothing new is posted or held, for now.
     Frozen,
     /// Nothing moves ever again. All of its balances are zero.
     Closed,

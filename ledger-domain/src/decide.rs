@@ -188,7 +188,7 @@ pub enum ItemOutcome {
 /// Decides one command. `now` is the instant at which its commit will be recorded.
 ///
 /// Its conditions are looked at first: a command of which one is not met is refused as a whole, a batch
-/// too, unless every transfer of it was decided before.
+/// too, unless every transfer of it, or one of its group, was decided before.
 ///
 /// The ids that the caller passes in as known are answered from their first outcome; `known` has one
 /// entry for each transfer of the command, or none at all.

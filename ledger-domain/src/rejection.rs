@@ -88,7 +88,7 @@ codes! {
     NotReversible = 221, "NOT_REVERSIBLE";
     /// The account is closed, for ever.
     AccountClosed = 213, "ACCOUNT_CLOSED";
-    /// The account is frozen: nothing moves until it is unfrozen.
+    /// The account is frozen: nothing new is posted or held until it is unfrozen.
     AccountFrozen = 214, "ACCOUNT_FROZEN";
     /// The account is not frozen.
     AccountNotFrozen = 215, "ACCOUNT_NOT_FROZEN";

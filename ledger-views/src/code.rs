@@ -138,11 +138,12 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// The value, if nothing is left.
+    /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The value, if nothing is left.
     pub(crate) fn end<T>(&self, value: T) -> Option<T> {
         self.0.is_empty().then_some(value)
     }

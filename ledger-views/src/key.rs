@@ -94,7 +94,7 @@ pub fn transfer(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
 }
 
 /// Bytes that every key of one transfer in [`crate::Table::Holds`] and [`crate::Table::Reversals`] begins
-/// with, and of no other: no id holds the zero behind it.
+/// with, and of no other: a UUID has its own length, and no other id holds the zero behind it.
 #[must_use]
 pub fn changes_prefix(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
     let mut key = transfer(ledger, id);

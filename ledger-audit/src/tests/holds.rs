@@ -35,6 +35,7 @@ fn a_hold_that_no_state_could_have_led_to_stops_the_replay() {
         (vec![captured("t-9", "none", 1, 0)], "0@11.0"),
         (vec![captured("t-9", "t-1", 500, 0)], "0@11.0"),
         (vec![held("h", None), captured("t-9", "h", 101, 0)], "0@11.1"),
+        (vec![held("h", None), held("h", None)], "0@11.1"),
         (vec![held("h", None), captured("t-9", "h", 40, 61)], "0@11.1"),
         (vec![held("h", None), captured("t-9", "h", 100, 0), voided("t-10", "h", 100)], "0@11.2"),
         (vec![held("h", None), voided("t-9", "h", 99)], "0@11.1"),

@@ -25,7 +25,7 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         conditions: ConditionArgs,
     },
-    /// Freeze an open account: nothing moves in it until it is unfrozen
+    /// Freeze an open account: nothing new is posted or held in it until it is unfrozen
     Freeze(AccountArgs),
     /// Open a frozen account again
     Unfreeze(AccountArgs),

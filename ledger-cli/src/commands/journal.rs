@@ -1,12 +1,14 @@
 //! `ledger journal post | reverse | get`.
 
 use anyhow::{Context as _, anyhow, bail};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use ledger_proto::resource::ledger_resource;
 use ledger_proto::v1;
 use ledger_proto::v1::transfer_result::Outcome;
 use prost_types::Timestamp;
 
+use super::transfer::repeatable;
 use super::{Context, fresh_id};
 use crate::args::{ConditionArgs, ConsistencyArgs, instant};
 use crate::client::{self, Client};
@@ -50,7 +52,7 @@ pub(crate) enum JournalCommand {
 pub(crate) struct EntryArgs {
     /// Its id, unique in the ledger for ever, of which its transfers have theirs: ID.1, ID.2 and so on; a
     /// fresh UUIDv7 when left out
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
     /// Free text of every transfer, at most 256 bytes
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -150,10 +152,7 @@ impl EntryArgs {
             conditions: self.conditions.into_wire(),
         };
         let answer = client.commands().post_transfers(client.request(request)).await;
-        let response = answer.map_err(|status| {
-            anyhow!("{:#}; to repeat it safely, add --id {id}", client.explain(status))
-        })?;
-        let response = response.into_inner();
+        let response = answer.map_err(|status| repeatable(client, status, &id))?.into_inner();
         refused(&response)?;
         context.output.answer("PostTransfersResponse", &response, |response| {
             let first = response.results.first().and_then(|result| result.outcome.as_ref());

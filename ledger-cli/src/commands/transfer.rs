@@ -100,7 +100,7 @@ pub(crate) struct HoldArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
     /// Its id, unique in the ledger for ever; a fresh UUIDv7 when left out
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
     /// Free text, at most 256 bytes
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -216,7 +216,7 @@ fn done(kind: v1::TransferKind) -> &'static str {
 
 /// What a failed post means. Where the server did not decide it, whoever repeats it needs its id: with a
 /// fresh one it might be posted twice.
-fn repeatable(client: &Client, status: Status, id: &str) -> anyhow::Error {
+pub(super) fn repeatable(client: &Client, status: Status, id: &str) -> anyhow::Error {
     let decided = refusal_of(&status).is_some();
     let error = client.explain(status);
     if decided { error } else { anyhow!("{error:#}; to repeat it safely, add --id {id}") }

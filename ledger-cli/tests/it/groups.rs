@@ -117,6 +117,8 @@ fn a_dry_run_of_an_entry_and_of_a_reversal_writes_nothing() {
     refused(&server, &["journal", "get", "bank", "e-1"], "UNKNOWN_JOURNAL_ENTRY");
     let empty = server.run(&["transfer", "reverse", "bank", "fund", "--amount", ""]);
     assert_eq!(empty.code, Some(2), "an empty variable of a script reverses nothing");
+    let unset = server.run(&[&post[..3], &["--id", "", "--transfer", "alice shop 4 USD"]].concat());
+    assert_eq!(unset.code, Some(2), "without an id they would be no entry");
     let wrong = server.run(&["journal", "post", "bank", "--transfer", "alice shop 4"]);
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
     let read = server.json(&["balance", "bank", "alice"]);
