@@ -6,6 +6,7 @@ mod create_asset;
 mod create_ledger;
 mod due;
 mod lock_books;
+mod named;
 mod open_account;
 mod post_transfers;
 mod rules;

@@ -246,19 +246,6 @@ impl ViewReader {
         self.newest(Table::AccountRules, &account.0.to_be_bytes(), &from)
     }
 
-    /// Where an account changed last: where it was opened, has its status or its rules from, or one of its
-    /// balances moved.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn account_changed(&self, at: Place, account: &AccountRow) -> Result<Place, StoreError> {
-        let status = self.account_status(at, account.handle)?.map(|(place, _)| place);
-        let balances = self.balances(at, account.handle)?;
-        let moved = balances.iter().map(|(_, row)| row.place);
-        let rules = self.account_rules(at, account.handle)?.map(|(place, _)| place);
-        Ok(moved.chain(status).chain(rules).fold(account.place, Place::max))
-    }
-
     /// At most `limit` accounts of a ledger by name, after this one.
     ///
     /// # Errors

@@ -354,6 +354,21 @@ impl Row for AssetCodeRow {
     }
 }
 
+impl AccountRow {
+    /// Where the account changed last: where it was opened, has its status or its rules from, or one of its
+    /// balances moved.
+    #[must_use]
+    pub fn changed(
+        &self,
+        status: Option<Place>,
+        rules: Option<Place>,
+        balances: &[(AssetHandle, LatestRow)],
+    ) -> Place {
+        let moved = balances.iter().map(|(_, row)| row.place);
+        moved.chain(status).chain(rules).fold(self.place, Place::max)
+    }
+}
+
 impl Row for AccountRow {
     fn encode(&self, out: &mut Vec<u8>) {
         put_number(out, self.handle.0);

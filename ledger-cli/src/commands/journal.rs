@@ -6,11 +6,10 @@ use clap::{Args, Subcommand};
 use ledger_proto::resource::ledger_resource;
 use ledger_proto::v1;
 use ledger_proto::v1::transfer_result::Outcome;
-use prost_types::Timestamp;
 
-use super::transfer::repeatable;
+use super::transfer::{PostingArgs, repeatable};
 use super::{Context, fresh_id};
-use crate::args::{ConditionArgs, ConsistencyArgs, instant};
+use crate::args::ConsistencyArgs;
 use crate::client::{self, Client};
 use crate::output::{acknowledged, left, read_at, right, table, time, word};
 
@@ -54,17 +53,8 @@ pub(crate) struct EntryArgs {
     /// fresh UUIDv7 when left out
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
-    /// Free text of every transfer, at most 256 bytes
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    reference: String,
-    /// When it took effect, if that is not now: an RFC 3339 instant or a date
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    effective_time: Option<Timestamp>,
-    /// Answer what would happen and write nothing
-    #[arg(long)]
-    validate_only: bool,
     #[command(flatten)]
-    conditions: ConditionArgs,
+    posting: PostingArgs,
 }
 
 fn leg(text: &str) -> Result<v1::Transfer, String> {
@@ -137,10 +127,11 @@ impl EntryArgs {
         transfers: Vec<v1::Transfer>,
     ) -> anyhow::Result<()> {
         let id = self.id.unwrap_or_else(fresh_id);
+        let PostingArgs { reference, effective_time, validate_only, conditions } = self.posting;
         let transfers = (1..).zip(transfers).map(|(number, transfer)| v1::Transfer {
             transfer_id: format!("{id}.{number}"),
-            reference: self.reference.clone(),
-            effective_time: self.effective_time,
+            reference: reference.clone(),
+            effective_time,
             entry_id: id.clone(),
             ..transfer
         });
@@ -148,8 +139,8 @@ impl EntryArgs {
             parent: ledger_resource(ledger),
             transfers: transfers.collect(),
             request_id: String::new(),
-            validate_only: self.validate_only,
-            conditions: self.conditions.into_wire(),
+            validate_only,
+            conditions: conditions.into_wire(),
         };
         let answer = client.commands().post_transfers(client.request(request)).await;
         let response = answer.map_err(|status| repeatable(client, status, &id))?.into_inner();

@@ -102,17 +102,24 @@ pub(crate) struct CommonArgs {
     /// Its id, unique in the ledger for ever; a fresh UUIDv7 when left out
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
+    #[command(flatten)]
+    posting: PostingArgs,
+}
+
+/// Flags of whatever posts, whichever id it has.
+#[derive(Debug, Args)]
+pub(super) struct PostingArgs {
     /// Free text, at most 256 bytes
     #[arg(long, value_name = "TEXT", default_value = "")]
-    reference: String,
+    pub(super) reference: String,
     /// When it took effect, if that is not now: an RFC 3339 instant or a date
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
-    effective_time: Option<Timestamp>,
+    pub(super) effective_time: Option<Timestamp>,
     /// Answer what would happen and write nothing
     #[arg(long)]
-    validate_only: bool,
+    pub(super) validate_only: bool,
     #[command(flatten)]
-    conditions: ConditionArgs,
+    pub(super) conditions: ConditionArgs,
 }
 
 pub(super) async fn run(context: &Context, command: TransferCommand) -> anyhow::Result<()> {
@@ -179,20 +186,17 @@ impl CommonArgs {
     ) -> anyhow::Result<()> {
         let client = context.connect().await?;
         let id = self.id.unwrap_or_else(fresh_id);
-        let transfer = v1::Transfer {
-            transfer_id: id.clone(),
-            reference: self.reference,
-            effective_time: self.effective_time,
-            ..transfer
-        };
+        let PostingArgs { reference, effective_time, validate_only, conditions } = self.posting;
+        let transfer =
+            v1::Transfer { transfer_id: id.clone(), reference, effective_time, ..transfer };
         let done = done(transfer.kind());
         // The transfer's own id makes a repeat safe; a request id would add nothing.
         let request = v1::PostTransferRequest {
             parent: ledger_resource(ledger),
             transfer: Some(transfer),
             request_id: String::new(),
-            validate_only: self.validate_only,
-            conditions: self.conditions.into_wire(),
+            validate_only,
+            conditions: conditions.into_wire(),
         };
         let answer = client.commands().post_transfer(client.request(request)).await;
         let response = answer.map_err(|status| repeatable(&client, status, &id))?.into_inner();

@@ -3,19 +3,8 @@
 use serde_json::Value;
 
 use crate::client::Scratch;
+use crate::holds::bank;
 use crate::server::Server;
-
-/// A bank with 10.00 in alice's account.
-fn bank(server: &Server) {
-    server.json(&["ledger", "create", "bank"]);
-    server.json(&["asset", "create", "bank", "USD", "--scale=2"]);
-    server.json(&["account", "open", "bank", "cash", "--type=asset"]);
-    server.json(&["account", "open", "bank", "alice", "--type=liability"]);
-    server.json(&["account", "open", "bank", "shop", "--type=liability"]);
-    let [debit, credit] = ["--debit=cash", "--credit=alice"];
-    let funds = ["--id=fund", "--asset=USD", "--amount=10", debit, credit];
-    server.json(&[&["transfer", "post", "bank"], &funds[..]].concat());
-}
 
 /// Records an entry; where each of its transfers is.
 fn entry(server: &Server, id: &str, transfers: &[&str]) -> Vec<String> {

@@ -18,15 +18,16 @@ use crate::server::{Client, Server, runtime};
 const PATIENCE: Duration = Duration::from_secs(60);
 const MOVES: [&str; 3] = ["--debit=alice", "--credit=shop", "--asset=USD"];
 
-/// A bank with 10.00 in alice's account.
-fn bank(server: &Server) {
+/// A bank with 10.00 in alice's account, by the transfer "fund".
+pub(crate) fn bank(server: &Server) {
     server.json(&["ledger", "create", "bank"]);
     server.json(&["asset", "create", "bank", "USD", "--scale=2"]);
     server.json(&["account", "open", "bank", "cash", "--type=asset"]);
     server.json(&["account", "open", "bank", "alice", "--type=liability"]);
     server.json(&["account", "open", "bank", "shop", "--type=liability"]);
     let [debit, credit] = ["--debit=cash", "--credit=alice"];
-    server.json(&["transfer", "post", "bank", "--asset=USD", "--amount=10", debit, credit]);
+    let funds = ["--id=fund", "--asset=USD", "--amount=10", debit, credit];
+    server.json(&[&["transfer", "post", "bank"], &funds[..]].concat());
 }
 
 /// Words of a post or a hold of alice's.

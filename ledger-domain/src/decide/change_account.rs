@@ -1,5 +1,6 @@
 //! An account is frozen, opened again, or closed for ever.
 
+use super::named;
 use crate::command::{AccountChange, AccountStatus};
 use crate::event::Event;
 use crate::name::{AccountName, LedgerName};
@@ -12,13 +13,9 @@ pub(super) fn decide(
     name: &AccountName,
     change: AccountChange,
 ) -> Result<Event, Rejection> {
-    let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
-    let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
-    let book = state.ledger(handle).ok_or_else(unknown)?;
+    let (handle, book) = named::ledger(state, ledger)?;
+    let (at, account) = named::account(state, book, name)?;
     let refuse = |code| Rejection::new(code, name.as_str());
-    let named = book.account_by_name(name);
-    let found = named.and_then(|at| state.account(at).map(|account| (at, account)));
-    let (at, account) = found.ok_or_else(|| refuse(Code::UnknownAccount))?;
     match (account.status, change) {
         (AccountStatus::Closed, _) => return Err(refuse(Code::AccountClosed)),
         (AccountStatus::Frozen, AccountChange::Freeze | AccountChange::Close) => {

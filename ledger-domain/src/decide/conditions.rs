@@ -1,9 +1,9 @@
 //! What a command depends on, before anything of the command itself is looked at.
 
-use super::post_transfers::group_length;
-use super::{Known, Seen};
-use crate::amount::{AmountError, format_difference};
-use crate::command::{Command, CommandBody};
+use super::post_transfers::groups;
+use super::{Known, named};
+use crate::amount::format_difference;
+use crate::command::{Command, CommandBody, Transfer};
 use crate::condition::{BalanceCondition, Condition, Predicate};
 use crate::rejection::{Code, Rejection};
 use crate::state::{Account, Ledger, State};
@@ -16,9 +16,7 @@ pub(super) fn check(state: &State, command: &Command, known: Known<'_>) -> Resul
     if command.conditions.is_empty() || is_retry(&command.body, known) {
         return Ok(());
     }
-    let unknown = || Rejection::new(Code::UnknownLedger, command.ledger.as_str());
-    let handle = state.ledger_by_name(&command.ledger).ok_or_else(unknown)?;
-    let book = state.ledger(handle).ok_or_else(unknown)?;
+    let (_, book) = named::ledger(state, &command.ledger)?;
     for (place, Condition { account: name, that }) in command.conditions.iter().enumerate() {
         let account = book.account_by_name(name).and_then(|at| state.account(at));
         match (account, that) {
@@ -42,23 +40,12 @@ pub(super) fn check(state: &State, command: &Command, known: Known<'_>) -> Resul
 /// Whether every transfer, or one of its group, was decided before.
 fn is_retry(body: &CommandBody, known: Known<'_>) -> bool {
     let CommandBody::PostTransfers { transfers } = body else { return false };
-    let (mut transfers, mut known) = (transfers.as_slice(), known);
-    if known.is_empty() {
-        return false;
-    }
-    while !transfers.is_empty() {
-        let length = group_length(transfers);
-        let (Some((_, behind)), Some((seen, rest))) =
-            (transfers.split_at_checked(length), known.split_at_checked(length))
-        else {
-            return false;
-        };
-        if seen.iter().all(Seen::is_new) {
-            return false;
-        }
-        (transfers, known) = (behind, rest);
-    }
-    true
+    let mut seen = known.iter();
+    let decided = |group: &[Transfer]| {
+        // All of its own are taken, whichever was decided.
+        seen.by_ref().take(group.len()).filter(|seen| !seen.is_new()).count() > 0
+    };
+    !known.is_empty() && groups(transfers).all(decided)
 }
 
 fn check_balance(
@@ -68,14 +55,9 @@ fn check_balance(
     place: usize,
 ) -> Result<(), Rejection> {
     let BalanceCondition { asset: code, figure, comparison, amount } = condition;
-    let unknown = || Rejection::new(Code::UnknownAsset, code.as_str());
-    let asset = book.asset_by_code(code).ok_or_else(unknown)?;
-    let scale = book.asset(asset).ok_or_else(unknown)?.scale;
-    let field = || format!("conditions[{place}].amount");
-    let size = amount.size().to_minor(scale).map_err(|error| match error {
-        AmountError::TooManyDecimals => Rejection::new(Code::TooManyDecimals, &field()),
-        AmountError::Malformed | AmountError::Overflow => Rejection::new(Code::Overflow, &field()),
-    })?;
+    let (asset, scale) = named::asset(book, code)?;
+    let field = format!("conditions[{place}].amount");
+    let size = named::to_minor(&field, amount.size(), scale)?;
     let (plus, minus) = figure.of(account, account.balance(asset));
     if comparison.holds((plus, minus), amount.is_negative(), size) {
         return Ok(());

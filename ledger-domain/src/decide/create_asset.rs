@@ -1,5 +1,6 @@
 //! An asset is created once in its ledger; its scale never changes.
 
+use super::named;
 use crate::apply::next_asset;
 use crate::event::Event;
 use crate::limits::ASSETS_MAX;
@@ -13,9 +14,7 @@ pub(super) fn decide(
     code: &AssetCode,
     scale: u8,
 ) -> Result<Event, Rejection> {
-    let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
-    let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
-    let book = state.ledger(handle).ok_or_else(unknown)?;
+    let (handle, book) = named::ledger(state, ledger)?;
     if book.asset_by_code(code).is_some() {
         return Err(Rejection::new(Code::AssetExists, code.as_str()));
     }

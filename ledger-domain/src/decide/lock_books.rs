@@ -1,5 +1,6 @@
 //! Books are closed up to an instant, and opened again: who may do that is not the ledger's to say.
 
+use super::named;
 use crate::command::Timestamp;
 use crate::event::Event;
 use crate::name::LedgerName;
@@ -12,8 +13,7 @@ pub(super) fn decide(
     locked_before: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Event, Rejection> {
-    let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
-    let ledger = state.ledger_by_name(ledger).ok_or_else(unknown)?;
+    let (ledger, _) = named::ledger(state, ledger)?;
     // Beyond now it would close what has yet to happen, and what is recorded without an effective time.
     if locked_before.is_some_and(|before| before > now) {
         return Err(Rejection::new(Code::LockInFuture, "locked_before"));

@@ -1,6 +1,6 @@
 //! An account is opened once in its ledger.
 
-use super::rules;
+use super::{named, rules};
 use crate::apply::next_account;
 use crate::command::AccountType;
 use crate::event::Event;
@@ -16,9 +16,7 @@ pub(super) fn decide(
     account_type: AccountType,
     rules: &AskedRules,
 ) -> Result<Event, Rejection> {
-    let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
-    let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
-    let book = state.ledger(handle).ok_or_else(unknown)?;
+    let (handle, book) = named::ledger(state, ledger)?;
     if book.account_by_name(name).is_some() {
         return Err(Rejection::new(Code::AccountExists, name.as_str()));
     }

@@ -4,10 +4,10 @@ mod group;
 mod overlay;
 mod reversal;
 
-pub(super) use group::length as group_length;
+pub(super) use group::groups;
 use overlay::Overlay;
 
-use super::rules::to_minor;
+use super::named::{self, to_minor};
 use super::{Decision, ItemOutcome, Known, Original, Outcome, Seen};
 use crate::amount::Decimal;
 use crate::command::{AccountStatus, Leg, Link, Movement, Timestamp, Transfer};
@@ -26,29 +26,24 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Result<Decision, Rejection> {
     assert!(known.is_empty() || known.len() == transfers.len(), "one entry for each transfer");
-    let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
-    let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
-    let book = state.ledger(handle).ok_or_else(unknown)?;
+    let (handle, book) = named::ledger(state, ledger)?;
 
     let mut draft = Draft::new(state, handle, book, transfers, now);
     let mut batch = TransferBatch { ledger: handle, accepted: Vec::new(), refused: Vec::new() };
     batch.accepted.reserve(transfers.len());
     let mut items = Vec::with_capacity(transfers.len());
-    let mut rest = transfers;
-    while let [transfer, behind @ ..] = rest {
+    for group in groups(transfers) {
         let place = items.len();
         let seen = |place: usize| known.get(place).unwrap_or(&Seen::New);
-        if transfer.link == Link::Alone {
-            items.push(match seen(place) {
+        match group {
+            [transfer] if transfer.link == Link::Alone => items.push(match seen(place) {
                 seen if seen.is_new() => draft.take(transfer, seen, &mut batch),
                 seen => known_before(transfers, transfer, seen),
-            });
-            rest = behind;
-        } else {
-            let (group, behind) = rest.split_at(group_length(rest));
-            let group: Vec<_> = group.iter().zip((place..).map(seen)).collect();
-            draft.take_group(transfers, &group, &mut batch, &mut items);
-            rest = behind;
+            }),
+            _ => {
+                let group: Vec<_> = group.iter().zip((place..).map(seen)).collect();
+                draft.take_group(transfers, &group, &mut batch, &mut items);
+            }
         }
     }
     let nothing_new = batch.rows() == 0;
@@ -148,9 +143,7 @@ impl<'a> Draft<'a> {
             return Err(reject(Code::HoldExpired, "expire_time"));
         }
         self.unlocked(transfer)?;
-        let unknown_asset = || reject(Code::UnknownAsset, leg.asset.as_str());
-        let asset = self.book.asset_by_code(&leg.asset).ok_or_else(unknown_asset)?;
-        let scale = self.book.asset(asset).ok_or_else(unknown_asset)?.scale;
+        let (asset, scale) = named::asset(self.book, &leg.asset)?;
         let asked = to_minor("amount", *amount, scale)?;
 
         let moved = Moved { debit, credit, asset, asked, up_to: *up_to };
@@ -201,13 +194,7 @@ impl<'a> Draft<'a> {
     ) -> Result<AcceptedTransfer, Rejection> {
         let hold = self.open_hold(id)?;
         self.unlocked(transfer)?;
-        let amount = match asked {
-            None => hold.amount,
-            Some(asked) => {
-                let scale = self.book.asset(hold.asset).map_or(0, |asset| asset.scale);
-                to_minor("amount", asked, scale)?
-            }
-        };
+        let amount = self.part(hold.asset, asked, hold.amount)?;
         let exceeds = || reject(Code::ExceedsHold, "amount");
         let remaining = hold.amount.checked_sub(amount).ok_or_else(exceeds)?;
         let moved = Hold { amount, ..hold.clone() };
@@ -225,6 +212,18 @@ impl<'a> Draft<'a> {
         self.touch(&hold, after);
         self.holds.set(id.clone(), Hold { amount: 0, ..hold.clone() });
         Ok(accepted(transfer, &hold, Effect::Void { hold: Box::new(id.clone()) }, None))
+    }
+
+    /// An amount of an asset in minor units; none is all that is left.
+    fn part(
+        &self,
+        asset: AssetHandle,
+        asked: Option<Decimal>,
+        left: u128,
+    ) -> Result<u128, Rejection> {
+        let Some(asked) = asked else { return Ok(left) };
+        let scale = self.book.asset(asset).map_or(0, |asset| asset.scale);
+        to_minor("amount", asked, scale)
     }
 
     /// A hold that can be captured and voided: of which something is left, in time.

@@ -1,6 +1,6 @@
 //! An account gets other rules, as long as what it has passes none of them.
 
-use super::rules;
+use super::{named, rules};
 use crate::command::AccountStatus;
 use crate::event::Event;
 use crate::name::{AccountName, LedgerName};
@@ -14,13 +14,9 @@ pub(super) fn decide(
     name: &AccountName,
     asked: &AskedRules,
 ) -> Result<Event, Rejection> {
-    let unknown = || Rejection::new(Code::UnknownLedger, ledger.as_str());
-    let handle = state.ledger_by_name(ledger).ok_or_else(unknown)?;
-    let book = state.ledger(handle).ok_or_else(unknown)?;
+    let (handle, book) = named::ledger(state, ledger)?;
+    let (at, account) = named::account(state, book, name)?;
     let refuse = |code| Rejection::new(code, name.as_str());
-    let named = book.account_by_name(name);
-    let found = named.and_then(|at| state.account(at).map(|account| (at, account)));
-    let (at, account) = found.ok_or_else(|| refuse(Code::UnknownAccount))?;
     match account.status {
         AccountStatus::Closed => return Err(refuse(Code::AccountClosed)),
         // A limit is often lowered just because an account is frozen.

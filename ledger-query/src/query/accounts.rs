@@ -68,13 +68,16 @@ impl Query {
         let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
         let (ledger, account) = read.account(&ledger, &name)?;
         let mut balances = Vec::new();
-        for (asset, row) in read.view.balances(read.place, account.handle)? {
-            let asset = read.asset_code(ledger.handle, asset)?;
+        let rows = read.view.balances(read.place, account.handle)?;
+        for (asset, row) in &rows {
+            let asset = read.asset_code(ledger.handle, *asset)?;
             let position = read.at(row.place);
             balances.push(wire_balance(&asset, account.account_type, row.balance, position));
         }
         balances.sort_by(|a, b| a.asset.cmp(&b.asset));
-        let version = read.version(&account)?;
+        let status = read.view.account_status(read.place, account.handle)?.map(|(place, _)| place);
+        let rules = read.view.account_rules(read.place, account.handle)?.map(|(place, _)| place);
+        let version = read.version(account.changed(status, rules, &rows))?;
         Ok(v1::GetBalanceResponse { balances, read_at: Some(read.read_at), version })
     }
 
@@ -269,21 +272,24 @@ impl Fixed<'_> {
             let AssetCodeRow { code, scale } = self.asset_code(book.handle, asset)?;
             Ok::<_, QueryError>((code, scale))
         })?;
+        let status_place = changed.map(|(place, _)| place);
+        let rules_place = ruled.as_ref().map(|(place, _)| *place);
+        let balances = self.view.balances(self.place, row.handle)?;
+        let position = |place: Option<Place>| place.map(|place| self.at(place)).unwrap_or_default();
         Ok(v1::Account {
             name: resource::account_resource(ledger.as_str(), name),
             r#type: answer::account_type(row.account_type).into(),
             rules: Some(rules),
             position: self.at(row.place),
             status: answer::account_status(status).into(),
-            status_position: changed.map(|(place, _)| self.at(place)).unwrap_or_default(),
-            rules_position: ruled.map(|(place, _)| self.at(place)).unwrap_or_default(),
-            version: self.version(row)?,
+            status_position: position(status_place),
+            rules_position: position(rules_place),
+            version: self.version(row.changed(status_place, rules_place, &balances))?,
         })
     }
 
-    /// When the last commit that changed an account was recorded.
-    fn version(&self, account: &AccountRow) -> Result<u64, QueryError> {
-        let changed = self.view.account_changed(self.place, account)?;
+    /// The version of an account that changed last there: when that commit was recorded.
+    fn version(&self, changed: Place) -> Result<u64, QueryError> {
         let recorded_at = commit_row(self.view, changed.offset)?.recorded_at;
         Ok(u64::try_from(recorded_at).unwrap_or(0))
     }

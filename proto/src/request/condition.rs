@@ -2,10 +2,11 @@
 
 use ledger_domain::limits::CONDITIONS_MAX;
 use ledger_domain::{
-    AmountError, BalanceCondition, BalanceFigure, Code, Comparison, Condition, Predicate,
-    Rejection, SignedDecimal,
+    BalanceCondition, BalanceFigure, Code, Comparison, Condition, Predicate, Rejection,
+    SignedDecimal,
 };
 
+use super::amount_refused;
 use crate::resource::{malformed, parse_account, parse_asset};
 use crate::v1;
 use crate::v1::condition::That;
@@ -43,18 +44,9 @@ fn condition(place: usize, wire: &v1::Condition) -> Result<Condition, Rejection>
             let comparison = comparison.and_then(Comparison::from_number);
             let comparison = comparison.ok_or_else(no_comparison)?;
             let amount = SignedDecimal::parse(&balance.amount)
-                .map_err(|error| amount_refused(error, &field("amount"), &balance.amount))?;
+                .map_err(|error| amount_refused(&field("amount"), &balance.amount, error))?;
             Predicate::Balance(BalanceCondition { asset, figure, comparison, amount })
         }
     };
     Ok(Condition { account, that })
-}
-
-fn amount_refused(error: AmountError, field: &str, text: &str) -> Rejection {
-    let code = match error {
-        AmountError::Malformed => Code::MalformedAmount,
-        AmountError::TooManyDecimals | AmountError::Overflow => Code::AmountTooLarge,
-    };
-    let shown: String = text.chars().take(80).collect();
-    Rejection::new(code, &format!("{field} {shown:?}"))
 }

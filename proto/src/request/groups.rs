@@ -2,6 +2,7 @@
 //! being decided.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use ledger_domain::limits::ENTRY_TRANSFERS_MAX;
 use ledger_domain::{Code, Id, Link, Rejection, Transfer};
@@ -56,22 +57,18 @@ fn refuse(parsed: &mut Result<Transfer, Rejection>, rejection: Rejection) {
 }
 
 /// Places of transfers that stand or fall together, in order.
-fn groups(links: &[Link]) -> Vec<std::ops::Range<usize>> {
-    let mut groups = Vec::new();
-    let mut start = 0;
-    for next in 1..=links.len() {
-        if next == links.len() || !links[next - 1].joins(&links[next]) {
-            groups.push(start..next);
-            start = next;
-        }
-    }
-    groups
+fn groups(links: &[Link]) -> impl Iterator<Item = Range<usize>> {
+    links.chunk_by(Link::joins).scan(0, |end, group| {
+        let start = *end;
+        *end += group.len();
+        Some(start..*end)
+    })
 }
 
 /// What makes a group none, and of which transfer.
 fn whole(
     links: &[Link],
-    group: &std::ops::Range<usize>,
+    group: &Range<usize>,
     runs: &HashMap<&Id, usize>,
 ) -> Result<(), (usize, Rejection)> {
     let (first, last) = (group.start, group.end - 1);

@@ -6,13 +6,9 @@ use crate::decide::{ItemOutcome, Seen};
 use crate::event::TransferBatch;
 use crate::rejection::{Code, Rejection};
 
-/// How many of the transfers belong to the group of the first.
-pub(in crate::decide) fn length(transfers: &[Transfer]) -> usize {
-    let joined = transfers.windows(2).take_while(|pair| match pair {
-        [here, next] => here.link.joins(&next.link),
-        _ => false,
-    });
-    joined.count().saturating_add(1)
+/// Transfers that stand or fall together, side by side; most are by themselves.
+pub(in crate::decide) fn groups(transfers: &[Transfer]) -> impl Iterator<Item = &[Transfer]> {
+    transfers.chunk_by(|here, next| here.link.joins(&next.link))
 }
 
 impl Draft<'_> {

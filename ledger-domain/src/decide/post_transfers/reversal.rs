@@ -1,6 +1,6 @@
 //! A reversal posts back what a post or a capture posted, or a part of it; never more than that.
 
-use super::{Draft, Moved, both_open, reject, to_minor};
+use super::{Draft, Moved, both_open, reject};
 use crate::amount::Decimal;
 use crate::command::Transfer;
 use crate::decide::{Original, Posted, Seen};
@@ -24,16 +24,11 @@ impl Draft<'_> {
         both_open(debit.account, credit.account)?;
         self.unlocked(transfer)?;
         let exceeds = || reject(Code::ExceedsTransfer, "amount");
-        let asked = match amount {
-            None => posted.left,
-            Some(amount) => {
-                let scale = self.book.asset(posted.asset).map_or(0, |asset| asset.scale);
-                let asked = to_minor("amount", amount, scale);
-                // Nothing has that much left.
-                let too_much = |refused: &Rejection| refused.code == Code::Overflow;
-                asked.map_err(|refused| if too_much(&refused) { exceeds() } else { refused })?
-            }
-        };
+        let asked = self.part(posted.asset, amount, posted.left);
+        // Nothing has that much left.
+        let too_much = |refused: &Rejection| refused.code == Code::Overflow;
+        let asked =
+            asked.map_err(|refused| if too_much(&refused) { exceeds() } else { refused })?;
         let remaining = posted.left.checked_sub(asked).filter(|_| asked > 0);
         let remaining = remaining.ok_or_else(exceeds)?;
 
