@@ -15,7 +15,7 @@ use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
 use crate::model::{Book, CAPTURE, HOLD, Model, Place, REVERSAL, VOID, Verdict, Verdicts};
-use crate::request::{Request, That, Transfer};
+use crate::request::{Ask, Request, That, Transfer};
 use crate::summary::Summary;
 
 /// One request of a client's, sent once.
@@ -115,7 +115,12 @@ impl Oracle {
     fn may_come_to(&self, attempt: &Attempt) -> Vec<(i64, Verdicts)> {
         let Attempt { request, transfers, .. } = attempt;
         let expiries = transfers.iter().filter_map(|transfer| transfer.expires_at);
-        let later = expiries.filter(|at| *at > self.recorded_at);
+        // Books that may not be locked yet may be when it is decided.
+        let lock = match request.ask {
+            Ask::Lock { before } => before,
+            _ => None,
+        };
+        let later = expiries.chain(lock).filter(|at| *at > self.recorded_at);
         let mut instants: Vec<i64> = later.chain([self.recorded_at]).collect();
         instants.sort_unstable();
         instants.dedup();
@@ -353,3 +358,6 @@ fn note_moves(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
