@@ -34,6 +34,7 @@ mod kafka_brokers;
 mod kafka_lost;
 mod kafka_owners;
 mod kafka_parts;
+mod kafka_sagas;
 mod kafka_servers;
 mod kafka_strangers;
 mod kills;
