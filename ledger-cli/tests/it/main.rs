@@ -36,5 +36,6 @@ mod kafka_parts;
 mod kafka_servers;
 mod kafka_strangers;
 mod kills;
+mod open_holds;
 mod reads;
 mod replicas;
