@@ -29,6 +29,7 @@ pub mod condition;
 pub mod event;
 pub mod rejection;
 pub mod rules;
+pub mod send;
 pub mod state;
 
 mod apply;
@@ -55,6 +56,7 @@ pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
 pub use position::{Position, PositionError};
 pub use rejection::{Code, Rejection};
 pub use rules::{AccountRules, AskedRules};
+pub use send::{Destination, Origin, Outgoing, Settlement};
 pub use state::{
     Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,
     Step,

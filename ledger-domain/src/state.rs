@@ -8,6 +8,7 @@ use crate::command::{AccountStatus, AccountType, Timestamp};
 use crate::index::Index;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rules::AccountRules;
+use crate::send::{Destination, Outgoing};
 
 /// A ledger of this partition: the n-th that was created in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct State {
     pub(crate) recorded_at: Timestamp,
     #[serde(skip)]
     pub(crate) due: BTreeSet<(Timestamp, LedgerHandle, Id)>,
+    /// Those of the holds that are sends.
+    #[serde(skip)]
+    pub(crate) sends: BTreeSet<(LedgerHandle, Id)>,
     #[serde(skip)]
     pub(crate) ledgers_by_name: Index<LedgerName, LedgerHandle>,
 }
@@ -64,7 +68,9 @@ impl From<Stored> for State {
             .iter()
             .filter_map(|((ledger, id), hold)| hold.expires_at.map(|at| (at, *ledger, id.clone())));
         let due = expiring.collect();
-        State { ledgers, accounts, holds, recorded_at, due, ledgers_by_name }
+        let sends = holds.iter().filter(|(_, hold)| hold.send.is_some());
+        let sends = sends.map(|(key, _)| key.clone()).collect();
+        State { ledgers, accounts, holds, recorded_at, due, sends, ledgers_by_name }
     }
 }
 
@@ -125,6 +131,8 @@ pub struct Hold {
     pub amount: u128,
     /// From when on it cannot be captured and is given back.
     pub expires_at: Option<Timestamp>,
+    /// Of a send: where it goes to. Boxed, so that other holds stay small.
+    pub send: Option<Box<Outgoing>>,
 }
 
 impl Hold {
@@ -364,6 +372,11 @@ impl State {
         self.holds.iter().map(|((ledger, id), hold)| (*ledger, id, hold))
     }
 
+    /// All open sends, which are holds too.
+    pub fn sends(&self) -> impl Iterator<Item = (LedgerHandle, &Id)> {
+        self.sends.iter().map(|(ledger, id)| (*ledger, id))
+    }
+
     /// When the first open hold expires: there is due work from then on.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
@@ -386,7 +399,8 @@ impl State {
     pub fn feed(&self, sink: &mut impl FnMut(&[u8])) {
         // Destructured throughout, so that no new field is left out unseen. The indices follow from
         // the rest.
-        let State { ledgers, accounts, holds, recorded_at, due: _, ledgers_by_name: _ } = self;
+        let State { ledgers, accounts, holds, recorded_at, due: _, sends: _, ledgers_by_name: _ } =
+            self;
         sink(&recorded_at.to_le_bytes());
         feed_length(ledgers.len(), sink);
         for ledger in ledgers {
@@ -419,12 +433,22 @@ impl State {
 
 impl Hold {
     fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Hold { debit_account, credit_account, asset, amount, expires_at } = self;
+        let Hold { debit_account, credit_account, asset, amount, expires_at, send } = self;
         sink(&debit_account.0.to_le_bytes());
         sink(&credit_account.0.to_le_bytes());
         sink(&asset.0.to_le_bytes());
         sink(&amount.to_le_bytes());
         feed_instant(*expires_at, sink);
+        feed_length(usize::from(send.is_some()), sink);
+        if let Some(outgoing) = send {
+            let Outgoing { to, sent_at, reference } = &**outgoing;
+            let Destination { ledger, account, deadline } = to;
+            feed_text(ledger.as_str(), sink);
+            feed_text(account.as_str(), sink);
+            feed_instant(*deadline, sink);
+            sink(&sent_at.to_le_bytes());
+            feed_text(reference, sink);
+        }
     }
 }
 

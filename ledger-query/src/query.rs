@@ -3,6 +3,7 @@
 mod accounts;
 mod directory;
 mod holds;
+mod sagas;
 mod transfers;
 
 use ledger_domain::partition::partition_of;

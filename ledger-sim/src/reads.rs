@@ -96,13 +96,18 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..12) {
-            11 => {
+        let read = match rng.u32(0..13) {
+            12 => {
                 let account =
                     rng.choice(&accounts).filter(|_| rng.bool()).map(|name| name.as_str());
                 self.holds(ledger, book, account, level, rng.i32(1..5))
             }
             10 => self.ledger(ledger, book, level),
+            11 if book.transfers.values().any(Reads::is_saga) => {
+                let sagas = book.transfers.iter().filter(|(_, of)| Reads::is_saga(of));
+                let sagas: Vec<&String> = sagas.map(|(id, _)| id).collect();
+                self.saga(ledger, sagas[rng.usize(0..sagas.len())], level)
+            }
             0..2 if !ids.is_empty() => {
                 let (ledger, id) = &ids[rng.usize(0..ids.len())];
                 self.transfer(ledger, id, level)

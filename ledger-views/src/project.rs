@@ -337,8 +337,8 @@ fn hold(
 ) -> Result<(), ProjectError> {
     let amount = accepted.amount;
     let (id, row) = match &accepted.effect {
-        Effect::Post | Effect::Reversal(_) => return Ok(()),
-        Effect::Hold { .. } => {
+        Effect::Post | Effect::Receive(_) | Effect::Reversal(_) => return Ok(()),
+        Effect::Hold { .. } | Effect::Send(_) => {
             let row = HoldRow { status: HoldStatus::Open, remaining: amount, released: 0 };
             (&accepted.id, row)
         }
@@ -348,13 +348,15 @@ fn hold(
             let status = if is_open { HoldStatus::Open } else { HoldStatus::Captured };
             (&capture.hold, HoldRow { status, remaining, released: 0 })
         }
-        Effect::Void { hold } => {
+        Effect::Void { hold, refused: _ } => {
             (&**hold, HoldRow { status: HoldStatus::Voided, remaining: 0, released: amount })
         }
     };
     rows.put(Table::Holds, &key::change(ledger, id, place), |out| row.encode(out));
     match (&accepted.effect, row.status) {
-        (Effect::Hold { .. }, _) => open_hold(projection, ledger, place, (id, true), rows),
+        (Effect::Hold { .. } | Effect::Send(_), _) => {
+            open_hold(projection, ledger, place, (id, true), rows)
+        }
         // Something is left of it.
         (_, HoldStatus::Open) => Ok(()),
         _ => open_hold(projection, ledger, place, (id, false), rows),

@@ -1,6 +1,7 @@
 //! One command of a commit: its events as bytes, and back.
 
 mod batch;
+mod send;
 
 use ledger_domain::event::Event;
 use ledger_domain::{

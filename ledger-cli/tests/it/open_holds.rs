@@ -78,7 +78,7 @@ fn open_holds_are_listed_as_they_were_also_after_a_kill() {
     for (flags, reason) in [
         (["--account=nobody", "bank"], "UNKNOWN_ACCOUNT"),
         (["--account=no body", "bank"], "MALFORMED"),
-        (["--as-of=0@1", "nowhere"], "UNKNOWN_LEDGER"),
+        (["--account=shop", "nowhere"], "UNKNOWN_LEDGER"),
         (["--as-of=7@99999", "bank"], ""),
     ] {
         let ran = server.run(&[&["hold", "list"], &flags[..]].concat());

@@ -27,7 +27,7 @@ impl Query {
         let page = (request.page_size, request.page_token.as_str());
         let parts = [request.parent.as_str(), request.account.as_str()];
         let paging = Paging::read(self.log_id, "ListHolds", &parts, consistency, page)?;
-        let after = paging.after()?.map(Id::parse).transpose();
+        let after = paging.after()?.map(Id::parse_read).transpose();
         let after = after.map_err(|_| bad("it is of another list"))?;
         let read = self.fix(&name, consistency, paging.place()?)?;
         let (ledger, account) = match account {
@@ -69,7 +69,7 @@ fn account_filter(account: &str) -> Result<Option<AccountName>, QueryError> {
     let invalid = |rule: ledger_domain::NameError| {
         QueryError::invalid("MALFORMED", format!("account: {rule}"))
     };
-    AccountName::parse(account).map(Some).map_err(invalid)
+    AccountName::parse_read(account).map(Some).map_err(invalid)
 }
 
 /// A hold as it was opened, and what is left of it.

@@ -64,7 +64,8 @@ fn open_holds_are_listed_as_they_were_at_every_position() {
     let three = Some(Decimal::parse("3").unwrap());
     let part = Movement::Capture { hold: id("h"), amount: three };
     let part = bank.post("bank", vec![moves("c", part)]);
-    let void = bank.post("bank", vec![moves("v", Movement::Void { hold: id(UUID) })]);
+    let void =
+        bank.post("bank", vec![moves("v", Movement::Void { hold: id(UUID), refused: None })]);
     let expired = bank.expire(until);
 
     let uuid = format!("{UUID} 4.00 of 4.00 {held}.1");

@@ -71,7 +71,7 @@ fn holds(rng: &mut Rng, records: u64) -> (Vec<ViewRecord>, Vec<BTreeSet<Id>>) {
             } else {
                 let hold = now.iter().nth(rng.usize(..now.len())).unwrap().clone();
                 now.remove(&hold);
-                let void = Effect::Void { hold: Box::new(hold) };
+                let void = Effect::Void { hold: Box::new(hold), refused: None };
                 accepted.push(held(&Id::Text(format!("v{number}").into()), void));
             }
         }
@@ -177,7 +177,7 @@ fn a_page_goes_on_behind_an_id_that_another_one_begins_with() {
 #[test]
 fn a_record_that_was_not_taken_leaves_the_set_as_it_was() {
     let open_hold = || Effect::Hold { expires_at: None };
-    let void = |id: &Id| Effect::Void { hold: Box::new(id.clone()) };
+    let void = |id: &Id| Effect::Void { hold: Box::new(id.clone()), refused: None };
     let project = |poison: bool| {
         let store: Arc<dyn ViewStore> = Arc::new(MemoryStore::new());
         let mut writer = open(&store);

@@ -1,8 +1,8 @@
 //! What is written is read back, damaged bytes are refused, and the bytes never change unseen.
 
 use ledger_domain::{
-    AcceptedTransfer, AccountStatus, Capture, Decimal, Effect, Leg, Link, Movement,
-    RefusedTransfer, Reversal, Transfer, TransferBatch,
+    AcceptedTransfer, AccountStatus, Capture, Decimal, Destination, Effect, Leg, Link, Movement,
+    Origin, RefusedTransfer, Reversal, Transfer, TransferBatch,
 };
 
 use super::*;
@@ -75,7 +75,7 @@ fn held_batch() -> TransferBatch {
         Effect::Hold { expires_at: Some(1_800_000_000_000_000_000) },
         capture(&hold, false, u128::MAX - 1),
         capture(&text, true, 0),
-        Effect::Void { hold: Box::new(text.clone()) },
+        Effect::Void { hold: Box::new(text.clone()), refused: None },
         Effect::Post,
     ];
     let accepted = (1u8..).zip(effects).map(|(n, effect)| {
@@ -89,7 +89,7 @@ fn held_batch() -> TransferBatch {
         Movement::Hold { leg, expires_at: None },
         Movement::Capture { hold: hold.clone(), amount: Some(Decimal::parse("0.5").unwrap()) },
         Movement::Capture { hold: text, amount: None },
-        Movement::Void { hold },
+        Movement::Void { hold, refused: None },
     ];
     let refused = (7u32..).zip(movements).map(|(row, movement)| {
         let transfer = Transfer { movement, ..refused(row).transfer };
@@ -132,6 +132,45 @@ fn grouped_batch() -> TransferBatch {
     ];
     let refused = (10u32..).zip(asked).map(|(row, (movement, link))| {
         let transfer = Transfer { movement, link, ..refused(row).transfer };
+        RefusedTransfer { transfer, ..refused(row) }
+    });
+    TransferBatch {
+        ledger: LedgerHandle(2),
+        accepted: accepted.collect(),
+        refused: refused.collect(),
+    }
+}
+
+/// What goes to other ledgers, what comes from them, and how both are refused.
+fn sent_batch() -> TransferBatch {
+    let destination = |deadline| {
+        let (ledger, account) = (LedgerName::from_log("market"), AccountName::from_log("bob"));
+        Box::new(Destination { ledger, account, deadline })
+    };
+    let origin = |deadline| {
+        let (ledger, send) = (LedgerName::from_log("market"), uuid(90));
+        Box::new(Origin { ledger, send, scale: 2, deadline, sent_at: 1_700_000_000_000_000_000 })
+    };
+    let why = || Some(Box::new(Rejection::new(Code::AccountFrozen, "bob")));
+    let (hold, settled) = (Box::new(uuid(91)), Box::new(Id::Text("s".into())));
+    let effects = [
+        Effect::Send(destination(None)),
+        Effect::Void { hold: settled.clone(), refused: why() },
+        Effect::Receive(origin(Some(7))),
+        Effect::Void { hold, refused: None },
+        Effect::Send(destination(Some(-5))),
+        Effect::Receive(origin(None)),
+    ];
+    let accepted = (1u8..)
+        .zip(effects)
+        .map(|(n, effect)| AcceptedTransfer { effect, ..posted(u64::from(n), uuid(n)) });
+    let movements = [
+        Movement::Send { leg: leg(), to: destination(Some(9)) },
+        Movement::Receive { leg: leg(), from: origin(Some(9)) },
+        Movement::Void { hold: *settled, refused: why() },
+    ];
+    let refused = (6u32..).zip(movements).map(|(row, movement)| {
+        let transfer = Transfer { movement, ..refused(row).transfer };
         RefusedTransfer { transfer, ..refused(row) }
     });
     TransferBatch {
@@ -185,6 +224,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
         ("transfer_batch_mixed", Event::TransferBatch(mixed_batch())),
         ("transfer_batch_held", Event::TransferBatch(held_batch())),
         ("transfer_batch_grouped", Event::TransferBatch(grouped_batch())),
+        ("transfer_batch_sent", Event::TransferBatch(sent_batch())),
         (
             "hold_expired",
             Event::HoldExpired {
@@ -259,7 +299,7 @@ fn the_bytes_are_those_of_the_golden_files() {
 
 #[test]
 fn damaged_columns_are_refused_and_never_panic() {
-    for batch in [mixed_batch(), held_batch(), grouped_batch()] {
+    for batch in [mixed_batch(), held_batch(), grouped_batch(), sent_batch()] {
         let good = encode(&logged(vec![Event::TransferBatch(batch)]));
         for at in 0..good.len() {
             for bit in 0..8 {
@@ -302,6 +342,23 @@ fn damaged_columns_are_refused_and_never_panic() {
         spoil(&mut wire);
         assert!(batch::from_wire(wire).is_err(), "group {number}");
     }
+    let spoilt: [fn(&mut wire::TransferBatch); 6] = [
+        |wire| drop(wire.destinations.pop()),
+        |wire| wire.destinations.extend(wire.destinations.clone()),
+        |wire| drop(wire.origins.pop()),
+        |wire| wire.origins[0].scale = 256,
+        |wire| wire.send_refusals[0].code = 9,
+        |wire| wire.send_refusal_rows[0] = 0,
+    ];
+    for (number, spoil) in spoilt.into_iter().enumerate() {
+        let mut wire = batch::to_wire(&sent_batch());
+        spoil(&mut wire);
+        assert!(batch::from_wire(wire).is_err(), "send {number}");
+    }
+}
+
+#[test]
+fn columns_of_another_length_are_refused() {
     let mut wire = batch::to_wire(&mixed_batch());
     wire.debit_accounts.pop();
     assert!(batch::from_wire(wire).is_err());
