@@ -433,6 +433,13 @@ impl LedgerQueryService for Server {
     ) -> Result<Response<v1::GetJournalEntryResponse>, Status> {
         Err(Status::unimplemented(""))
     }
+
+    async fn list_holds(
+        &self,
+        _: Request<v1::ListHoldsRequest>,
+    ) -> Result<Response<v1::ListHoldsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }
 
 /// What was printed.

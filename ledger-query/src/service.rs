@@ -170,4 +170,11 @@ impl LedgerQueryService for LedgerQuery {
     ) -> Answer<v1::GetJournalEntryResponse> {
         self.scan(request, Query::get_journal_entry).await
     }
+
+    async fn list_holds(
+        &self,
+        request: Request<v1::ListHoldsRequest>,
+    ) -> Answer<v1::ListHoldsResponse> {
+        self.scan(request, Query::list_holds).await
+    }
 }

@@ -1,5 +1,6 @@
 //! What queries answer against the model, at the position that the answer states.
 
+mod holds;
 mod transfers;
 
 use std::cell::RefCell;
@@ -95,7 +96,12 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..12) {
+        let read = match rng.u32(0..13) {
+            12 => {
+                let account =
+                    rng.choice(&accounts).filter(|_| rng.bool()).map(|name| name.as_str());
+                self.holds(ledger, book, account, level, rng.i32(1..5))
+            }
             10 => self.ledger(ledger, book, level),
             11 if book.transfers.values().any(Reads::is_saga) => {
                 let sagas = book.transfers.iter().filter(|(_, of)| Reads::is_saga(of));

@@ -13,10 +13,12 @@ use crate::key::Place;
 mod change;
 mod log;
 mod send;
+mod set;
 mod transfer;
 
 pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
 pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};
+pub use set::{SetChange, SetKeyframeRow};
 
 /// A value of a table.
 pub trait Row: Sized {

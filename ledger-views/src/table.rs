@@ -35,6 +35,11 @@ pub enum Table {
     AccountRules,
     /// ledger ++ !offset ++ !index -> up to when the books of a ledger are closed from there on, newest first.
     BookLocks,
+    /// ledger ++ set ++ !offset ++ !index -> a keyframe of a set, newest first.
+    SetKeyframes,
+    /// ledger ++ set ++ offset ++ index of the keyframe ++ id ++ 0 ++ !offset ++ !index -> what the set has to do
+    /// with that member from there on, newest first.
+    SetMembers,
     /// offset -> what the record there is.
     Commits,
     /// !`recorded_at` -> offset of the commit, newest first.
@@ -58,7 +63,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 18] = [
+    pub const ALL: [Table; 20] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -75,6 +80,8 @@ impl Table {
         Table::AccountStatuses,
         Table::AccountRules,
         Table::BookLocks,
+        Table::SetKeyframes,
+        Table::SetMembers,
         Table::Commits,
         Table::Times,
     ];
@@ -99,6 +106,8 @@ impl Table {
             Table::BookLocks => (Family::Directory, Some(10)),
             Table::Reversals => (Family::Directory, Some(11)),
             Table::JournalEntries => (Family::Directory, Some(12)),
+            Table::SetKeyframes => (Family::Directory, Some(20)),
+            Table::SetMembers => (Family::Directory, Some(21)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -124,6 +133,8 @@ impl Table {
             Table::AccountStatuses => "account_statuses",
             Table::AccountRules => "account_rules",
             Table::BookLocks => "book_locks",
+            Table::SetKeyframes => "set_keyframes",
+            Table::SetMembers => "set_members",
             Table::Commits => "commits",
             Table::Times => "times",
         }

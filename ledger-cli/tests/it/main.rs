@@ -38,5 +38,6 @@ mod kafka_sagas;
 mod kafka_servers;
 mod kafka_strangers;
 mod kills;
+mod open_holds;
 mod reads;
 mod replicas;
