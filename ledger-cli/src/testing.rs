@@ -427,6 +427,13 @@ impl LedgerQueryService for Server {
         Err(Status::unimplemented(""))
     }
 
+    async fn list_sagas(
+        &self,
+        _: Request<v1::ListSagasRequest>,
+    ) -> Result<Response<v1::ListSagasResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn get_journal_entry(
         &self,
         _: Request<v1::GetJournalEntryRequest>,

@@ -164,6 +164,13 @@ impl LedgerQueryService for LedgerQuery {
         self.point(request, Query::get_saga).await
     }
 
+    async fn list_sagas(
+        &self,
+        request: Request<v1::ListSagasRequest>,
+    ) -> Answer<v1::ListSagasResponse> {
+        self.scan(request, Query::list_sagas).await
+    }
+
     async fn get_journal_entry(
         &self,
         request: Request<v1::GetJournalEntryRequest>,

@@ -96,7 +96,8 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..13) {
+        let read = match rng.u32(0..14) {
+            13 => self.sagas(ledger, book, level, rng.i32(1..4)),
             12 => {
                 let account =
                     rng.choice(&accounts).filter(|_| rng.bool()).map(|name| name.as_str());

@@ -201,7 +201,8 @@ pub fn project(
                 effective_at: None,
             };
             entries(projection, place, &moved, rows)?;
-            open_hold(projection, *ledger, place, (hold, false), rows)?;
+            let change = Change::of_hold(*ledger, place, hold, false);
+            projection.sets.change(&mut projection.balances, change, rows)?;
             let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released: *amount };
             rows.put(Table::Holds, &key::change(*ledger, hold, place), |out| row.encode(out));
         }
@@ -353,26 +354,18 @@ fn hold(
         }
     };
     rows.put(Table::Holds, &key::change(ledger, id, place), |out| row.encode(out));
-    match (&accepted.effect, row.status) {
-        (Effect::Hold { .. } | Effect::Send(_), _) => {
-            open_hold(projection, ledger, place, (id, true), rows)
-        }
+    let joins = matches!(accepted.effect, Effect::Hold { .. } | Effect::Send(_));
+    if !joins && row.status == HoldStatus::Open {
         // Something is left of it.
-        (_, HoldStatus::Open) => Ok(()),
-        _ => open_hold(projection, ledger, place, (id, false), rows),
+        return Ok(());
     }
-}
-
-/// A hold is among the open ones from here on, or no more.
-fn open_hold(
-    projection: &mut Projection<impl Balances>,
-    ledger: LedgerHandle,
-    place: Place,
-    (member, joins): (&Id, bool),
-    rows: &mut Rows,
-) -> Result<(), ProjectError> {
-    let change = Change { ledger, kind: SetKind::OpenHolds, place, member, joins };
-    Ok(projection.sets.change(&mut projection.balances, change, rows)?)
+    let change = Change::of_hold(ledger, place, id, joins);
+    projection.sets.change(&mut projection.balances, change, rows)?;
+    if matches!(accepted.effect, Effect::Send(_)) || accepted.id.is_settlement() {
+        let change = Change { kind: SetKind::OpenSends, ..change };
+        projection.sets.change(&mut projection.balances, change, rows)?;
+    }
+    Ok(())
 }
 
 fn reversal(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &mut Rows) {

@@ -36,19 +36,22 @@ pub(crate) const KEYFRAME_CHANGES_MIN: u64 = 1_000;
 /// A set that each ledger has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SetKind {
-    /// Holds of which something is left.
+    /// Holds of which something is left, open sends among them.
     OpenHolds,
+    /// Sends whose sagas are open.
+    OpenSends,
 }
 
 impl SetKind {
     /// All of them.
-    pub const ALL: [SetKind; 1] = [SetKind::OpenHolds];
+    pub const ALL: [SetKind; 2] = [SetKind::OpenHolds, SetKind::OpenSends];
 
     /// Its stable number, in keys.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
             SetKind::OpenHolds => 1,
+            SetKind::OpenSends => 2,
         }
     }
 }
@@ -62,6 +65,13 @@ pub(crate) struct Change<'a> {
     pub(crate) member: &'a Id,
     /// Or else leaves it.
     pub(crate) joins: bool,
+}
+
+impl<'a> Change<'a> {
+    /// A hold is among the open ones from here on, or no more.
+    pub(crate) fn of_hold(ledger: LedgerHandle, place: Place, member: &'a Id, joins: bool) -> Self {
+        Change { ledger, kind: SetKind::OpenHolds, place, member, joins }
+    }
 }
 
 /// One set, as it is after all that was projected.

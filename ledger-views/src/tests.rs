@@ -51,6 +51,8 @@ struct Truth {
     changed: BTreeMap<AccountHandle, Place>,
     /// What each hold is, what is left of it, and what was given back.
     holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
+    /// Those that are sends.
+    sends: BTreeSet<(u32, Id)>,
     ledgers: Vec<String>,
     assets: usize,
 }
@@ -171,6 +173,9 @@ impl Truth {
                 return row.2.insert(0, it.id.clone());
             }
             Effect::Hold { .. } | Effect::Send(_) => {
+                if matches!(it.effect, Effect::Send(_)) {
+                    self.sends.insert((ledger, it.id.clone()));
+                }
                 self.enter(sides, |counters| counters[1] += amount);
                 (&it.id, (place, HoldStatus::Open, amount, 0))
             }

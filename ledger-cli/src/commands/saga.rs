@@ -1,4 +1,4 @@
-//! `ledger saga send | get`.
+//! `ledger saga send | get | list`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use prost_types::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::transfer::repeatable;
-use super::{Context, fresh_id};
+use super::{Context, PAGE_SIZE, fresh_id};
 use crate::args::{ConditionArgs, ConsistencyArgs, instant};
 use crate::client::{self, Client};
 use crate::output::{Column, acknowledged, left, read_at, right, table, time, word};
@@ -30,6 +30,13 @@ pub(crate) enum SagaCommand {
         ledger: String,
         /// Id of the send
         id: String,
+        #[command(flatten)]
+        consistency: ConsistencyArgs,
+    },
+    /// List the sends that are open: the other ledger has not answered for them yet
+    List {
+        /// Name of the ledger that sent them
+        ledger: String,
         #[command(flatten)]
         consistency: ConsistencyArgs,
     },
@@ -82,7 +89,35 @@ pub(super) async fn run(context: &Context, command: SagaCommand) -> anyhow::Resu
             let response = get(&client, &saga_name(&ledger, &id), consistency.to_wire()).await?;
             context.output.answer("GetSagaResponse", &response, describe)
         }
+        SagaCommand::List { ledger, consistency } => list(context, &ledger, &consistency).await,
     }
+}
+
+async fn list(
+    context: &Context,
+    ledger: &str,
+    consistency: &ConsistencyArgs,
+) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let mut all = v1::ListSagasResponse::default();
+    let mut page_token = String::new();
+    loop {
+        let request = v1::ListSagasRequest {
+            parent: ledger_resource(ledger),
+            consistency: consistency.to_wire(),
+            page_size: PAGE_SIZE,
+            page_token,
+        };
+        let answer = client.queries().list_sagas(client.request(request)).await;
+        let page = answer.map_err(|status| client.explain(status))?.into_inner();
+        all.sagas.extend(page.sagas);
+        all.read_at = all.read_at.or(page.read_at);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    context.output.answer("ListSagasResponse", &all, describe_all)
 }
 
 fn saga_name(ledger: &str, id: &str) -> String {
@@ -155,6 +190,34 @@ async fn get(
     Ok(answer.map_err(|status| client.explain(status))?.into_inner())
 }
 
+fn describe_all(response: &v1::ListSagasResponse) -> String {
+    let columns = [
+        left("SAGA"),
+        left("DEBIT"),
+        left("TO"),
+        right("AMOUNT"),
+        left("ASSET"),
+        left("DEADLINE"),
+        left("SENT AT"),
+        left("RECORDED"),
+    ];
+    let row = |saga: &v1::Saga| {
+        let send = saga.send.clone().unwrap_or_default();
+        vec![
+            send.transfer_id,
+            send.debit_account,
+            send.destination,
+            send.amount,
+            send.asset,
+            time(send.deadline.as_ref()),
+            saga.position.clone(),
+            time(saga.started_at.as_ref()),
+        ]
+    };
+    let rows: Vec<Vec<String>> = response.sagas.iter().map(row).collect();
+    format!("{}{}", table(&columns, &rows), read_at(response.read_at.as_ref()))
+}
+
 fn describe(response: &v1::GetSagaResponse) -> String {
     let saga = response.saga.clone().unwrap_or_default();
     let state = word(saga.state().as_str_name(), "SAGA_STATE_");
@@ -220,5 +283,11 @@ settled at 0@9, recorded -
 ";
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains("refused there: ACCOUNT_FROZEN"), "{text}");
+        let sagas = response.saga.into_iter().collect();
+        let expected = "\
+SAGA  DEBIT  TO                           AMOUNT  ASSET  DEADLINE  SENT AT  RECORDED
+s-1   alice  ledgers/market/accounts/bob    7.00  USD    -         0@7.1    -
+";
+        assert_eq!(describe_all(&v1::ListSagasResponse { sagas, ..Default::default() }), expected);
     }
 }

@@ -7,6 +7,54 @@ use super::{Level, Reads, decimal_string};
 use crate::model::{Book, is_uuid};
 
 impl Reads<'_> {
+    /// All pages of the open sagas.
+    pub(super) fn sagas(
+        &self,
+        ledger: &str,
+        book: &Book,
+        level: Level,
+        page_size: i32,
+    ) -> Result<String, String> {
+        let mut request = v1::ListSagasRequest {
+            parent: format!("ledgers/{ledger}"),
+            consistency: Some(level.wire()),
+            page_size,
+            page_token: String::new(),
+        };
+        let mut read = Vec::new();
+        let bound = loop {
+            let response = match self.query.list_sagas(&request) {
+                Ok(response) => response,
+                Err(error) => return self.nothing(level, &error, book.created),
+            };
+            let bound = self.read_at(level, response.read_at.as_ref())?;
+            let open = |saga: &v1::Saga| saga.state() == v1::SagaState::Open;
+            if response.sagas.len() > page_size.unsigned_abs() as usize
+                || !response.sagas.iter().all(open)
+            {
+                return Err(format!("a page of {page_size} open sagas: {:?}", response.sagas));
+            }
+            read.extend(response.sagas.into_iter().map(|saga| saga.name));
+            if response.next_page_token.is_empty() {
+                break bound;
+            }
+            request.page_token = response.next_page_token;
+        };
+        let is_open = |hold: &crate::model::Hold| {
+            let version = hold.versions.iter().rfind(|version| version.place <= bound);
+            hold.is_send && version.is_some_and(|version| version.remaining > 0)
+        };
+        let open = book.holds.iter().filter(|(_, hold)| is_open(hold));
+        let mut due: Vec<_> = open.map(|(id, _)| (!is_uuid(id), id)).collect();
+        due.sort_unstable();
+        let name = |(_, id): (bool, &String)| format!("ledgers/{ledger}/sagas/{id}");
+        let due: Vec<String> = due.into_iter().map(name).collect();
+        if read != due {
+            return Err(format!("open sagas: due {due:?}, read {read:?}"));
+        }
+        Ok(format!("{} open sagas of {ledger} at {bound:?}", due.len()))
+    }
+
     /// All pages of the open holds: of all accounts, or of one.
     pub(super) fn holds(
         &self,

@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use ledger_domain::Id;
+
 use super::{Truth, World};
 use crate::store::StoreError;
 use crate::{AccountRow, HoldStatus, Place, SetKind, Table, TransferOutcome, ViewReader};
@@ -84,7 +86,7 @@ pub(super) fn check_at(
     open_holds(reader, truth, ledgers.iter().map(|(_, row)| row.handle))
 }
 
-/// The open holds are those that have the status, in pages of any size.
+/// The open holds, and the open sends, are those that have the status, in pages of any size.
 fn open_holds(
     reader: &ViewReader,
     truth: &Truth,
@@ -93,11 +95,15 @@ fn open_holds(
     for ledger in ledgers {
         let is_open = |row: &(Place, HoldStatus, u128, u128)| row.1 == HoldStatus::Open;
         let mine = truth.holds.iter().filter(|((of, _), row)| *of == ledger.0 && is_open(row));
-        let expected: Vec<_> = mine.map(|((_, id), _)| id.clone()).collect();
-        for limit in [1, 3, 100] {
+        let mine: Vec<_> = mine.map(|(key, _)| key).collect();
+        for (kind, limit) in
+            SetKind::ALL.into_iter().flat_map(|kind| [(kind, 1), (kind, 3), (kind, 100)])
+        {
+            let is_of =
+                |key: &&&(u32, Id)| kind == SetKind::OpenHolds || truth.sends.contains(**key);
+            let expected: Vec<_> = mine.iter().filter(is_of).map(|(_, id)| id.clone()).collect();
             let (mut found, mut after) = (Vec::new(), None);
             loop {
-                let kind = SetKind::OpenHolds;
                 let page = reader.members(truth.place, ledger, kind, after.as_ref(), limit)?;
                 found.extend(page.members);
                 after = page.after;
@@ -105,7 +111,7 @@ fn open_holds(
                     break;
                 }
             }
-            assert_eq!(found, expected, "open holds at {:?}", truth.place);
+            assert_eq!(found, expected, "{kind:?} at {:?}", truth.place);
         }
     }
     Ok(())
