@@ -1,9 +1,12 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
+mod schedule;
+
 use crate::command::{AccountStatus, Timestamp};
 use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
 use crate::name::{Id, LedgerName};
+use crate::schedule::{Due, Schedule};
 use crate::state::{
     Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,
     Step,
@@ -74,6 +77,18 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             step(state, *ledger, &left, Step::Release, recorded_at);
             reduce_hold(state, *ledger, hold, &left, 0);
         }
+        Event::ScheduleCreated { ledger, schedule, plan, next_due } => {
+            let plan = (**plan).clone();
+            let (next_due, cancelled) = (Some(*next_due), false);
+            let made = Schedule { plan, times: 0, next_due, cancelled };
+            schedule::create(state, *ledger, schedule, made);
+        }
+        Event::ScheduleCancelled { ledger, schedule } => {
+            schedule::cancel(state, *ledger, schedule);
+        }
+        Event::ScheduleRan { ledger, schedule, number, due_at, next_due, refused: _ } => {
+            schedule::ran(state, (*ledger, schedule), *number, *due_at, *next_due);
+        }
         Event::CommandRefused { .. } => {}
     }
 }
@@ -115,7 +130,7 @@ fn step(state: &mut State, ledger: LedgerHandle, moved: &Hold, step: Step, recor
 
 fn open_hold(state: &mut State, ledger: LedgerHandle, id: &Id, hold: Hold) {
     if let Some(at) = hold.expires_at {
-        state.due.insert((at, ledger, id.clone()));
+        state.due.insert((at, Due::Hold(ledger, id.clone())));
     }
     let before = state.holds.insert((ledger, id.clone()), hold);
     assert_eq!(before, None, "a hold has an id of its own");
@@ -134,7 +149,7 @@ fn reduce_hold(state: &mut State, ledger: LedgerHandle, id: &Id, moved: &Hold, r
         hold.amount = remaining;
         state.holds.insert(key, hold);
     } else if let Some(at) = hold.expires_at {
-        state.due.remove(&(at, key.0, key.1));
+        state.due.remove(&(at, Due::Hold(key.0, key.1)));
     }
 }
 

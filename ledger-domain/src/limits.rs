@@ -15,10 +15,16 @@ pub const ASSET_CODE_BYTES_MAX: usize = 16;
 pub const ASSET_SCALE_MAX: u8 = 30;
 /// Bytes of a client-made id.
 pub const ID_BYTES_MAX: usize = 64;
+/// Bytes of an id that the system makes of others.
+pub const SYSTEM_ID_BYTES_MAX: usize = 160;
 /// Bytes of a transfer's reference.
 pub const REFERENCE_BYTES_MAX: usize = 256;
 /// Conditions of one command.
 pub const CONDITIONS_MAX: usize = 16;
+/// Nanoseconds from one transfer of a schedule to the next, at least: a second.
+pub const INTERVAL_NS_MIN: i64 = 1_000_000_000;
+/// Nanoseconds from one transfer of a schedule to the next, at most: 100 years of 365 days.
+pub const INTERVAL_NS_MAX: i64 = 36_500 * 86_400_000_000_000;
 /// Ledgers of one partition.
 pub const LEDGERS_MAX: u32 = 1_000_000;
 /// Credit limits of one account.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{
     ACCOUNT_NAME_BYTES_MAX, ASSET_CODE_BYTES_MAX, ID_BYTES_MAX, LEDGER_NAME_BYTES_MAX,
+    SYSTEM_ID_BYTES_MAX,
 };
 
 /// A name that its rule refuses; the text says the rule.
@@ -111,6 +112,25 @@ impl Id {
                 "an id is a UUID or 1-64 visible ASCII characters without \"/\" or a leading \"~\"",
             ))
         }
+    }
+
+    /// An id as a client may read it: also one of the system's, which is longer.
+    ///
+    /// # Errors
+    /// As [`Id::parse`].
+    pub fn parse_read(text: &str) -> Result<Self, NameError> {
+        let visible = |b: u8| b.is_ascii_graphic() && b != b'/';
+        if text.len() <= SYSTEM_ID_BYTES_MAX && text.starts_with('~') && text.bytes().all(visible) {
+            return Ok(Id::Text(text.into()));
+        }
+        Id::parse(text)
+    }
+
+    /// The id of a schedule's transfer that has this number: "~at:rent:3".
+    #[must_use]
+    pub fn scheduled(schedule: &Id, number: u32) -> Self {
+        // No number holds a colon, so that no other schedule's transfer has it.
+        Id::Text(format!("~at:{schedule}:{number}").into())
     }
 
     /// Key form: a kind byte, then the bytes. Distinct ids have distinct keys.

@@ -8,6 +8,7 @@ use crate::command::{AccountStatus, AccountType, Timestamp};
 use crate::index::Index;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rules::AccountRules;
+use crate::schedule::{Due, Schedule, feed_all};
 
 /// A ledger of this partition: the n-th that was created in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,9 +30,11 @@ pub struct State {
     pub(crate) accounts: Vec<Account>,
     /// Those that are open: something is left of each.
     pub(crate) holds: BTreeMap<(LedgerHandle, Id), Hold>,
+    /// All that were ever made.
+    pub(crate) schedules: BTreeMap<(LedgerHandle, Id), Schedule>,
     pub(crate) recorded_at: Timestamp,
     #[serde(skip)]
-    pub(crate) due: BTreeSet<(Timestamp, LedgerHandle, Id)>,
+    pub(crate) due: BTreeSet<(Timestamp, Due)>,
     #[serde(skip)]
     pub(crate) ledgers_by_name: Index<LedgerName, LedgerHandle>,
 }
@@ -42,12 +45,13 @@ struct Stored {
     ledgers: Vec<Ledger>,
     accounts: Vec<Account>,
     holds: BTreeMap<(LedgerHandle, Id), Hold>,
+    schedules: BTreeMap<(LedgerHandle, Id), Schedule>,
     recorded_at: Timestamp,
 }
 
 impl From<Stored> for State {
     fn from(stored: Stored) -> Self {
-        let Stored { mut ledgers, accounts, holds, recorded_at } = stored;
+        let Stored { mut ledgers, accounts, holds, schedules, recorded_at } = stored;
         for ledger in &mut ledgers {
             let assets = (0..).map(AssetHandle).zip(&ledger.assets);
             ledger.assets_by_code = assets.map(|(at, asset)| (asset.code.clone(), at)).collect();
@@ -60,11 +64,14 @@ impl From<Stored> for State {
         }
         let named = (0..).map(LedgerHandle).zip(&ledgers);
         let ledgers_by_name = named.map(|(at, ledger)| (ledger.name.clone(), at)).collect();
-        let expiring = holds
-            .iter()
-            .filter_map(|((ledger, id), hold)| hold.expires_at.map(|at| (at, *ledger, id.clone())));
-        let due = expiring.collect();
-        State { ledgers, accounts, holds, recorded_at, due, ledgers_by_name }
+        let expiring = holds.iter().filter_map(|((ledger, id), hold)| {
+            hold.expires_at.map(|at| (at, Due::Hold(*ledger, id.clone())))
+        });
+        let scheduled = schedules.iter().filter_map(|((ledger, id), schedule)| {
+            schedule.next_due.map(|at| (at, Due::Schedule(*ledger, id.clone())))
+        });
+        let due = expiring.chain(scheduled).collect();
+        State { ledgers, accounts, holds, schedules, recorded_at, due, ledgers_by_name }
     }
 }
 
@@ -364,10 +371,10 @@ impl State {
         self.holds.iter().map(|((ledger, id), hold)| (*ledger, id, hold))
     }
 
-    /// When the first open hold expires: there is due work from then on.
+    /// When the first open hold expires or the first schedule is due: there is due work from then on.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _, _)| *at)
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// When the last applied commit was recorded.
@@ -386,7 +393,8 @@ impl State {
     pub fn feed(&self, sink: &mut impl FnMut(&[u8])) {
         // Destructured throughout, so that no new field is left out unseen. The indices follow from
         // the rest.
-        let State { ledgers, accounts, holds, recorded_at, due: _, ledgers_by_name: _ } = self;
+        let State { ledgers, accounts, holds, schedules, recorded_at, due: _, ledgers_by_name: _ } =
+            self;
         sink(&recorded_at.to_le_bytes());
         feed_length(ledgers.len(), sink);
         for ledger in ledgers {
@@ -414,6 +422,7 @@ impl State {
             sink(&key);
             hold.feed(sink);
         }
+        feed_all(schedules, sink);
     }
 }
 
@@ -453,18 +462,18 @@ impl Account {
     }
 }
 
-fn feed_text(text: &str, sink: &mut impl FnMut(&[u8])) {
+pub(crate) fn feed_text(text: &str, sink: &mut impl FnMut(&[u8])) {
     feed_length(text.len(), sink);
     sink(text.as_bytes());
 }
 
-fn feed_instant(at: Option<Timestamp>, sink: &mut impl FnMut(&[u8])) {
+pub(crate) fn feed_instant(at: Option<Timestamp>, sink: &mut impl FnMut(&[u8])) {
     feed_length(usize::from(at.is_some()), sink);
     if let Some(at) = at {
         sink(&at.to_le_bytes());
     }
 }
 
-fn feed_length(length: usize, sink: &mut impl FnMut(&[u8])) {
+pub(crate) fn feed_length(length: usize, sink: &mut impl FnMut(&[u8])) {
     sink(&u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
 }

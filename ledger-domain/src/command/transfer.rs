@@ -1,5 +1,7 @@
 //! What a client asks of one transfer.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Timestamp, write_field};
 use crate::amount::Decimal;
 use crate::name::{AccountName, AssetCode, Id};
@@ -88,7 +90,7 @@ pub enum Movement {
 }
 
 /// One amount of one asset, from one account to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leg {
     /// Account that is debited.
     pub debit_account: AccountName,
@@ -285,7 +287,7 @@ impl Transfer {
 }
 
 impl Leg {
-    fn write_content(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_content(&self, out: &mut Vec<u8>) {
         let Leg { debit_account, credit_account, asset, amount, up_to } = self;
         write_field(1, debit_account.as_str().as_bytes(), out);
         write_field(2, credit_account.as_str().as_bytes(), out);
@@ -303,7 +305,7 @@ pub(crate) fn write_amount(amount: Decimal, out: &mut Vec<u8>) {
     write_field(5, &[scale], out);
 }
 
-fn write_id(number: u8, id: &Id, out: &mut Vec<u8>) {
+pub(super) fn write_id(number: u8, id: &Id, out: &mut Vec<u8>) {
     let mut key = Vec::new();
     id.write_key(&mut key);
     write_field(number, &key, out);
