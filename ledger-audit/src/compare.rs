@@ -9,8 +9,8 @@ use ledger_views::key::{self, Place};
 use ledger_views::row::AppliedRow;
 use ledger_views::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, JournalEntryRow,
-    LatestRow, LedgerNameRow, LedgerRow, ProjectError, Projection, Row, Rows, StoreError, Table,
-    TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord, project_record,
+    LatestRow, LedgerNameRow, LedgerRow, ProjectError, Projection, Row, Rows, ScheduleRow,
+    StoreError, Table, TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord, project_record,
 };
 
 use crate::report::{AuditError, Report};
@@ -330,7 +330,8 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
         | Table::AccountRules
         | Table::BookLocks
         | Table::Holds
-        | Table::Reversals => key::read_place(key),
+        | Table::Reversals
+        | Table::ScheduleChanges => key::read_place(key),
         _ => None,
     }
 }
@@ -350,7 +351,9 @@ fn place_of(
         | Table::AccountRules
         | Table::BookLocks
         | Table::Holds
-        | Table::Reversals => place_of_key(table, key),
+        | Table::Reversals
+        | Table::ScheduleChanges => place_of_key(table, key),
+        Table::Schedules => ScheduleRow::decode(value).map(|row| row.place),
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),
         Table::JournalEntries => JournalEntryRow::decode(value).map(|row| row.place),
         Table::Ledgers => LedgerRow::decode(value).map(|row| row.place),

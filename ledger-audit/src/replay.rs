@@ -346,7 +346,10 @@ impl<'a> Replay<'a> {
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
             | Event::BooksLocked { .. }
-            | Event::HoldExpired { .. } => {}
+            | Event::HoldExpired { .. }
+            | Event::ScheduleCreated { .. }
+            | Event::ScheduleCancelled { .. }
+            | Event::ScheduleRan { .. } => {}
             Event::AccountOpened { .. } => report.accounts += 1,
             Event::CommandRefused { .. } => report.refusals += 1,
             Event::TransferBatch(batch) => {

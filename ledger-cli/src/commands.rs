@@ -10,6 +10,7 @@ mod journal;
 mod ledger;
 mod load;
 mod log;
+mod schedule;
 mod statement;
 mod topology;
 mod transfer;
@@ -49,6 +50,9 @@ pub(crate) enum Command {
     /// Post and read transfers
     #[command(subcommand)]
     Transfer(transfer::TransferCommand),
+    /// Make, end and read schedules: transfers that post themselves, once or again and again
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// Record, reverse and read journal entries: transfers that are accepted together or not at all
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -112,6 +116,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Asset(command) => asset::run(&context, command).await?,
         Command::Account(command) => account::run(&context, command).await?,
         Command::Transfer(command) => transfer::run(&context, command).await?,
+        Command::Schedule(command) => schedule::run(&context, command).await?,
         Command::Journal(command) => journal::run(&context, command).await?,
         Command::Balance(args) => balance::run(&context, args).await?,
         Command::Statement(args) => statement::run(&context, args).await?,

@@ -6,7 +6,7 @@ use crate::command::{AccountStatus, Timestamp};
 use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
 use crate::name::{Id, LedgerName};
-use crate::schedule::{Due, Schedule};
+use crate::schedule::Due;
 use crate::state::{
     Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,
     Step,
@@ -77,18 +77,9 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             step(state, *ledger, &left, Step::Release, recorded_at);
             reduce_hold(state, *ledger, hold, &left, 0);
         }
-        Event::ScheduleCreated { ledger, schedule, plan, next_due } => {
-            let plan = (**plan).clone();
-            let (next_due, cancelled) = (Some(*next_due), false);
-            let made = Schedule { plan, times: 0, next_due, cancelled };
-            schedule::create(state, *ledger, schedule, made);
-        }
-        Event::ScheduleCancelled { ledger, schedule } => {
-            schedule::cancel(state, *ledger, schedule);
-        }
-        Event::ScheduleRan { ledger, schedule, number, due_at, next_due, refused: _ } => {
-            schedule::ran(state, (*ledger, schedule), *number, *due_at, *next_due);
-        }
+        Event::ScheduleCreated { .. }
+        | Event::ScheduleCancelled { .. }
+        | Event::ScheduleRan { .. } => schedule::apply(state, event),
         Event::CommandRefused { .. } => {}
     }
 }

@@ -91,6 +91,7 @@ fn is_leap(year: i64) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test that misses an index fails, as it should")]
 mod tests {
     use super::*;
 

@@ -187,4 +187,9 @@ pub(crate) fn feed_all(
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test that overflows or misses an index fails, as it should"
+)]
 mod tests;

@@ -152,7 +152,15 @@ fn due(state: &mut State, max: usize) -> String {
                 expired.push(format!("{schedule} {number} {came_to}"));
             }
             Event::TransferBatch(_) => {}
-            other => panic!("{other:?}"),
+            Event::LedgerCreated { .. }
+            | Event::AssetCreated { .. }
+            | Event::AccountOpened { .. }
+            | Event::AccountStatusChanged { .. }
+            | Event::AccountRulesChanged { .. }
+            | Event::BooksLocked { .. }
+            | Event::ScheduleCreated { .. }
+            | Event::ScheduleCancelled { .. }
+            | Event::CommandRefused { .. } => panic!("{event:?}"),
         }
     }
     expired.join(", ")

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod directory;
+mod schedules;
 mod transfers;
 
 use ledger_domain::partition::partition_of;

@@ -12,6 +12,7 @@ mod groups;
 mod hold;
 mod lock;
 mod same;
+mod schedule;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
 pub(crate) use same::canonical_id;
 use same::{same_ask, same_content};
+pub(crate) use schedule::{Made, Run};
 pub(crate) use shape::shape;
 
 /// Offset of a commit and index of an event in it.
@@ -139,6 +141,8 @@ pub(crate) struct Book {
     pub(crate) reversals: BTreeMap<String, Vec<(Place, String, u128)>>,
     /// Journal entries: where each transfer of one was accepted, and its id.
     pub(crate) entries: BTreeMap<String, Vec<(Place, String)>>,
+    /// By id.
+    pub(crate) schedules: BTreeMap<String, Made>,
 }
 
 /// All ledgers of one partition.
@@ -204,6 +208,8 @@ impl Model {
             (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
             (Ask::SetRules { name, rules }, Some(book)) => whole(book.set_rules(name, rules).err()),
             (Ask::Lock { before }, Some(_)) => whole(lock::too_late(*before, now)),
+            (Ask::Schedule(asked), Some(book)) => whole(book.makes(asked, now)),
+            (Ask::Cancel { schedule }, Some(book)) => whole(book.cancels(schedule)),
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
@@ -256,6 +262,8 @@ impl Model {
                 }
             }
             (Ask::Lock { before }, _) => book.locks.push((place, *before)),
+            (Ask::Schedule(asked), _) => book.made(asked, place),
+            (Ask::Cancel { schedule }, _) => book.cancelled(schedule, place),
             (Ask::Post { .. }, Verdicts::Items(items)) => book.record(well_formed, items, place),
             (Ask::Post { .. }, Verdicts::Whole(_)) => {}
         }

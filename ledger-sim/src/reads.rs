@@ -1,5 +1,6 @@
 //! What queries answer against the model, at the position that the answer states.
 
+mod schedules;
 mod transfers;
 
 use std::cell::RefCell;
@@ -95,7 +96,12 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..11) {
+        let read = match rng.u32(0..13) {
+            11 => self.schedules(ledger, book, level, rng.i32(1..4)),
+            12 if !book.schedules.is_empty() => {
+                let schedules: Vec<&String> = book.schedules.keys().collect();
+                self.schedule(ledger, book, schedules[rng.usize(0..schedules.len())], level)
+            }
             10 => self.ledger(ledger, book, level),
             0..2 if !ids.is_empty() => {
                 let (ledger, id) = &ids[rng.usize(0..ids.len())];

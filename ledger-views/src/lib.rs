@@ -42,7 +42,8 @@ pub use reader::{Page, ViewReader};
 pub use row::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryKind, EntryRow, Heads,
     HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, RecordKind,
-    ReversalRow, Row, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
+    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, TimeRow, ToldRow,
+    TransferOutcome, TransferRow, ViewLog,
 };
 pub use rows::Rows;
 pub use store::memory::MemoryStore;

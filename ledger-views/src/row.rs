@@ -12,10 +12,12 @@ use crate::key::Place;
 
 mod change;
 mod log;
+mod schedule;
 mod transfer;
 
 pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
 pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};
+pub use schedule::{ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView};
 
 /// A value of a table.
 pub trait Row: Sized {

@@ -35,6 +35,10 @@ pub enum Table {
     AccountRules,
     /// ledger ++ !offset ++ !index -> up to when the books of a ledger are closed from there on, newest first.
     BookLocks,
+    /// ledger ++ id as text -> a schedule as it was made.
+    Schedules,
+    /// ledger ++ id ++ 0 ++ !offset ++ !index -> what became of a schedule there, newest first.
+    ScheduleChanges,
     /// offset -> what the record there is.
     Commits,
     /// !`recorded_at` -> offset of the commit, newest first.
@@ -58,7 +62,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 18] = [
+    pub const ALL: [Table; 20] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -75,6 +79,8 @@ impl Table {
         Table::AccountStatuses,
         Table::AccountRules,
         Table::BookLocks,
+        Table::Schedules,
+        Table::ScheduleChanges,
         Table::Commits,
         Table::Times,
     ];
@@ -99,6 +105,8 @@ impl Table {
             Table::BookLocks => (Family::Directory, Some(10)),
             Table::Reversals => (Family::Directory, Some(11)),
             Table::JournalEntries => (Family::Directory, Some(12)),
+            Table::Schedules => (Family::Directory, Some(25)),
+            Table::ScheduleChanges => (Family::Directory, Some(26)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -124,6 +132,8 @@ impl Table {
             Table::AccountStatuses => "account_statuses",
             Table::AccountRules => "account_rules",
             Table::BookLocks => "book_locks",
+            Table::Schedules => "schedules",
+            Table::ScheduleChanges => "schedule_changes",
             Table::Commits => "commits",
             Table::Times => "times",
         }

@@ -15,7 +15,8 @@ use fastrand::Rng;
 use ledger_domain::event::Row as BatchRow;
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountStatus, AccountType,
-    AssetHandle, Balance, Effect, Event, Id, LedgerName, Link, State, apply, decide, decide_due,
+    AssetHandle, Balance, Effect, Event, Id, LedgerName, Link, Plan, State, Timestamp, apply,
+    decide, decide_due,
 };
 
 use self::check::{all_rows, check_everywhere};
@@ -48,9 +49,14 @@ struct Truth {
     changed: BTreeMap<AccountHandle, Place>,
     /// What each hold is, what is left of it, and what was given back.
     holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
+    /// Each schedule: where it was made, what was asked, when it is due next, its times newest first, and
+    /// whether it was cancelled.
+    schedules: BTreeMap<(u32, Id), Scheduled>,
     ledgers: Vec<String>,
     assets: usize,
 }
+
+type Scheduled = (Place, Plan, Option<Timestamp>, Vec<(Place, u32)>, bool);
 
 struct World {
     records: Vec<ViewRecord>,
@@ -144,6 +150,20 @@ impl Truth {
                 self.enter(sides, |counters| counters[1] -= amount);
                 let row = (place, HoldStatus::Expired, 0, *amount);
                 self.holds.insert((ledger.0, hold.clone()), row);
+            }
+            Event::ScheduleCreated { ledger, schedule, plan, next_due } => {
+                let made = (place, (**plan).clone(), Some(*next_due), Vec::new(), false);
+                self.schedules.insert((ledger.0, schedule.clone()), made);
+            }
+            Event::ScheduleCancelled { ledger, schedule } => {
+                let key = (ledger.0, schedule.clone());
+                self.schedules.entry(key).and_modify(|it| (it.2, it.4) = (None, true));
+            }
+            Event::ScheduleRan { ledger, schedule, number, next_due, .. } => {
+                self.schedules.entry((ledger.0, schedule.clone())).and_modify(|it| {
+                    it.2 = *next_due;
+                    it.3.insert(0, (place, *number));
+                });
             }
             Event::CommandRefused { .. } => {}
         }

@@ -228,6 +228,9 @@ impl ViewWriter {
                     | Event::AccountStatusChanged { .. }
                     | Event::AccountRulesChanged { .. }
                     | Event::BooksLocked { .. }
+                    | Event::ScheduleCreated { .. }
+                    | Event::ScheduleCancelled { .. }
+                    | Event::ScheduleRan { .. }
                     | Event::CommandRefused { .. } => {}
                 }
             }

@@ -4,6 +4,7 @@
 mod condition;
 
 mod groups;
+mod schedule;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use ledger_domain::{
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
 use crate::{time, v1};
 use condition::conditions;
+pub use schedule::{cancel_schedule, schedule_transfer};
 
 /// A batch whose well-formed transfers are a command; the malformed ones stand aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -261,7 +263,7 @@ fn transfer(wire: &v1::Transfer) -> Result<Transfer, Rejection> {
         }
         TransferKind::Void => Movement::Void { hold: parse_id("hold_id", &wire.hold_id)? },
         TransferKind::Reversal => {
-            let of = parse_id("reversed_id", &wire.reversed_id)?;
+            let of = resource::parse_id_read("reversed_id", &wire.reversed_id)?;
             Movement::Reversal { of, amount: part(wire)? }
         }
     };

@@ -73,10 +73,9 @@ impl Names {
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
             Event::AccountStatusChanged { ledger, account, status } => {
-                let changed = wire::AccountStatusChanged {
-                    account: self.account(*account)?.to_string(),
-                    status: answer::account_status(*status).into(),
-                };
+                let status = answer::account_status(*status).into();
+                let account = self.account(*account)?.to_string();
+                let changed = wire::AccountStatusChanged { account, status };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountStatusChanged(changed));
             }
             Event::AccountRulesChanged { ledger, account, rules } => {
@@ -87,8 +86,7 @@ impl Names {
                 add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
             }
             Event::BooksLocked { ledger, locked_before } => {
-                let locked_before = locked_before.map(answer::timestamp);
-                let locked = wire::BooksLocked { locked_before };
+                let locked = wire::BooksLocked { locked_before: locked_before.map(answer::timestamp) };
                 add(&self.ledger(*ledger)?, 0, Wire::BooksLocked(locked));
             }
             Event::TransferBatch(batch) => {
@@ -102,6 +100,11 @@ impl Names {
                 let expired = self.expired(*ledger, hold, accounts, *asset, *amount)?;
                 add(&self.ledger(*ledger)?, 0, Wire::HoldExpired(expired));
             }
+            Event::ScheduleCreated { ledger, .. }
+            | Event::ScheduleCancelled { ledger, .. }
+            | Event::ScheduleRan { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.schedule(place, event)?);
+            }
             Event::CommandRefused { ledger, rejection } => {
                 let position = Position::event(partition, place.offset, place.index);
                 let refusal = answer::refusal(rejection, Some(position), false);
@@ -109,6 +112,32 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    /// What an event of a schedule becomes.
+    fn schedule(&self, place: Place, event: &Event) -> Result<Wire, StoreError> {
+        Ok(match event {
+            Event::ScheduleCreated { ledger, schedule, plan, .. } => {
+                let asset = self.view.asset(place, *ledger, plan.leg.asset.as_str())?;
+                let scale = asset.map(|asset| asset.scale);
+                Wire::ScheduleCreated(answer::schedule(&schedule.to_string(), plan, scale))
+            }
+            Event::ScheduleCancelled { schedule, .. } => {
+                let schedule_id = schedule.to_string();
+                Wire::ScheduleCancelled(wire::ScheduleCancelled { schedule_id })
+            }
+            Event::ScheduleRan { schedule, number, due_at, next_due, refused, .. } => {
+                let partition = self.view.log().partition;
+                let at = Position::event(partition, place.offset, place.index).to_string();
+                let occurrence = answer::occurrence(schedule, *number, *due_at, *refused, at);
+                Wire::ScheduleRan(wire::ScheduleRan {
+                    schedule_id: schedule.to_string(),
+                    occurrence: Some(occurrence),
+                    next_time: next_due.map(answer::timestamp),
+                })
+            }
+            other => panic!("an event of a schedule: {other:?}"),
+        })
     }
 
     fn expired(

@@ -20,7 +20,7 @@ impl Query {
         &self,
         request: &v1::GetTransferRequest,
     ) -> Result<v1::GetTransferResponse, QueryError> {
-        let (name, id) = resource::transfer("name", &request.name)?;
+        let (name, id) = resource::transfer_read("name", &request.name)?;
         let read = self.fix(&name, request.consistency.as_ref(), None)?;
         let ledger = read.ledger(&name)?.handle;
         let row = read.view.transfer(read.place, ledger, &id)?;

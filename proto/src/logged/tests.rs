@@ -1,8 +1,8 @@
 //! What is written is read back, damaged bytes are refused, and the bytes never change unseen.
 
 use ledger_domain::{
-    AcceptedTransfer, AccountStatus, Capture, Decimal, Effect, Leg, Link, Movement,
-    RefusedTransfer, Reversal, Transfer, TransferBatch,
+    AcceptedTransfer, AccountStatus, Capture, Decimal, Effect, Leg, Link, Movement, Plan,
+    RefusedTransfer, Reversal, Transfer, TransferBatch, When,
 };
 
 use super::*;
@@ -141,6 +141,44 @@ fn grouped_batch() -> TransferBatch {
     }
 }
 
+fn scheduled(when: When, until: Option<i64>, count: Option<u32>) -> Event {
+    let leg = leg();
+    let plan = Plan { leg, reference: "rent".into(), when, start: -5, until, count };
+    let (ledger, schedule, plan) = (LedgerHandle(1), uuid(7), Box::new(plan));
+    Event::ScheduleCreated { ledger, schedule, plan, next_due: 5 }
+}
+
+fn ran(next_due: Option<i64>, refused: Option<Code>) -> Event {
+    let (ledger, schedule) = (LedgerHandle(1), uuid(7));
+    Event::ScheduleRan { ledger, schedule, number: 300, due_at: 5, next_due, refused }
+}
+
+/// What computes with a rule relies on its bounds.
+#[test]
+fn rules_out_of_bounds_are_refused() {
+    use wire::schedule_created::Rule;
+    for rule in [
+        Rule::Every(0),
+        Rule::Every(u64::MAX),
+        Rule::Weekly(0),
+        Rule::Weekly(128),
+        Rule::Monthly(0),
+        Rule::Monthly(32),
+        Rule::Yearly(0),
+        Rule::Yearly(1301),
+        Rule::Yearly(1232),
+    ] {
+        let Event::ScheduleCreated { ledger, schedule: id, plan, .. } =
+            scheduled(When::Once, None, None)
+        else {
+            panic!("a schedule");
+        };
+        let mut wire = schedule::created_to_wire(ledger, &id, &plan, 5);
+        wire.rule = Some(rule);
+        assert!(schedule::created_from_wire(wire).is_err(), "{rule:?}");
+    }
+}
+
 fn logged(events: Vec<Event>) -> LoggedCommand {
     LoggedCommand {
         request_id: Some(uuid(9)),
@@ -196,6 +234,14 @@ fn all_events() -> Vec<(&'static str, Event)> {
                 amount: (1 << 64) + 5,
             },
         ),
+        ("schedule_created", scheduled(When::Monthly(31), Some(i64::MAX), Some(12))),
+        ("schedule_created_once", scheduled(When::Once, None, None)),
+        ("schedule_created_every", scheduled(When::Every(5_000_000_000), None, None)),
+        ("schedule_created_weekly", scheduled(When::Weekly(0b100_0001), None, None)),
+        ("schedule_created_yearly", scheduled(When::Yearly { month: 2, day: 29 }, None, None)),
+        ("schedule_cancelled", Event::ScheduleCancelled { ledger, schedule: uuid(7) }),
+        ("schedule_ran", ran(Some(1_700_000_000_000_000_000), None)),
+        ("schedule_ran_last", ran(None, Some(Code::InsufficientFunds))),
         (
             "transfer_batch_same",
             Event::TransferBatch(TransferBatch { ledger, accepted: same, refused: vec![] }),
