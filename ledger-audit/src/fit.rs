@@ -11,6 +11,8 @@ use ledger_domain::{
     Effect, Event, Hold, Id, LedgerHandle, LedgerName, Side, State, Step, Timestamp, apply,
 };
 
+pub(crate) use schedules::paired;
+
 /// Why an event does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Misfit {

@@ -11,4 +11,5 @@ mod ownership;
 mod property;
 mod recovery;
 pub(crate) mod rig;
+mod schedules;
 mod terms;

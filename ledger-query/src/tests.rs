@@ -5,6 +5,7 @@ mod bank;
 mod fresh;
 mod locks;
 mod rules;
+mod schedules;
 mod transfers;
 mod wire;
 

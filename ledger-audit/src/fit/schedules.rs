@@ -1,8 +1,9 @@
 //! Schedules: made once, run when they are due and not before, each time once.
 
-use ledger_domain::{Id, LedgerHandle, Plan, Schedule, State, Timestamp};
+use ledger_domain::event::Row;
+use ledger_domain::{Event, Id, LedgerHandle, Plan, Schedule, State, Timestamp, TransferBatch};
 
-use super::book;
+use super::{Misfit, book};
 
 /// What an event says of a time that a schedule was due.
 #[derive(Clone, Copy)]
@@ -70,4 +71,46 @@ pub(super) fn ran(
         return Err(format!("schedule {id} is not due again at {next_due:?}"));
     }
     Ok(())
+}
+
+/// LD-9 of the event at a place of its command: a time of a schedule and its transfer stand side by side, and
+/// say the same.
+pub(crate) fn paired(events: &[Event], at: usize) -> Option<Misfit> {
+    let misfit = |row, what| Some(Misfit { invariant: "LD-9", row, what });
+    match events.get(at)? {
+        Event::ScheduleRan { ledger, schedule, number, refused, .. } => {
+            let before = at.checked_sub(1).and_then(|before| events.get(before));
+            let Some(Event::TransferBatch(batch)) = before else {
+                return misfit(0, format!("schedule {schedule} runs without a transfer"));
+            };
+            let mut rows = batch.iter().map(|(_, row)| row);
+            let (id, code) = match rows.next()? {
+                Row::Accepted(accepted) => (&accepted.id, None),
+                Row::Refused(refused) => (&refused.transfer.id, Some(refused.rejection.code)),
+            };
+            let same = batch.ledger == *ledger
+                && *id == Id::scheduled(schedule, *number)
+                && code == *refused
+                && rows.next().is_none();
+            let what = || format!("schedule {schedule} runs with another transfer, {id}");
+            if same { None } else { misfit(0, what()) }
+        }
+        Event::TransferBatch(batch) => {
+            let (row, id) = scheduled(batch)?;
+            let runs = matches!(events.get(at + 1), Some(Event::ScheduleRan { schedule, number, .. })
+                if Id::scheduled(schedule, *number) == *id);
+            let what = || format!("transfer {id} is of no schedule that ran");
+            if runs { None } else { misfit(row, what()) }
+        }
+        _ => None,
+    }
+}
+
+/// The first row whose id only a schedule gives.
+fn scheduled(batch: &TransferBatch) -> Option<(u32, &Id)> {
+    let mut ids = batch.iter().map(|(row, content)| match content {
+        Row::Accepted(accepted) => (row, &accepted.id),
+        Row::Refused(refused) => (row, &refused.transfer.id),
+    });
+    ids.find(|(_, id)| matches!(id, Id::Text(text) if text.starts_with("~at:")))
 }

@@ -38,3 +38,4 @@ mod kafka_strangers;
 mod kills;
 mod reads;
 mod replicas;
+mod schedules;

@@ -16,10 +16,11 @@ impl Writer {
     /// next.
     pub(super) fn take_due(&mut self, draft: &mut Draft) {
         let bytes_max = self.limits.commit_bytes_max.min(self.record_bytes_max);
-        let expiries = (bytes_max.saturating_sub(RECORD_OVERHEAD_BYTES) / EXPIRY_BYTES_MAX).max(1);
-        loop {
+        let mut left = (bytes_max.saturating_sub(RECORD_OVERHEAD_BYTES) / EXPIRY_BYTES_MAX).max(1);
+        while left > 0 {
             // One after the other, for each depends upon those before it.
-            let events = decide_due(&self.speculation.state, draft.now, expiries);
+            let events = decide_due(&self.speculation.state, draft.now, left);
+            left = left.saturating_sub(events.len());
             if events.is_empty() {
                 return;
             }

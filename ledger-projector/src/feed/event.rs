@@ -86,7 +86,8 @@ impl Names {
                 add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
             }
             Event::BooksLocked { ledger, locked_before } => {
-                let locked = wire::BooksLocked { locked_before: locked_before.map(answer::timestamp) };
+                let locked =
+                    wire::BooksLocked { locked_before: locked_before.map(answer::timestamp) };
                 add(&self.ledger(*ledger)?, 0, Wire::BooksLocked(locked));
             }
             Event::TransferBatch(batch) => {
@@ -106,9 +107,12 @@ impl Names {
                 add(&self.ledger(*ledger)?, 0, self.schedule(place, event)?);
             }
             Event::CommandRefused { ledger, rejection } => {
-                let position = Position::event(partition, place.offset, place.index);
-                let refusal = answer::refusal(rejection, Some(position), false);
-                add(ledger.as_str(), 0, Wire::CommandRefused(refusal));
+                let at = Some(Position::event(partition, place.offset, place.index));
+                add(
+                    ledger.as_str(),
+                    0,
+                    Wire::CommandRefused(answer::refusal(rejection, at, false)),
+                );
             }
         }
         Ok(())
