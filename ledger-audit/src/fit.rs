@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use ledger_domain::event::Row;
 use ledger_domain::{
     AcceptedTransfer, Account, AccountHandle, AccountRules, AccountStatus, AssetHandle, Balance,
-    Effect, Event, Hold, Id, LedgerHandle, LedgerName, Side, State, Step, Timestamp, apply,
+    Effect, Event, Hold, Id, LedgerHandle, LedgerName, Outgoing, Side, State, Step, Timestamp,
+    apply,
 };
 
 pub(crate) use schedules::paired;
@@ -56,7 +57,8 @@ pub(crate) fn check_and_apply(
             let mut draft = Draft { state: &*state, ledger: *ledger, now, touched, holds };
             let (debit_account, credit_account) = (*debit_account, *credit_account);
             let (asset, amount) = (*asset, *amount);
-            let left = Hold { debit_account, credit_account, asset, amount, expires_at: None };
+            let left =
+                Hold { debit_account, credit_account, asset, amount, expires_at: None, send: None };
             draft.expire(hold, &left).map_err(|what| stop(0, what))?;
             draft.touched
         }
@@ -112,33 +114,76 @@ impl Draft<'_> {
         if book(self.state, self.ledger)?.is_locked(transfer.effective_at) {
             return Err("takes effect in books that are closed".into());
         }
-        let moved = |expires_at| Hold { debit_account, credit_account, asset, amount, expires_at };
+        let moved =
+            Hold { debit_account, credit_account, asset, amount, expires_at: None, send: None };
         match &transfer.effect {
             // What a reversal is of is known by the ids.
-            Effect::Post | Effect::Reversal(_) => self.step(&moved(None), Step::Post),
+            Effect::Post | Effect::Reversal(_) => self.step(&moved, Step::Post),
             Effect::Hold { expires_at } => {
-                let hold = moved(*expires_at);
-                if hold.is_expired(self.now) {
-                    return Err("holds past its deadline".into());
+                self.hold(transfer, Hold { expires_at: *expires_at, ..moved })
+            }
+            Effect::Send(to) => {
+                self.clears(credit_account, &to.ledger)?;
+                let reference = transfer.reference.clone();
+                let outgoing = Outgoing { to: (**to).clone(), sent_at: self.now, reference };
+                self.hold(transfer, Hold { send: Some(Box::new(outgoing)), ..moved })
+            }
+            Effect::Receive(from) => {
+                self.clears(debit_account, &from.ledger)?;
+                if from.deadline.is_some_and(|at| at <= self.now) || from.sent_at >= self.now {
+                    return Err("is received before it was sent, or too late".into());
                 }
-                let before = self.holds.get(&transfer.id);
-                let before = before.or_else(|| self.state.hold(self.ledger, &transfer.id));
-                if before.is_some_and(|before| before.amount > 0) {
-                    return Err(format!("hold {} is open already", transfer.id));
-                }
-                self.step(&hold, Step::Hold)?;
-                self.holds.insert(transfer.id.clone(), hold);
-                Ok(())
+                self.step(&moved, Step::Post)
             }
             Effect::Capture(capture) => {
-                self.reduce(&capture.hold, &moved(None), capture.remaining, false)?;
-                self.step(&moved(None), Step::Capture)
+                self.ends(transfer, &capture.hold, &moved, capture.remaining)?;
+                self.step(&moved, Step::Capture)
             }
-            Effect::Void { hold } => {
-                self.reduce(hold, &moved(None), 0, false)?;
-                self.step(&moved(None), Step::Release)
+            Effect::Void { hold, .. } => {
+                self.ends(transfer, hold, &moved, 0)?;
+                self.step(&moved, Step::Release)
             }
         }
+    }
+
+    fn hold(&mut self, transfer: &AcceptedTransfer, hold: Hold) -> Result<(), String> {
+        if hold.is_expired(self.now) {
+            return Err("holds past its deadline".into());
+        }
+        let before = self.holds.get(&transfer.id);
+        let before = before.or_else(|| self.state.hold(self.ledger, &transfer.id));
+        if before.is_some_and(|before| before.amount > 0) {
+            return Err(format!("hold {} is open already", transfer.id));
+        }
+        self.step(&hold, Step::Hold)?;
+        self.holds.insert(transfer.id.clone(), hold);
+        Ok(())
+    }
+
+    /// A send is ended by its settlement, as a whole, and nothing else is (SG-1).
+    fn ends(
+        &mut self,
+        transfer: &AcceptedTransfer,
+        id: &Id,
+        moved: &Hold,
+        remaining: u128,
+    ) -> Result<(), String> {
+        let hold = self.holds.get(id).or_else(|| self.state.hold(self.ledger, id));
+        let is_send = hold.is_some_and(|hold| hold.send.is_some());
+        let settles = transfer.id == Id::settlement(id);
+        if is_send != settles || (settles && remaining > 0) {
+            return Err(format!("ends send {id}, which only its settlement does"));
+        }
+        self.reduce(id, moved, remaining, false)
+    }
+
+    /// What is between two ledgers stands in their clearing accounts.
+    fn clears(&self, account: AccountHandle, other: &LedgerName) -> Result<(), String> {
+        let cleared = self.state.account(account).and_then(|account| account.name.cleared());
+        if cleared.as_ref() == Some(other) {
+            return Ok(());
+        }
+        Err(format!("account {} does not clear with ledger {other}", account.0))
     }
 
     fn expire(&mut self, id: &Id, left: &Hold) -> Result<(), String> {

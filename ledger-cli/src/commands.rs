@@ -10,6 +10,7 @@ mod journal;
 mod ledger;
 mod load;
 mod log;
+mod saga;
 mod schedule;
 mod statement;
 mod topology;
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// Record, reverse and read journal entries: transfers that are accepted together or not at all
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    /// Send money from one ledger to another, and see what has become of it
+    #[command(subcommand)]
+    Saga(saga::SagaCommand),
     /// Show the balances of an account, now or as of any past position or instant
     Balance(balance::BalanceArgs),
     /// Show the entries of an account, newest first, each with the balance after it
@@ -118,6 +122,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Transfer(command) => transfer::run(&context, command).await?,
         Command::Schedule(command) => schedule::run(&context, command).await?,
         Command::Journal(command) => journal::run(&context, command).await?,
+        Command::Saga(command) => saga::run(&context, command).await?,
         Command::Balance(args) => balance::run(&context, args).await?,
         Command::Statement(args) => statement::run(&context, args).await?,
         Command::Import(command) => return Box::pin(import::run(&context, command)).await,

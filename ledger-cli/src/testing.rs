@@ -312,6 +312,13 @@ impl LedgerCommandService for Server {
         Ok(Response::new(v1::PostTransfersResponse { results, position: String::new() }))
     }
 
+    async fn send_money(
+        &self,
+        _: Request<v1::SendMoneyRequest>,
+    ) -> Result<Response<v1::SendMoneyResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn execute(
         &self,
         _: Request<v1::Command>,
@@ -424,6 +431,13 @@ impl LedgerQueryService for Server {
         &self,
         _: Request<v1::GetTransferRequest>,
     ) -> Result<Response<v1::GetTransferResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_saga(
+        &self,
+        _: Request<v1::GetSagaRequest>,
+    ) -> Result<Response<v1::GetSagaResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -139,6 +139,7 @@ impl Follower {
         };
         parts.link.set_followed(if ids_from <= state_from { from.sequence } else { 0 });
         parts.link.set_followed_offset(from.next);
+        parts.link.outbox().begin(&state);
         let meets = (later.next > from.next).then_some(later);
         tracing::info!(partition = parts.partition, state_from, ids_from, "recovering");
         Ok(Follower {
@@ -259,8 +260,10 @@ impl Follower {
         for bytes in &commit.commands {
             let command = logged::decode(bytes).map_err(|error| damaged(error.to_string()))?;
             if offset >= self.state_from {
-                let state = &mut self.state;
-                command.events.iter().for_each(|event| apply(state, event, recorded_at));
+                for event in &command.events {
+                    apply(&mut self.state, event, recorded_at);
+                    self.parts.link.outbox().follow(&self.state, event);
+                }
             }
             if offset >= self.ids_from {
                 let place = entries::Place { offset, index, recorded_at };

@@ -31,6 +31,7 @@ pub mod owners;
 mod remembered;
 pub mod result;
 pub mod router;
+pub mod saga;
 pub mod service;
 
 pub use config::Config;

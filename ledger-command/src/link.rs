@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ledger_domain::State;
 use ledger_log::{Chain, Cursor, Incarnation};
 
+use crate::saga::Outbox;
+
 /// The state at a `TermStarted`, read from the log's bytes.
 #[derive(Clone, Debug)]
 pub struct Handover {
@@ -34,6 +36,7 @@ pub struct Link {
     followed_offset: AtomicU64,
     writer_waits: AtomicBool,
     slot: Mutex<Slot>,
+    outbox: Outbox,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +47,19 @@ struct Slot {
 }
 
 impl Link {
+    /// With this outbox.
+    pub(crate) fn with(outbox: Outbox) -> Self {
+        Link { outbox, ..Link::default() }
+    }
+
     fn slot(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The open sends, as far as the follower has read.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Sequence of the last commit whose ids are in the id store.

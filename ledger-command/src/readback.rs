@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AcceptedTransfer, Command, CommandBody, Decimal, Effect, Event, Position, Rejection,
+    AcceptedTransfer, Command, CommandBody, Decimal, Destination, Effect, Event, Position,
+    Rejection,
 };
 use ledger_log::record::Record;
 use ledger_log::{Backend, LogError};
@@ -130,11 +131,27 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
     let asked = match effect {
         Effect::Void { .. } => None,
         _ if effect.is_rest() => None,
-        Effect::Post | Effect::Hold { .. } | Effect::Capture(_) | Effect::Reversal(_) => {
+        Effect::Post
+        | Effect::Hold { .. }
+        | Effect::Capture(_)
+        | Effect::Send(_)
+        | Effect::Receive(_)
+        | Effect::Reversal(_) => {
             let scale = usize::try_from(asset.0).ok().and_then(|at| now.scales.get(at));
             scale.map(|scale| Decimal::from_minor(first.asked(), *scale))
         }
     };
+    let first_to = match effect {
+        Effect::Send(to) => Some(&**to),
+        Effect::Post
+        | Effect::Hold { .. }
+        | Effect::Capture(_)
+        | Effect::Void { .. }
+        | Effect::Receive(_)
+        | Effect::Reversal(_) => None,
+    };
+    let place = |to: &Destination| (to.ledger.clone(), to.account.clone());
+    let deadline = |to: &Destination| to.deadline;
     let fields = [
         ("kind", effect.kind() == movement.kind()),
         ("debit_account", same(now.debit_account == Some(*debit_account))),
@@ -142,9 +159,11 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
         ("asset", same(now.asset == Some(*asset))),
         ("hold_id", effect.hold() == movement.hold()),
         ("reversed_id", effect.reversal().map(|it| &it.of) == movement.reverses()),
+        ("destination", first_to.map(place) == movement.destination().map(place)),
         ("amount", asked == movement.amount()),
         ("up_to", same(leg.is_some_and(|leg| leg.up_to) == up_to.is_some())),
         ("expire_time", effect.expires_at() == movement.expires_at()),
+        ("deadline", first_to.map(deadline) == movement.destination().map(deadline)),
         ("reference", now.transfer.reference == *reference),
         ("effective_time", now.transfer.effective_at == *effective_at),
         ("entry_id", now.transfer.link.entry() == link.entry()),
@@ -199,9 +218,11 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             Event::ScheduleCancelled { schedule, .. },
             CommandBody::CancelSchedule { schedule: now },
         ) => first_of([("name", schedule == now)]),
-        (Event::TransferBatch(_), CommandBody::PostTransfers { transfers }) => {
-            Some(if transfers.len() == 1 { "transfer" } else { "transfers" })
-        }
+        // One that opens clearing accounts begins with them.
+        (
+            Event::TransferBatch(_) | Event::AccountOpened { .. },
+            CommandBody::PostTransfers { transfers },
+        ) => Some(if transfers.len() == 1 { "transfer" } else { "transfers" }),
         _ => None,
     }
 }

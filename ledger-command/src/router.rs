@@ -18,9 +18,9 @@ mod peers;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ledger_domain::LedgerName;
 use ledger_domain::partition::partition_of;
-use ledger_proto::command::{Prepared, identify, prepare, request_id};
+use ledger_domain::{LedgerName, Rejection};
+use ledger_proto::command::{Prepared, identify, prepare, prepare_of_server, request_id};
 use ledger_proto::v1;
 use ledger_proto::v1::command_result::Outcome;
 use tokio::time::Instant;
@@ -51,8 +51,8 @@ pub struct Arrival {
     pub actor: String,
     /// W3C traceparent; empty when there was none.
     pub traceparent: String,
-    /// Whether another server sent it here: it is not sent on.
-    pub forwarded: bool,
+    /// Who asks.
+    pub origin: Origin,
     /// How long an owner is looked for.
     pub at_most: Duration,
 }
@@ -60,14 +60,35 @@ pub struct Arrival {
 impl Default for Arrival {
     fn default() -> Self {
         let (actor, traceparent) = Default::default();
-        Arrival { actor, traceparent, forwarded: false, at_most: FIND_OWNER_DEFAULT }
+        let origin = Origin::Client;
+        Arrival { actor, traceparent, origin, at_most: FIND_OWNER_DEFAULT }
     }
+}
+
+/// Who asks for a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client.
+    Client,
+    /// Another server, which had it from one of its own: it is not sent on.
+    Server,
+    /// This server's driver of sends.
+    Driver,
 }
 
 /// A traceparent as it came, for [`Arrival::traceparent`]: empty when it is no text, or too long.
 pub(crate) fn traceparent(bytes: &[u8]) -> String {
     let text = std::str::from_utf8(bytes).ok();
     text.filter(|text| text.len() <= TRACEPARENT_BYTES_MAX).unwrap_or_default().to_owned()
+}
+
+impl Origin {
+    fn prepare(self, command: &v1::Command) -> Result<Prepared, Rejection> {
+        match self {
+            Origin::Client => prepare(command),
+            Origin::Server | Origin::Driver => prepare_of_server(command),
+        }
+    }
 }
 
 /// Finds the writer of each command. Cheap to clone.
@@ -163,7 +184,7 @@ impl Router {
         if let Some(shared) = &self.inner.shared {
             identify(&mut command, shared.fresh_id);
         }
-        let prepared = match prepare(&command) {
+        let prepared = match arrival.origin.prepare(&command) {
             Ok(prepared) => prepared,
             Err(rejection) => return result::malformed(request_id(&command), &rejection),
         };
@@ -215,8 +236,9 @@ impl Router {
                 }
             };
             let (now, until) = (Instant::now(), self.until(until));
-            if arrival.forwarded || now >= until {
-                let reason = match (unknown, arrival.forwarded) {
+            let is_sent_on = arrival.origin == Origin::Server;
+            if is_sent_on || now >= until {
+                let reason = match (unknown, is_sent_on) {
                     (true, _) => reason::OUTCOME_UNKNOWN,
                     (false, true) => reason::NOT_OWNER,
                     (false, false) => reason::NOT_RECORDED,
@@ -244,7 +266,8 @@ impl Router {
         let mine = || self.inner.handle.as_ref().is_some_and(|handle| handle.owns(partition));
         if mine() {
             // Once more where this server's writer had it before.
-            let prepared = match prepared.take().map_or_else(|| prepare(command), Ok) {
+            let prepared = match prepared.take().map_or_else(|| arrival.origin.prepare(command), Ok)
+            {
                 Ok(prepared) => prepared,
                 Err(rejection) => {
                     return Attempt::Done(result::malformed(request_id(command), &rejection));
@@ -264,7 +287,7 @@ impl Router {
             };
         }
         let owner = shared.owners.of(partition).filter(|owner| owner.server != shared.me);
-        let Some(owner) = owner.filter(|_| !arrival.forwarded) else {
+        let Some(owner) = owner.filter(|_| arrival.origin != Origin::Server) else {
             return Attempt::Again { may_be_recorded: false, why: "no server says so".into() };
         };
         match shared.peers.execute(&owner.address, command.clone(), arrival, left).await {
@@ -291,7 +314,7 @@ impl Router {
 
 /// The result of a command that was prepared before and nobody has decided.
 fn undecided(command: &v1::Command, reason: &str, message: &str) -> v1::CommandResult {
-    match prepare(command) {
+    match prepare_of_server(command) {
         Ok(mut prepared) => Answering::of(&mut prepared).failed(reason, message),
         Err(rejection) => result::malformed(request_id(command), &rejection),
     }

@@ -23,7 +23,7 @@ use std::time::Duration;
 use ledger_domain::partition::partition_of;
 use ledger_domain::{Command, LedgerName, Timestamp};
 use ledger_log::{Backend, LogInfo};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::config::Config;
 use crate::follower::{FollowError, Follower, FollowerParts};
@@ -31,6 +31,7 @@ use crate::ids::{IdStore, IdStoreError, IdStores};
 use crate::link::Link;
 use crate::readback;
 use crate::reply::{Replied, Reply, Request};
+use crate::saga::Outbox;
 use crate::snapshot::{FileSnapshots, SnapshotError};
 use crate::writer::{RETRY_AFTER_MS, Status, Writer, WriterParts};
 use mailbox::{Letter, Mailbox, Ownership, Refused};
@@ -106,6 +107,7 @@ struct Inner {
     backend: Arc<dyn Backend>,
     doors: Vec<Door>,
     tokens: AtomicU64,
+    sends_changed: Arc<Notify>,
     threads: Mutex<Vec<JoinHandle<Result<(), RunError>>>>,
 }
 
@@ -115,11 +117,13 @@ struct Inner {
 /// # Errors
 /// [`RunError`] of the first partition whose stores cannot be opened or are not of this log.
 pub fn start(environment: &Environment, config: Config) -> Result<Handle, RunError> {
+    let sends_changed = Arc::new(Notify::new());
     let id_stores = IdStores::new(&environment.folder.join("ids"));
     let mut partitions = Vec::new();
     for partition in 0..environment.log.partition_count {
         let ids: Arc<dyn IdStore> = Arc::new(id_stores.open(partition)?);
-        partitions.push(open(environment, config, partition, ids)?);
+        let link = Arc::new(Link::with(Outbox::telling(sends_changed.clone())));
+        partitions.push(open(environment, config, partition, ids, link)?);
     }
     let (mut doors, mut threads) = (Vec::new(), Vec::new());
     for (partition, door) in (0..).zip(partitions) {
@@ -129,7 +133,8 @@ pub fn start(environment: &Environment, config: Config) -> Result<Handle, RunErr
     }
     let backend = environment.backend.clone();
     let (tokens, threads) = (AtomicU64::new(0), Mutex::new(threads));
-    Ok(Handle { inner: Arc::new(Inner { backend, doors, tokens, threads }) })
+    let inner = Inner { backend, doors, tokens, sends_changed, threads };
+    Ok(Handle { inner: Arc::new(inner) })
 }
 
 /// A partition that is open but not running.
@@ -146,9 +151,9 @@ fn open(
     config: Config,
     partition: u32,
     ids: Arc<dyn IdStore>,
+    link: Arc<Link>,
 ) -> Result<Opened, RunError> {
     let Environment { backend, log, folder, entropy, .. } = environment;
-    let link = Arc::new(Link::default());
     let follower = Follower::open(FollowerParts {
         backend: backend.clone(),
         log_id: log.id,
@@ -285,6 +290,22 @@ impl Handle {
     pub fn owns(&self, partition: u32) -> bool {
         let door = self.door(partition);
         door.is_some_and(|door| door.mailbox.ownership() == Ownership::Assigned)
+    }
+
+    /// Whether this server writes a partition now.
+    pub(crate) fn serves(&self, partition: u32) -> bool {
+        let door = self.door(partition);
+        door.is_some_and(|door| matches!(*door.status.borrow(), Status::Serving { .. }))
+    }
+
+    /// What the writer and the follower of a partition share.
+    pub(crate) fn link(&self, partition: u32) -> Option<&Link> {
+        self.door(partition).map(|door| &*door.link)
+    }
+
+    /// Told when a send was opened or ended, in any partition.
+    pub(crate) fn sends_changed(&self) -> Arc<Notify> {
+        self.inner.sends_changed.clone()
     }
 
     /// Why a partition has stopped for good here, where the log is not why: then another server can write

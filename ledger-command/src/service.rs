@@ -10,7 +10,7 @@ use ledger_runtime::deadline;
 use tonic::{Request, Response, Status};
 
 use crate::result;
-use crate::router::{Arrival, FIND_OWNER_DEFAULT, Router, TRACEPARENT, traceparent};
+use crate::router::{Arrival, FIND_OWNER_DEFAULT, Origin, Router, TRACEPARENT, traceparent};
 
 /// A full batch with the longest names, ids and references fits twice.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -131,6 +131,14 @@ impl LedgerCommandService for CommandService {
         Ok(Response::new(result::transfers(result)?))
     }
 
+    async fn send_money(
+        &self,
+        call: Request<v1::SendMoneyRequest>,
+    ) -> Served<v1::SendMoneyResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::SendMoney).await?;
+        Ok(Response::new(v1::SendMoneyResponse { name, acknowledgement }))
+    }
+
     async fn execute(&self, call: Request<v1::Command>) -> Served<v1::CommandResult> {
         let arrival = arrival(&call);
         Ok(Response::new(self.router.execute(call.into_inner(), arrival).await))
@@ -160,11 +168,13 @@ impl CommandService {
 
 fn arrival<T>(call: &Request<T>) -> Arrival {
     let metadata = call.metadata();
+    let is_sent_on = metadata.contains_key(FORWARDED);
+    let origin = if is_sent_on { Origin::Server } else { Origin::Client };
     let told = metadata.get(TRACEPARENT).map(|value| traceparent(value.as_bytes()));
     Arrival {
         actor: String::new(),
         traceparent: told.unwrap_or_default(),
-        forwarded: metadata.contains_key(FORWARDED),
+        origin,
         at_most: deadline::wait_at_most(metadata, FIND_OWNER_DEFAULT),
     }
 }

@@ -11,5 +11,6 @@ mod ownership;
 mod property;
 mod recovery;
 pub(crate) mod rig;
+mod sagas;
 mod schedules;
 mod terms;

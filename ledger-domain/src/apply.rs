@@ -7,6 +7,7 @@ use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
 use crate::name::{Id, LedgerName};
 use crate::schedule::Due;
+use crate::send::Outgoing;
 use crate::state::{
     Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,
     Step,
@@ -73,7 +74,7 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
         Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
             let (debit_account, credit_account) = (*debit_account, *credit_account);
             let (asset, amount) = (*asset, *amount);
-            let left = Hold { debit_account, credit_account, asset, amount, expires_at: None };
+            let left = Moved { debit_account, credit_account, asset, amount };
             step(state, *ledger, &left, Step::Release, recorded_at);
             reduce_hold(state, *ledger, hold, &left, 0);
         }
@@ -91,22 +92,49 @@ fn apply_transfer(
     recorded_at: Timestamp,
 ) {
     let AcceptedTransfer { debit_account, credit_account, asset, amount, .. } = *transfer;
-    let expires_at = transfer.effect.expires_at();
-    let moved = Hold { debit_account, credit_account, asset, amount, expires_at };
+    let moved = Moved { debit_account, credit_account, asset, amount };
     step(state, ledger, &moved, transfer.effect.step(), recorded_at);
     match &transfer.effect {
-        Effect::Post | Effect::Reversal(_) => {}
-        Effect::Hold { .. } => open_hold(state, ledger, &transfer.id, moved),
+        Effect::Post | Effect::Receive(_) | Effect::Reversal(_) => {}
+        Effect::Hold { expires_at } => {
+            open_hold(state, ledger, &transfer.id, moved.held(*expires_at, None));
+        }
+        Effect::Send(to) => {
+            let (to, reference) = ((**to).clone(), transfer.reference.clone());
+            let outgoing = Outgoing { to, sent_at: recorded_at, reference };
+            open_hold(state, ledger, &transfer.id, moved.held(None, Some(Box::new(outgoing))));
+        }
         Effect::Capture(capture) => {
             reduce_hold(state, ledger, &capture.hold, &moved, capture.remaining);
         }
-        Effect::Void { hold } => reduce_hold(state, ledger, hold, &moved, 0),
+        Effect::Void { hold, refused: _ } => reduce_hold(state, ledger, hold, &moved, 0),
+    }
+}
+
+/// An amount between two accounts.
+struct Moved {
+    debit_account: AccountHandle,
+    credit_account: AccountHandle,
+    asset: AssetHandle,
+    amount: u128,
+}
+
+impl Moved {
+    fn held(&self, expires_at: Option<Timestamp>, send: Option<Box<Outgoing>>) -> Hold {
+        let Moved { debit_account, credit_account, asset, amount } = *self;
+        Hold { debit_account, credit_account, asset, amount, expires_at, send }
     }
 }
 
 /// Moves the counters of both accounts.
-fn step(state: &mut State, ledger: LedgerHandle, moved: &Hold, step: Step, recorded_at: Timestamp) {
-    let Hold { debit_account, credit_account, .. } = *moved;
+fn step(
+    state: &mut State,
+    ledger: LedgerHandle,
+    moved: &Moved,
+    step: Step,
+    recorded_at: Timestamp,
+) {
+    let Moved { debit_account, credit_account, .. } = *moved;
     assert_ne!(debit_account, credit_account, "a transfer has two accounts");
     let change = |balance: Balance, side| balance.after(side, step, moved.amount);
     for (account, side) in [(debit_account, Side::Debit), (credit_account, Side::Credit)] {
@@ -123,13 +151,16 @@ fn open_hold(state: &mut State, ledger: LedgerHandle, id: &Id, hold: Hold) {
     if let Some(at) = hold.expires_at {
         state.due.insert((at, Due::Hold(ledger, id.clone())));
     }
+    if hold.send.is_some() {
+        state.sends.insert((ledger, id.clone()));
+    }
     let before = state.holds.insert((ledger, id.clone()), hold);
     assert_eq!(before, None, "a hold has an id of its own");
 }
 
 /// What was `moved` of a hold leaves `remaining` of it; nothing ends it.
 #[expect(clippy::expect_used, reason = "the event was decided upon this state; see `apply`")]
-fn reduce_hold(state: &mut State, ledger: LedgerHandle, id: &Id, moved: &Hold, remaining: u128) {
+fn reduce_hold(state: &mut State, ledger: LedgerHandle, id: &Id, moved: &Moved, remaining: u128) {
     let key = (ledger, id.clone());
     let mut hold = state.holds.remove(&key).expect("the hold is open");
     let same = (hold.debit_account, hold.credit_account, hold.asset)
@@ -139,7 +170,12 @@ fn reduce_hold(state: &mut State, ledger: LedgerHandle, id: &Id, moved: &Hold, r
     if remaining > 0 {
         hold.amount = remaining;
         state.holds.insert(key, hold);
-    } else if let Some(at) = hold.expires_at {
+        return;
+    }
+    if hold.send.is_some() {
+        state.sends.remove(&key);
+    }
+    if let Some(at) = hold.expires_at {
         state.due.remove(&(at, Due::Hold(key.0, key.1)));
     }
 }

@@ -120,7 +120,7 @@ impl Original {
     /// That of a transfer right after it was accepted.
     #[must_use]
     pub fn of(accepted: &AcceptedTransfer) -> Self {
-        if !accepted.effect.is_reversible() {
+        if !accepted.is_reversible() {
             return Original::NotReversible;
         }
         let AcceptedTransfer { debit_account, credit_account, asset, amount: left, .. } = *accepted;

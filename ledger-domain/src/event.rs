@@ -5,6 +5,7 @@ use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rejection::{Code, Rejection};
 use crate::rules::AccountRules;
 use crate::schedule::Plan;
+use crate::send::{Destination, Origin};
 use crate::state::{AccountHandle, AssetHandle, LedgerHandle, Step};
 
 /// One event of a command.
@@ -189,6 +190,20 @@ impl AcceptedTransfer {
     pub fn asked(&self) -> u128 {
         self.up_to.as_ref().map_or(self.amount, |asked| **asked)
     }
+
+    /// Whether it can be reversed. What went from ledger to ledger cannot: the other one would not know.
+    #[must_use]
+    pub fn is_reversible(&self) -> bool {
+        match self.effect {
+            Effect::Post => true,
+            Effect::Capture(_) => !self.id.is_settlement(),
+            Effect::Hold { .. }
+            | Effect::Void { .. }
+            | Effect::Send(_)
+            | Effect::Receive(_)
+            | Effect::Reversal(_) => false,
+        }
+    }
 }
 
 /// What an accepted transfer did with its amount.
@@ -207,7 +222,13 @@ pub enum Effect {
     Void {
         /// Id of the hold.
         hold: Box<Id>,
+        /// Of the void that ends a send: why its destination refused it.
+        refused: Option<Box<Rejection>>,
     },
+    /// It is held, until another ledger has received it or refused to.
+    Send(Box<Destination>),
+    /// What another ledger sent was posted.
+    Receive(Box<Origin>),
     /// It was posted back.
     Reversal(Box<Reversal>),
 }
@@ -244,6 +265,8 @@ impl Effect {
             Effect::Capture(_) => TransferKind::Capture,
             Effect::Void { .. } => TransferKind::Void,
             Effect::Reversal(_) => TransferKind::Reversal,
+            Effect::Send(_) => TransferKind::Send,
+            Effect::Receive(_) => TransferKind::Receive,
         }
     }
 
@@ -252,8 +275,12 @@ impl Effect {
     pub fn hold(&self) -> Option<&Id> {
         match self {
             Effect::Capture(capture) => Some(&capture.hold),
-            Effect::Void { hold } => Some(hold),
-            Effect::Post | Effect::Hold { .. } | Effect::Reversal(_) => None,
+            Effect::Void { hold, .. } => Some(hold),
+            Effect::Post
+            | Effect::Hold { .. }
+            | Effect::Send(_)
+            | Effect::Receive(_)
+            | Effect::Reversal(_) => None,
         }
     }
 
@@ -262,7 +289,12 @@ impl Effect {
     pub fn reversal(&self) -> Option<&Reversal> {
         match self {
             Effect::Reversal(reversal) => Some(reversal),
-            Effect::Post | Effect::Hold { .. } | Effect::Capture(_) | Effect::Void { .. } => None,
+            Effect::Post
+            | Effect::Hold { .. }
+            | Effect::Capture(_)
+            | Effect::Send(_)
+            | Effect::Receive(_)
+            | Effect::Void { .. } => None,
         }
     }
 
@@ -272,16 +304,11 @@ impl Effect {
         match self {
             Effect::Capture(capture) => capture.rest,
             Effect::Reversal(reversal) => reversal.rest,
-            Effect::Post | Effect::Hold { .. } | Effect::Void { .. } => false,
-        }
-    }
-
-    /// Whether a transfer that has it can be reversed.
-    #[must_use]
-    pub fn is_reversible(&self) -> bool {
-        match self {
-            Effect::Post | Effect::Capture(_) => true,
-            Effect::Hold { .. } | Effect::Void { .. } | Effect::Reversal(_) => false,
+            Effect::Post
+            | Effect::Hold { .. }
+            | Effect::Send(_)
+            | Effect::Receive(_)
+            | Effect::Void { .. } => false,
         }
     }
 
@@ -290,7 +317,12 @@ impl Effect {
     pub fn expires_at(&self) -> Option<Timestamp> {
         match self {
             Effect::Hold { expires_at } => *expires_at,
-            Effect::Post | Effect::Capture(_) | Effect::Void { .. } | Effect::Reversal(_) => None,
+            Effect::Post
+            | Effect::Capture(_)
+            | Effect::Void { .. }
+            | Effect::Send(_)
+            | Effect::Receive(_)
+            | Effect::Reversal(_) => None,
         }
     }
 
@@ -298,8 +330,8 @@ impl Effect {
     #[must_use]
     pub fn step(&self) -> Step {
         match self {
-            Effect::Post | Effect::Reversal(_) => Step::Post,
-            Effect::Hold { .. } => Step::Hold,
+            Effect::Post | Effect::Receive(_) | Effect::Reversal(_) => Step::Post,
+            Effect::Hold { .. } | Effect::Send(_) => Step::Hold,
             Effect::Capture(_) => Step::Capture,
             Effect::Void { .. } => Step::Release,
         }

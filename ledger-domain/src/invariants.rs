@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::state::{AccountHandle, AssetHandle, LedgerHandle, State};
+use crate::name::{AssetCode, Id, LedgerName};
+use crate::state::{AccountHandle, AssetHandle, Hold, LedgerHandle, State};
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,13 +14,72 @@ pub struct Broken {
     pub what: String,
 }
 
-/// Checks LD-1, LD-2 and LD-6 over the whole state.
+/// Checks LD-1, LD-2, LD-6 and SG-1 over the whole state.
 #[must_use]
 pub fn check(state: &State) -> Vec<Broken> {
     let mut broken = check_debits_equal_credits(state);
     broken.extend(check_rules(state));
     broken.extend(check_holds(state));
+    broken.extend(check_sends(state));
     broken
+}
+
+/// Checks SG-2 over the states of all partitions, at one moment or at rest.
+///
+/// What a ledger has received from another one is what the other has sent, but for what the other still
+/// holds: that may have been received already or not.
+#[must_use]
+pub fn check_clearing(states: &[&State]) -> Vec<Broken> {
+    let mut sides: BTreeMap<(LedgerName, LedgerName, AssetCode), Cleared> = BTreeMap::new();
+    for state in states {
+        for account in state.accounts() {
+            let Some(other) = account.name.cleared() else { continue };
+            let Some(book) = state.ledger(account.ledger) else { continue };
+            for (asset, balance) in account.balances() {
+                let Some(code) = book.asset(*asset).map(|asset| &asset.code) else { continue };
+                let sent = sides.entry((book.name.clone(), other.clone(), code.clone()));
+                let sent = sent.or_default();
+                (sent.posted, sent.pending) = (balance.credits_posted, balance.credits_pending);
+                let received = (other.clone(), book.name.clone(), code.clone());
+                sides.entry(received).or_default().received = balance.debits_posted;
+            }
+        }
+    }
+    let differ = sides.into_iter().filter(|(_, Cleared { posted, pending, received })| {
+        received < posted || *received > posted.saturating_add(*pending)
+    });
+    let broken = differ.map(|((from, to, code), cleared)| Broken {
+        invariant: "SG-2",
+        what: format!("{code} from {from} to {to}: sent and received differ: {cleared:?}"),
+    });
+    broken.collect()
+}
+
+/// What went from one ledger to another, in minor units, as their clearing accounts say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cleared {
+    /// Of the ledger that sends.
+    posted: u128,
+    pending: u128,
+    /// Of the other one.
+    received: u128,
+}
+
+/// SG-1: what an open send holds is held against the clearing account of its destination, so that only its
+/// settlement ends it.
+fn check_sends(state: &State) -> Vec<Broken> {
+    let clears = |(ledger, id, hold): &(LedgerHandle, &Id, &Hold)| {
+        let other = state.account(hold.credit_account).and_then(|account| account.name.cleared());
+        let to = hold.send.as_ref().map(|outgoing| &outgoing.to.ledger);
+        let is_listed = state.sends.contains(&(*ledger, (*id).clone()));
+        other.as_ref() == to && is_listed == to.is_some()
+    };
+    let astray = state.holds().filter(|hold| !clears(hold));
+    let broken = astray.map(|(ledger, id, _)| Broken {
+        invariant: "SG-1",
+        what: format!("ledger {} hold {id}: is no send to where it is held", ledger.0),
+    });
+    broken.collect()
 }
 
 /// LD-1: debits = credits per asset of every ledger.

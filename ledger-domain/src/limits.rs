@@ -15,7 +15,7 @@ pub const ASSET_CODE_BYTES_MAX: usize = 16;
 pub const ASSET_SCALE_MAX: u8 = 30;
 /// Bytes of a client-made id.
 pub const ID_BYTES_MAX: usize = 64;
-/// Bytes of an id that the system makes of others.
+/// Bytes of an id of the system's, which may hold a ledger's name and a client's id.
 pub const SYSTEM_ID_BYTES_MAX: usize = 160;
 /// Bytes of a transfer's reference.
 pub const REFERENCE_BYTES_MAX: usize = 256;
@@ -32,5 +32,6 @@ pub const CREDIT_LIMITS_MAX: usize = 100;
 /// Assets of one ledger.
 pub const ASSETS_MAX: u32 = 10_000;
 
+const _: () = assert!(SYSTEM_ID_BYTES_MAX >= LEDGER_NAME_BYTES_MAX + ID_BYTES_MAX + 16);
 const _: () = assert!(ACCOUNT_NAME_BYTES_MAX >= LEDGER_NAME_BYTES_MAX);
 const _: () = assert!(ASSET_SCALE_MAX <= 38, "10^scale must fit in 128 bits");

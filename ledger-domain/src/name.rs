@@ -85,6 +85,19 @@ name!(
     "an asset's code is 1-16 of [A-Za-z0-9_.-] and not \"-\" alone"
 );
 
+impl AccountName {
+    /// A name as a client may read it: also one of the system's.
+    ///
+    /// # Errors
+    /// As [`AccountName::parse`].
+    pub fn parse_read(text: &str) -> Result<Self, NameError> {
+        match text.strip_prefix('~') {
+            Some(own) => AccountName::parse(own).map(|_| AccountName::from_log(text)),
+            None => AccountName::parse(text),
+        }
+    }
+}
+
 /// A client-made id: a UUID is 16 bytes inside, everything else 1-64 readable characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Id {
@@ -114,6 +127,13 @@ impl Id {
         }
     }
 
+    /// The id of a schedule's transfer that has this number: "~at:rent:3".
+    #[must_use]
+    pub fn scheduled(schedule: &Id, number: u32) -> Self {
+        // No number holds a colon, so that no other schedule's transfer has it.
+        Id::Text(format!("~at:{schedule}:{number}").into())
+    }
+
     /// An id as a client may read it: also one of the system's, which is longer.
     ///
     /// # Errors
@@ -124,13 +144,6 @@ impl Id {
             return Ok(Id::Text(text.into()));
         }
         Id::parse(text)
-    }
-
-    /// The id of a schedule's transfer that has this number: "~at:rent:3".
-    #[must_use]
-    pub fn scheduled(schedule: &Id, number: u32) -> Self {
-        // No number holds a colon, so that no other schedule's transfer has it.
-        Id::Text(format!("~at:{schedule}:{number}").into())
     }
 
     /// Key form: a kind byte, then the bytes. Distinct ids have distinct keys.
@@ -210,6 +223,17 @@ mod tests {
         assert!(matches!(id, Id::Uuid(_)));
         assert_eq!(id, Id::parse(&text.to_uppercase()).unwrap());
         assert_eq!(id.to_string(), text);
+    }
+
+    #[test]
+    fn what_is_the_systems_can_be_read_and_not_asked_for() {
+        assert_eq!(AccountName::parse_read("~clearing:a").unwrap().as_str(), "~clearing:a");
+        assert!(AccountName::parse_read("~").is_err() && AccountName::parse_read("~~a").is_err());
+        assert_eq!(Id::parse_read("~from:a:b").unwrap().to_string(), "~from:a:b");
+        assert!(Id::parse_read("~a/b").is_err() && Id::parse_read(&"~".repeat(161)).is_err());
+        let (ledger, send) = ("x".repeat(64), Id::parse(&"y".repeat(64)).unwrap());
+        let longest = Id::receipt(&LedgerName::parse(&ledger).unwrap(), &send).to_string();
+        assert_eq!(Id::parse_read(&longest).unwrap().to_string(), longest);
     }
 
     #[test]

@@ -106,12 +106,18 @@ codes! {
     ScheduleEnded = 237, "SCHEDULE_ENDED";
     /// A schedule is to start at an instant that has passed.
     ScheduleInPast = 238, "SCHEDULE_IN_PAST";
+    /// The hold is that of a send: its destination ends it.
+    HoldOfSend = 245, "HOLD_OF_SEND";
+    /// The deadline of the send is over.
+    DeadlinePassed = 246, "DEADLINE_PASSED";
     /// Books are to be closed up to an instant that has not come.
     LockInFuture = 226, "LOCK_IN_FUTURE";
     /// The transfer takes effect before the instant up to which the books are closed.
     BooksLocked = 227, "BOOKS_LOCKED";
     /// No such asset.
     UnknownAsset = 208, "UNKNOWN_ASSET";
+    /// The asset has another scale in the ledger that sends.
+    ScaleDiffers = 247, "SCALE_DIFFERS";
     /// More digits behind the point than the asset's scale.
     TooManyDecimals = 209, "TOO_MANY_DECIMALS";
     /// More is to be reversed than is left of the transfer.

@@ -1,13 +1,14 @@
 //! Transfers that post themselves: once, or again and again, at instants that follow from a rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{self, DAY_NS};
 use crate::command::{Leg, Link, Movement, Timestamp, Transfer};
+use crate::feed::{feed_instant, feed_length};
 use crate::name::Id;
-use crate::state::{LedgerHandle, State, feed_instant, feed_length};
+use crate::state::{Hold, LedgerHandle, State};
 
 /// When a schedule is due: at its start, and then as the rule says; in UTC throughout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +164,20 @@ impl State {
     pub fn schedules(&self) -> impl Iterator<Item = (LedgerHandle, &Id, &Schedule)> {
         self.schedules.iter().map(|((ledger, id), schedule)| (*ledger, id, schedule))
     }
+}
+
+/// The queue of what is due: it follows from the open holds and the schedules.
+pub(crate) fn all_due(
+    holds: &BTreeMap<(LedgerHandle, Id), Hold>,
+    schedules: &BTreeMap<(LedgerHandle, Id), Schedule>,
+) -> BTreeSet<(Timestamp, Due)> {
+    let expiring = holds.iter().filter_map(|((ledger, id), hold)| {
+        hold.expires_at.map(|at| (at, Due::Hold(*ledger, id.clone())))
+    });
+    let scheduled = schedules.iter().filter_map(|((ledger, id), schedule)| {
+        schedule.next_due.map(|at| (at, Due::Schedule(*ledger, id.clone())))
+    });
+    expiring.chain(scheduled).collect()
 }
 
 /// Feeds all schedules to a hash; see [`State::feed`].

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AccountStatus, AccountType, Timestamp};
+use crate::feed::{feed_instant, feed_length, feed_text};
 use crate::index::Index;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rules::AccountRules;
-use crate::schedule::{Due, Schedule, feed_all};
+use crate::schedule::{self, Due, Schedule};
+use crate::send::{Destination, Outgoing};
 
 /// A ledger of this partition: the n-th that was created in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub struct State {
     pub(crate) recorded_at: Timestamp,
     #[serde(skip)]
     pub(crate) due: BTreeSet<(Timestamp, Due)>,
+    /// Those of the holds that are sends.
+    #[serde(skip)]
+    pub(crate) sends: BTreeSet<(LedgerHandle, Id)>,
     #[serde(skip)]
     pub(crate) ledgers_by_name: Index<LedgerName, LedgerHandle>,
 }
@@ -64,14 +69,10 @@ impl From<Stored> for State {
         }
         let named = (0..).map(LedgerHandle).zip(&ledgers);
         let ledgers_by_name = named.map(|(at, ledger)| (ledger.name.clone(), at)).collect();
-        let expiring = holds.iter().filter_map(|((ledger, id), hold)| {
-            hold.expires_at.map(|at| (at, Due::Hold(*ledger, id.clone())))
-        });
-        let scheduled = schedules.iter().filter_map(|((ledger, id), schedule)| {
-            schedule.next_due.map(|at| (at, Due::Schedule(*ledger, id.clone())))
-        });
-        let due = expiring.chain(scheduled).collect();
-        State { ledgers, accounts, holds, schedules, recorded_at, due, ledgers_by_name }
+        let due = schedule::all_due(&holds, &schedules);
+        let sends = holds.iter().filter(|(_, hold)| hold.send.is_some());
+        let sends = sends.map(|(key, _)| key.clone()).collect();
+        State { ledgers, accounts, holds, schedules, recorded_at, due, sends, ledgers_by_name }
     }
 }
 
@@ -132,6 +133,8 @@ pub struct Hold {
     pub amount: u128,
     /// From when on it cannot be captured and is given back.
     pub expires_at: Option<Timestamp>,
+    /// Of a send: where it goes to. Boxed, so that other holds stay small.
+    pub send: Option<Box<Outgoing>>,
 }
 
 impl Hold {
@@ -371,6 +374,11 @@ impl State {
         self.holds.iter().map(|((ledger, id), hold)| (*ledger, id, hold))
     }
 
+    /// All open sends, which are holds too.
+    pub fn sends(&self) -> impl Iterator<Item = (LedgerHandle, &Id)> {
+        self.sends.iter().map(|(ledger, id)| (*ledger, id))
+    }
+
     /// When the first open hold expires or the first schedule is due: there is due work from then on.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
@@ -393,8 +401,16 @@ impl State {
     pub fn feed(&self, sink: &mut impl FnMut(&[u8])) {
         // Destructured throughout, so that no new field is left out unseen. The indices follow from
         // the rest.
-        let State { ledgers, accounts, holds, schedules, recorded_at, due: _, ledgers_by_name: _ } =
-            self;
+        let State {
+            ledgers,
+            accounts,
+            holds,
+            schedules,
+            recorded_at,
+            due: _,
+            sends: _,
+            ledgers_by_name: _,
+        } = self;
         sink(&recorded_at.to_le_bytes());
         feed_length(ledgers.len(), sink);
         for ledger in ledgers {
@@ -422,18 +438,28 @@ impl State {
             sink(&key);
             hold.feed(sink);
         }
-        feed_all(schedules, sink);
+        schedule::feed_all(schedules, sink);
     }
 }
 
 impl Hold {
     fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Hold { debit_account, credit_account, asset, amount, expires_at } = self;
+        let Hold { debit_account, credit_account, asset, amount, expires_at, send } = self;
         sink(&debit_account.0.to_le_bytes());
         sink(&credit_account.0.to_le_bytes());
         sink(&asset.0.to_le_bytes());
         sink(&amount.to_le_bytes());
         feed_instant(*expires_at, sink);
+        feed_length(usize::from(send.is_some()), sink);
+        if let Some(outgoing) = send {
+            let Outgoing { to, sent_at, reference } = &**outgoing;
+            let Destination { ledger, account, deadline } = to;
+            feed_text(ledger.as_str(), sink);
+            feed_text(account.as_str(), sink);
+            feed_instant(*deadline, sink);
+            sink(&sent_at.to_le_bytes());
+            feed_text(reference, sink);
+        }
     }
 }
 
@@ -460,20 +486,4 @@ impl Account {
             }
         }
     }
-}
-
-pub(crate) fn feed_text(text: &str, sink: &mut impl FnMut(&[u8])) {
-    feed_length(text.len(), sink);
-    sink(text.as_bytes());
-}
-
-pub(crate) fn feed_instant(at: Option<Timestamp>, sink: &mut impl FnMut(&[u8])) {
-    feed_length(usize::from(at.is_some()), sink);
-    if let Some(at) = at {
-        sink(&at.to_le_bytes());
-    }
-}
-
-pub(crate) fn feed_length(length: usize, sink: &mut impl FnMut(&[u8])) {
-    sink(&u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
 }

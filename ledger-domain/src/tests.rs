@@ -78,7 +78,7 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         }
         ["void", _, hold] => {
             let hold = Id::parse(hold).unwrap();
-            posts(moves(&format!("line-{number}"), Movement::Void { hold }))
+            posts(moves(&format!("line-{number}"), Movement::Void { hold, refused: None }))
         }
         ["lock", _, before @ ..] => {
             CommandBody::LockBooks { locked_before: before.first().map(|at| at.parse().unwrap()) }
@@ -453,3 +453,5 @@ mod properties;
 mod reversals;
 mod rules;
 mod schedules;
+mod send_properties;
+mod sends;

@@ -160,6 +160,10 @@ impl LedgerQueryService for LedgerQuery {
         self.point(request, Query::get_transfer).await
     }
 
+    async fn get_saga(&self, request: Request<v1::GetSagaRequest>) -> Answer<v1::GetSagaResponse> {
+        self.point(request, Query::get_saga).await
+    }
+
     async fn get_journal_entry(
         &self,
         request: Request<v1::GetJournalEntryRequest>,

@@ -248,7 +248,7 @@ fn what_is_not_there_is_named() {
     };
     not_found(get("t99", None).map(|_| ()), "UNKNOWN_TRANSFER");
     not_found(get("t1", as_of(&opened.to_string())).map(|_| ()), "UNKNOWN_TRANSFER");
-    assert!(matches!(get("~t", None), Err(QueryError::Malformed(_))));
+    assert!(matches!(get("~ t", None), Err(QueryError::Malformed(_))));
 
     let refused = get("t1", None).unwrap();
     let refusal = refused.refusal.unwrap();

@@ -4,10 +4,12 @@ use std::ops::ControlFlow;
 
 use ledger_audit::{Report, Target, Until, replay};
 use ledger_command::Status;
+use ledger_domain::invariants;
 use ledger_log::Backend;
 use ledger_log::simulated::Faults;
 use ledger_views::{Table, ViewReader};
 
+use crate::model::{Model, all_settled};
 use crate::node::{Disk, Node};
 use crate::oracle::Told;
 use crate::reads::Level;
@@ -31,8 +33,11 @@ impl World {
         }
         self.assign_all();
         self.rest()?;
+        for oracle in &mut self.oracles {
+            oracle.walk(&self.log)?;
+        }
+        self.all_settled()?;
         for partition in 0..PARTITIONS {
-            self.oracles[partition as usize].walk(&self.log)?;
             self.oracles[partition as usize].finish()?;
             self.all_expired(partition)?;
             self.compare(partition)?;
@@ -75,6 +80,11 @@ impl World {
                 note_ends(&mut self.ends, self.now, &self.log);
                 busy |= part.project(self.now, 1 << 20)? > 0;
                 busy |= !part.writer.is_idle();
+                if let Some(wake) = part.sagas.wake() {
+                    self.now = self.now.max(wake);
+                }
+                busy |= !part.link.outbox().is_empty();
+                self.drive_at(0, partition)?;
             }
             self.now += 1_000;
             if !busy {
@@ -98,6 +108,21 @@ impl World {
             return Err(format!("{open} attempts are never answered"));
         }
         Ok(())
+    }
+
+    /// No saga is open, and the ledgers agree: by the model, and by the domain's own check.
+    fn all_settled(&mut self) -> Result<(), String> {
+        let models: Vec<&Model> = self.oracles.iter().map(|oracle| &oracle.model).collect();
+        let counts = all_settled(&models)?;
+        for (name, count) in counts {
+            *self.summary.counts.entry(name.into()).or_default() += count;
+        }
+        let parts = self.nodes[0].iter().flat_map(|node| &node.parts);
+        let states: Vec<_> = parts.map(|part| part.follower.state()).collect();
+        match invariants::check_clearing(&states).first() {
+            Some(broken) => Err(format!("{}: {}", broken.invariant, broken.what)),
+            None => Ok(()),
+        }
     }
 
     /// The writer, the follower, a cold replay, a rebuilt view and the audit: all are of one mind.

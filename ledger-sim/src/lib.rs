@@ -14,6 +14,7 @@ mod summary;
 
 mod model;
 mod request;
+mod step;
 mod workload;
 
 mod node;

@@ -13,6 +13,7 @@ mod hold;
 mod lock;
 mod same;
 mod schedule;
+mod send;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub(crate) use hold::{Due, Hold, HoldStatus};
 pub(crate) use same::canonical_id;
 use same::{same_ask, same_content};
 pub(crate) use schedule::{Made, Run};
+pub(crate) use send::{all_settled, destination, settlement};
 pub(crate) use shape::shape;
 
 /// Offset of a commit and index of an event in it.
@@ -164,10 +166,14 @@ pub(crate) const HOLD: i32 = 2;
 pub(crate) const CAPTURE: i32 = 3;
 pub(crate) const VOID: i32 = 4;
 pub(crate) const REVERSAL: i32 = 5;
+pub(crate) const SEND: i32 = 6;
+pub(crate) const RECEIVE: i32 = 7;
 /// What no transfer does, but an entry of a statement says.
 pub(crate) const EXPIRY: i32 = 5;
-/// What an entry of a statement says of a reversal.
+/// What an entry of a statement says of a reversal, a send and a receipt.
 pub(crate) const REVERSED: i32 = 6;
+pub(crate) const SENT: i32 = 7;
+pub(crate) const RECEIVED: i32 = 8;
 
 impl Model {
     /// What a request comes to at this instant. Its shape was checked.
@@ -177,7 +183,7 @@ impl Model {
             (request.request_id.is_empty(), self.requests.get(&key))
         {
             let same = condition::same(&asked.conditions, &request.conditions);
-            if !same || !same_ask(&asked.ask, &request.ask) {
+            if !same || !same_ask(&request.ledger, &asked.ask, &request.ask) {
                 return Verdicts::Whole(Verdict::Reused);
             }
             // The transfers of a batch answer by their own ids.
@@ -211,6 +217,19 @@ impl Model {
             (Ask::Schedule(asked), Some(book)) => whole(book.makes(asked, now)),
             (Ask::Cancel { schedule }, Some(book)) => whole(book.cancels(schedule)),
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
+        }
+    }
+
+    /// Clearing accounts that come before the rows of a batch.
+    pub(crate) fn opens(
+        &self,
+        request: &Request,
+        well_formed: &[Transfer],
+        verdicts: &Verdicts,
+    ) -> Vec<String> {
+        match (self.books.get(&request.ledger), verdicts) {
+            (Some(book), Verdicts::Items(items)) => book.opens(well_formed, items),
+            _ => Vec::new(),
         }
     }
 
@@ -264,7 +283,14 @@ impl Model {
             (Ask::Lock { before }, _) => book.locks.push((place, *before)),
             (Ask::Schedule(asked), _) => book.made(asked, place),
             (Ask::Cancel { schedule }, _) => book.cancelled(schedule, place),
-            (Ask::Post { .. }, Verdicts::Items(items)) => book.record(well_formed, items, place),
+            (Ask::Post { .. }, Verdicts::Items(items)) => {
+                let (offset, mut index) = place;
+                for name in book.opens(well_formed, items) {
+                    book.open_clearing(name, (offset, index));
+                    index += 1;
+                }
+                book.record(well_formed, items, (offset, index));
+            }
             (Ask::Post { .. }, Verdicts::Whole(_)) => {}
         }
     }
@@ -329,14 +355,20 @@ impl Book {
     fn enter(&mut self, transfer: &Transfer, moved: &Moved, place: Place) {
         let kind = if transfer.kind == 0 { POST } else { transfer.kind };
         let id = canonical_id(&transfer.id);
-        self.count(moved, if kind == REVERSAL { REVERSED } else { kind }, &id, place);
+        let entry = match kind {
+            REVERSAL => REVERSED,
+            SEND => SENT,
+            RECEIVE => RECEIVED,
+            kind => kind,
+        };
+        self.count(moved, entry, &id, place);
         match kind {
             REVERSAL => {
                 let parts = self.reversals.entry(canonical_id(&transfer.reverses)).or_default();
                 parts.push((place, id, moved.amount));
             }
-            HOLD => {
-                let hold = Hold::new(moved, transfer.expires_at, place);
+            HOLD | SEND => {
+                let hold = Hold::new(moved, transfer.expires_at, kind == SEND, place);
                 self.holds.insert(canonical_id(&transfer.id), hold);
             }
             CAPTURE | VOID => {
@@ -357,10 +389,10 @@ impl Book {
             } else {
                 (&mut counters.credits, &mut counters.credits_pending)
             };
-            if matches!(kind, POST | CAPTURE | REVERSED) {
+            if matches!(kind, POST | CAPTURE | REVERSED | RECEIVED) {
                 *posted += moved.amount;
             }
-            if kind == HOLD {
+            if matches!(kind, HOLD | SENT) {
                 *pending += moved.amount;
             }
             if matches!(kind, CAPTURE | VOID | EXPIRY) {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 use ledger_command::ids::MemoryIds;
+use ledger_command::saga::Sagas;
 use ledger_command::snapshot::MemorySnapshots;
 use ledger_command::{
     Follower, FollowerParts, Link, Replied, SnapshotPolicy, Status, Writer, WriterLimits,
@@ -37,6 +38,8 @@ pub(crate) struct Part {
     pub(crate) writer: Writer,
     pub(crate) follower: Follower,
     pub(crate) projector: Projector,
+    pub(crate) sagas: Sagas,
+    pub(crate) link: Arc<Link>,
     reports: Arc<Mutex<Vec<Report>>>,
 }
 
@@ -114,7 +117,7 @@ impl Part {
             log_id: info.id,
             partition,
             ids: disk.ids.clone(),
-            link,
+            link: link.clone(),
             entropy: Box::new(move || entropy.u128(..).to_le_bytes()),
             sinks: Box::new(move || -> ReportSink {
                 let sink = sink.clone();
@@ -125,7 +128,7 @@ impl Part {
         };
         let mut writer = Writer::new(parts, limits(rng));
         writer.assign();
-        Ok(Part { writer, follower, projector, reports })
+        Ok(Part { writer, follower, projector, sagas: Sagas::default(), link, reports })
     }
 
     /// Hands the reports over and lets the writer step.

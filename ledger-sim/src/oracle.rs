@@ -14,7 +14,9 @@ use ledger_log::simulated::Simulated;
 use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
-use crate::model::{Book, CAPTURE, Due, HOLD, Model, Place, REVERSAL, VOID, Verdict, Verdicts};
+use crate::model::{
+    Book, CAPTURE, Due, HOLD, Model, Place, RECEIVE, REVERSAL, SEND, VOID, Verdict, Verdicts,
+};
 use crate::request::{Ask, Request, That, Transfer};
 use crate::summary::Summary;
 
@@ -42,6 +44,8 @@ pub(crate) enum Told {
 #[derive(Clone, Debug)]
 struct Logged {
     place: Place,
+    /// Of the first row of a batch: behind the clearing accounts that it opens.
+    rows: Place,
     recorded_at: i64,
     verdicts: Verdicts,
 }
@@ -122,7 +126,8 @@ impl Oracle {
             Ask::Schedule(schedule) => schedule.start,
             _ => None,
         };
-        let later = expiries.chain(lock).filter(|at| *at > self.recorded_at);
+        let deadlines = transfers.iter().filter_map(|transfer| transfer.deadline);
+        let later = expiries.chain(deadlines).chain(lock).filter(|at| *at > self.recorded_at);
         let mut instants: Vec<i64> = later.chain([self.recorded_at]).collect();
         instants.sort_unstable();
         instants.dedup();
@@ -298,13 +303,16 @@ impl Oracle {
             return Err(format!("{place:?}: attempt {number} is in the log twice"));
         }
         let verdicts = self.model.decide(request, transfers, recorded_at);
-        events::check(place, request, transfers, &verdicts, command)
+        let opens = self.model.opens(request, transfers, &verdicts);
+        let rows = (place.0, place.1 + opens.len() as u32);
+        in_order(transfers, recorded_at)?;
+        events::check(rows, request, transfers, (&verdicts, &opens), command)
             .map_err(|what| format!("{place:?} attempt {number}: {what}\n  {request:?}"))?;
         events::rejections(place, command, &mut self.rejections);
         self.model.record(request, transfers, &verdicts, place);
         note_moves(self.model.books.get(&request.ledger), transfers, &verdicts, &mut self.seen);
         note_conditions(request, &verdicts, &mut self.seen);
-        self.logged.insert(number, Logged { place, recorded_at, verdicts });
+        self.logged.insert(number, Logged { place, rows, recorded_at, verdicts });
         self.open.remove(&number);
         self.reconsider();
         Ok(())
@@ -339,6 +347,15 @@ impl Oracle {
                 book.transfers.keys().map(move |id| (ledger.clone(), id.clone()))
             })
             .collect()
+    }
+}
+
+/// What is received was sent before, by the clocks of both partitions.
+fn in_order(transfers: &[Transfer], recorded_at: i64) -> Result<(), String> {
+    let mut sources = transfers.iter().filter_map(|transfer| transfer.source.as_ref());
+    match sources.find(|source| source.sent_at >= recorded_at) {
+        Some(source) => Err(format!("received at {recorded_at}, and sent later: {source:?}")),
+        None => Ok(()),
     }
 }
 
@@ -382,6 +399,9 @@ fn note_moves(
             CAPTURE if moved.remaining > 0 => "hold.captured_in_part",
             CAPTURE => "hold.captured",
             VOID => "hold.voided",
+            SEND if transfer.deadline.is_some() => "send.made_with_deadline",
+            SEND => "send.made",
+            RECEIVE => "send.received",
             REVERSAL if moved.remaining > 0 => "reversed_in_part",
             REVERSAL => "reversed",
             _ => "post",

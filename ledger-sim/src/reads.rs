@@ -96,13 +96,18 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..13) {
-            11 => self.schedules(ledger, book, level, rng.i32(1..4)),
-            12 if !book.schedules.is_empty() => {
+        let read = match rng.u32(0..14) {
+            12 => self.schedules(ledger, book, level, rng.i32(1..4)),
+            13 if !book.schedules.is_empty() => {
                 let schedules: Vec<&String> = book.schedules.keys().collect();
                 self.schedule(ledger, book, schedules[rng.usize(0..schedules.len())], level)
             }
             10 => self.ledger(ledger, book, level),
+            11 if book.transfers.values().any(Reads::is_saga) => {
+                let sagas = book.transfers.iter().filter(|(_, of)| Reads::is_saga(of));
+                let sagas: Vec<&String> = sagas.map(|(id, _)| id).collect();
+                self.saga(ledger, sagas[rng.usize(0..sagas.len())], level)
+            }
             0..2 if !ids.is_empty() => {
                 let (ledger, id) = &ids[rng.usize(0..ids.len())];
                 self.transfer(ledger, id, level)

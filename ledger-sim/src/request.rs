@@ -106,6 +106,23 @@ pub(crate) struct Transfer {
     pub(crate) entry: String,
     /// What only answers have.
     pub(crate) asked_amount: String,
+    /// Of a send: "ledgers/shop/accounts/alice"; empty for none.
+    pub(crate) destination: String,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) deadline: Option<i64>,
+    /// Of a receipt, which no client asks for.
+    pub(crate) source: Option<Source>,
+    /// Code and subject of a void that ends a send; likewise.
+    pub(crate) refused: Option<(u32, String)>,
+}
+
+/// Where a receipt comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) ledger: String,
+    pub(crate) send: String,
+    pub(crate) scale: u32,
+    pub(crate) sent_at: i64,
 }
 
 /// A request as the server's edge reads it: the command of its well-formed part, and the places of the
@@ -262,6 +279,9 @@ impl Transfer {
             reversed_id: self.reverses.clone(),
             linked: self.linked,
             entry_id: self.entry.clone(),
+            destination: self.destination.clone(),
+            deadline: self.deadline.map(time::to_wire),
+            ..Default::default()
         }
     }
 }

@@ -2,11 +2,12 @@
 
 mod accounts;
 mod schedules;
+mod sends;
 
 use fastrand::Rng;
 
 use self::accounts::{change, open_account, set_rules, set_up_ask};
-use crate::model::{CAPTURE, HOLD, POST, REVERSAL, VOID};
+use crate::model::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID};
 use crate::request::{Ask, Condition, Request, That, Transfer};
 
 pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
@@ -184,7 +185,11 @@ impl Workload {
         let ask = match at % each {
             0 => Ask::CreateLedger,
             at if at <= ASSETS.len() => {
-                let (code, scale) = ASSETS[at - 1];
+                let (code, mut scale) = ASSETS[at - 1];
+                // Sends between ledgers whose assets differ are refused.
+                if (*ledger, code) == ("club", "JPY") {
+                    scale = 3;
+                }
                 Ask::CreateAsset { code: code.into(), scale }
             }
             at => open_account(ACCOUNTS[at - 1 - ASSETS.len()], rng),
@@ -219,10 +224,11 @@ impl Workload {
                 1 => self.past_transfer(rng),
                 2..6 => self.end_of_hold(rng, row, ledger),
                 6..8 => self.reversal(rng, row, ledger),
+                8..10 => self.send(rng, row, ledger),
                 _ => self.transfer(rng, row),
             };
             match transfer.kind {
-                HOLD => remember(&mut self.holds, rng, ledger, &transfer.id),
+                HOLD | SEND => remember(&mut self.holds, rng, ledger, &transfer.id),
                 0 | POST | CAPTURE => remember(&mut self.posts, rng, ledger, &transfer.id),
                 _ => {}
             }
@@ -379,7 +385,9 @@ impl Workload {
             5 => transfer.up_to = true,
             6 => transfer.expires_at = Some(self.now + SECOND_NS),
             7 => transfer.asked_amount = "1".into(),
-            8 => transfer.kind = 6,
+            8 => transfer.kind = 7,
+            13 => transfer.destination = "ledgers/shop/accounts/till".into(),
+            14 => transfer.deadline = Some(self.now + SECOND_NS),
             11 => transfer.reverses = "t-1-0".into(),
             12 => transfer.linked = true,
             9 => transfer.kind = -1,

@@ -19,6 +19,7 @@ use crate::node::{Disk, Node, Written};
 use crate::oracle::{Attempt, Oracle, Told};
 use crate::reads::{Level, Reads};
 use crate::request::{Ask, Request, Transfer};
+use crate::step::Asking;
 use crate::summary::{Failure, Summary};
 use crate::workload::Workload;
 
@@ -66,6 +67,8 @@ pub(crate) struct World {
     attempts: u64,
     /// By attempt: on which process and partition it was asked.
     open: BTreeMap<u64, (usize, u32)>,
+    /// By attempt: the drivers that wait for it.
+    pub(crate) steps: BTreeMap<u64, Asking>,
     pub(crate) summary: Summary,
     /// Where each partition ended at the instants at which a view was held against the log.
     pub(crate) ends: Ends,
@@ -95,6 +98,7 @@ impl World {
             step: 0,
             attempts: 0,
             open: BTreeMap::new(),
+            steps: BTreeMap::new(),
             summary: Summary { runs: 1, ..Summary::default() },
             ends: BTreeMap::new(),
             history: blake3::Hasher::new(),
@@ -133,8 +137,9 @@ impl World {
                 self.log.tick();
                 Ok(())
             }
-            66..77 => self.follow(),
-            77..88 => self.project(),
+            66..76 => self.follow(),
+            76..86 => self.project(),
+            86..88 => self.drive(),
             88..96 => self.read(),
             96 => self.land(),
             97 => self.inject(),
@@ -196,8 +201,7 @@ impl World {
 
     fn ask(&mut self) -> Result<(), String> {
         let request = self.workload.next(&mut self.rng, self.now);
-        self.attempts += 1;
-        let number = self.attempts;
+        let number = self.next_attempt();
         let parts = model::shape(&request);
         let (command, malformed) = match (request.read(), &parts) {
             (Ok(read), Ok(_)) => read,
@@ -222,11 +226,23 @@ impl World {
         if matches!(request.ask, Ask::Post { .. }) && transfers.is_empty() {
             return Ok(());
         }
-        self.offer(number, request, command, transfers)
+        let node = self.some_node();
+        self.offer_at(node, number, request, command, transfers)
     }
 
-    fn offer(
+    pub(crate) fn next_attempt(&mut self) -> u64 {
+        self.attempts += 1;
+        self.attempts
+    }
+
+    fn drive(&mut self) -> Result<(), String> {
+        let (node, partition) = (self.some_node(), self.rng.u32(0..PARTITIONS));
+        self.drive_at(node, partition).map(drop)
+    }
+
+    pub(crate) fn offer_at(
         &mut self,
+        node: usize,
         number: u64,
         request: Request,
         command: Command,
@@ -236,7 +252,6 @@ impl World {
             assert_eq!(read.len(), transfers.len(), "both read the same batch");
         }
         let partition = partition_of(&request.ledger, PARTITIONS);
-        let node = self.some_node();
         let validate_only = request.validate_only;
         self.trace(&format!("attempt {number} at {node} of partition {partition}: {request:?}"));
         let oracle = &mut self.oracles[partition as usize];
@@ -291,6 +306,7 @@ impl World {
         oracle.answered(number, reply, &mut self.summary).map_err(|what| {
             format!("attempt {number}: {what}\n  {:?}", oracle.attempts[&number].request)
         })?;
+        self.step_answered(number, reply);
         let position = match reply {
             Reply::One(answer) => answer.receipt().and_then(|receipt| receipt.position),
             Reply::Items(items) => items.iter().find_map(|answer| answer.receipt()?.position),

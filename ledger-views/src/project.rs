@@ -326,8 +326,8 @@ fn entry(
 fn hold(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &mut Rows) {
     let amount = accepted.amount;
     let (id, row) = match &accepted.effect {
-        Effect::Post | Effect::Reversal(_) => return,
-        Effect::Hold { .. } => {
+        Effect::Post | Effect::Receive(_) | Effect::Reversal(_) => return,
+        Effect::Hold { .. } | Effect::Send(_) => {
             let row = HoldRow { status: HoldStatus::Open, remaining: amount, released: 0 };
             (&accepted.id, row)
         }
@@ -337,7 +337,7 @@ fn hold(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &
             let status = if is_open { HoldStatus::Open } else { HoldStatus::Captured };
             (&capture.hold, HoldRow { status, remaining, released: 0 })
         }
-        Effect::Void { hold } => {
+        Effect::Void { hold, refused: _ } => {
             (&**hold, HoldRow { status: HoldStatus::Voided, remaining: 0, released: amount })
         }
     };

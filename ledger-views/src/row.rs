@@ -13,6 +13,7 @@ use crate::key::Place;
 mod change;
 mod log;
 mod schedule;
+mod send;
 mod transfer;
 
 pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
@@ -52,6 +53,10 @@ pub enum EntryKind {
     Expiry,
     /// It was posted back.
     Reversal,
+    /// It is held until another ledger has received it.
+    Send,
+    /// Another ledger sent it, and it was posted.
+    Receive,
 }
 
 impl EntryKind {
@@ -65,6 +70,8 @@ impl EntryKind {
             EntryKind::Void => 4,
             EntryKind::Expiry => 5,
             EntryKind::Reversal => 6,
+            EntryKind::Send => 7,
+            EntryKind::Receive => 8,
         }
     }
 
@@ -76,6 +83,8 @@ impl EntryKind {
             4 => Some(EntryKind::Void),
             5 => Some(EntryKind::Expiry),
             6 => Some(EntryKind::Reversal),
+            7 => Some(EntryKind::Send),
+            8 => Some(EntryKind::Receive),
             _ => None,
         }
     }
@@ -89,6 +98,8 @@ impl From<TransferKind> for EntryKind {
             TransferKind::Capture => EntryKind::Capture,
             TransferKind::Void => EntryKind::Void,
             TransferKind::Reversal => EntryKind::Reversal,
+            TransferKind::Send => EntryKind::Send,
+            TransferKind::Receive => EntryKind::Receive,
         }
     }
 }
@@ -232,7 +243,8 @@ const EFFECTIVE: u8 = 4;
 const REFUSED: u8 = 8;
 const KIND: u8 = 0x70;
 const KIND_SHIFT: u32 = 4;
-/// Of a post or a hold: it moves up to its amount. Of a capture or a reversal: all that is left.
+/// Of a post, a hold or a send: it moves up to its amount. Of a capture or a reversal: all that is left. Of a
+/// void: it has the refusal of a send.
 const OPEN_AMOUNT: u8 = 0x80;
 
 fn kind_bits(number: u8) -> u8 {

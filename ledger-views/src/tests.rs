@@ -177,7 +177,9 @@ impl Truth {
         }
         let sides = [(it.debit_account, it.asset), (it.credit_account, it.asset)];
         let (hold, row) = match &it.effect {
-            Effect::Post => return self.enter(sides, |counters| counters[0] += amount),
+            Effect::Post | Effect::Receive(_) => {
+                return self.enter(sides, |counters| counters[0] += amount);
+            }
             Effect::Reversal(reversal) => {
                 self.enter(sides, |counters| counters[0] += amount);
                 let all = (place, amount + reversal.remaining, Vec::new());
@@ -185,7 +187,7 @@ impl Truth {
                 (row.0, row.1) = (place, row.1 - amount);
                 return row.2.insert(0, it.id.clone());
             }
-            Effect::Hold { .. } => {
+            Effect::Hold { .. } | Effect::Send(_) => {
                 self.enter(sides, |counters| counters[1] += amount);
                 (&it.id, (place, HoldStatus::Open, amount, 0))
             }
@@ -197,7 +199,7 @@ impl Truth {
                 let status = if left == 0 { HoldStatus::Captured } else { HoldStatus::Open };
                 (&capture.hold, (place, status, left, 0))
             }
-            Effect::Void { hold } => {
+            Effect::Void { hold, .. } => {
                 self.enter(sides, |counters| counters[1] -= amount);
                 (&**hold, (place, HoldStatus::Voided, 0, amount))
             }
@@ -445,7 +447,7 @@ fn a_poison_event_parks_the_view_and_leaves_no_trace() {
         effective_at: None,
         link: Link::Alone,
     };
-    let void = || Effect::Void { hold: Box::new(Id::Text("nothing".into())) };
+    let void = || Effect::Void { hold: Box::new(Id::Text("nothing".into())), refused: None };
     let poison: [(Vec<AcceptedTransfer>, &str); 4] = [
         (vec![posted(0, 1, 5), posted(0, accounts, 5)], "never opened"),
         (vec![posted(0, 1, 5), posted(1, 1, 5)], "both sides"),

@@ -2,14 +2,14 @@
 
 use ledger_domain::amount::format_minor;
 use ledger_domain::{
-    AcceptedTransfer, AccountRules, AccountStatus, AccountType, AssetHandle, Code, Link, Position,
-    Rejection, Timestamp, Transfer, TransferKind,
+    AcceptedTransfer, AccountRules, AccountStatus, AccountType, AssetHandle, Code, Destination,
+    Effect, Link, Origin, Position, Rejection, Timestamp, Transfer, TransferKind,
 };
 use prost::Message;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{time, v1};
+use crate::{resource, time, v1};
 
 mod schedule;
 
@@ -85,7 +85,7 @@ pub struct TransferNames<'a> {
 pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Transfer {
     let TransferNames { debit_account, credit_account, asset, scale } = names;
     let asked_amount = accepted.up_to.as_ref().map(|asked| format_minor(**asked, scale));
-    v1::Transfer {
+    let mut out = v1::Transfer {
         transfer_id: accepted.id.to_string(),
         debit_account: debit_account.to_owned(),
         credit_account: credit_account.to_owned(),
@@ -101,7 +101,28 @@ pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Tr
         reversed_id: accepted.effect.reversal().map(|it| it.of.to_string()).unwrap_or_default(),
         linked: accepted.link == Link::Next,
         entry_id: accepted.link.entry().map(ToString::to_string).unwrap_or_default(),
+        ..Default::default()
+    };
+    match &accepted.effect {
+        Effect::Send(to) => set_destination(to, &mut out),
+        Effect::Receive(from) => set_source(from, &mut out),
+        Effect::Void { refused, .. } => {
+            out.refused = refused.as_ref().map(|why| refusal(why, None, false));
+        }
+        Effect::Post | Effect::Hold { .. } | Effect::Capture(_) | Effect::Reversal(_) => {}
     }
+    out
+}
+
+fn set_destination(to: &Destination, out: &mut v1::Transfer) {
+    let Destination { ledger, account, deadline } = to;
+    out.destination = resource::account_resource(ledger.as_str(), account.as_str());
+    out.deadline = deadline.map(timestamp);
+}
+
+fn set_source(from: &Origin, out: &mut v1::Transfer) {
+    out.source = resource::transfer_resource(from.ledger.as_str(), &from.send);
+    out.deadline = from.deadline.map(timestamp);
 }
 
 /// A transfer as it was asked for, to be asked for again or to be shown where it was refused: its asset
@@ -132,6 +153,15 @@ pub fn asked(asked: &Transfer, scale: Option<u8>) -> v1::Transfer {
         out.asset = leg.asset.to_string();
         out.up_to = leg.up_to;
     }
+    if let Some(to) = movement.destination() {
+        // It is not asked for: it follows from the destination.
+        out.credit_account.clear();
+        set_destination(to, &mut out);
+    }
+    if let Some(from) = movement.origin() {
+        set_source(from, &mut out);
+    }
+    out.refused = movement.refused().map(|why| refusal(why, None, false));
     out
 }
 
@@ -217,6 +247,9 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::ExceedsTransfer
         | Code::HoldNotOpen
         | Code::HoldExpired
+        | Code::HoldOfSend
+        | Code::DeadlinePassed
+        | Code::ScaleDiffers
         | Code::ExceedsHold
         | Code::BalancePassesRules
         | Code::ScheduleEnded
@@ -261,6 +294,9 @@ fn message(rejection: &Rejection) -> String {
         Code::AccountNotEmpty => "the account has a balance, or something is held in it",
         Code::HoldNotOpen => "no hold with this id is open",
         Code::HoldExpired => "the hold's time is over",
+        Code::HoldOfSend => "the hold is that of a send, which its destination ends",
+        Code::DeadlinePassed => "the deadline of the send is over",
+        Code::ScaleDiffers => "the asset has another scale in the ledger that sends",
         Code::ExceedsHold => "more than is left of the hold",
         Code::ScheduleEnded => "the schedule has ended",
         Code::ScheduleInPast => "a schedule starts in the future",
@@ -309,14 +345,14 @@ mod tests {
 
     #[test]
     fn a_kind_of_transfer_has_one_name_everywhere() {
-        for number in 1..=5u8 {
+        for number in 1..=7u8 {
             let domain = TransferKind::from_number(number).unwrap();
             let expected = format!("TRANSFER_KIND_{}", format!("{domain:?}").to_uppercase());
             assert_eq!(transfer_kind(domain).as_str_name(), expected);
             let logged = log_v1::TransferKind::try_from(i32::from(number)).unwrap();
             assert_eq!(logged.as_str_name(), expected);
         }
-        assert!(v1::TransferKind::try_from(6).is_err(), "a sixth kind is to be listed here");
+        assert!(v1::TransferKind::try_from(8).is_err(), "an eighth kind is to be listed here");
     }
 
     /// The domain numbers figures and comparisons as the `.proto` file does.

@@ -39,11 +39,24 @@ impl Prepared {
     }
 }
 
-/// Checks everything that needs no state.
+/// Checks everything that needs no state, of a client's command: it takes no step of a server's.
 ///
 /// # Errors
 /// What of its shape is refused.
 pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
+    match command.request {
+        Some(Request::SagaStep(_)) => {
+            Err(malformed("request", "", "a step of a send is taken by servers only"))
+        }
+        _ => prepare_of_server(command),
+    }
+}
+
+/// As [`prepare`], of a command that a server may have made.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
     let missing = || malformed("request", "", "a command has one of the requests");
     let request = command.request.as_ref().ok_or_else(missing)?;
     let validate_only = validate_only(request);
@@ -65,8 +78,13 @@ pub fn prepare(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::CancelSchedule(request) => request::cancel_schedule(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
+        Request::SendMoney(request) => request::send_money(request)?,
+        Request::SagaStep(step) => request::saga_step(step)?,
     };
-    let name = name(&command);
+    let name = match request {
+        Request::SendMoney(_) => name_of_saga(&command),
+        _ => name(&command),
+    };
     Ok(Prepared { command, malformed: Vec::new(), name, validate_only, is_batch: false })
 }
 
@@ -91,6 +109,12 @@ fn name(command: &Command) -> String {
     }
 }
 
+fn name_of_saga(command: &Command) -> String {
+    let CommandBody::PostTransfers { transfers } = &command.body else { return name(command) };
+    let [send] = transfers.as_slice() else { return name(command) };
+    resource::saga_resource(command.ledger.as_str(), &send.id)
+}
+
 fn validate_only(request: &Request) -> bool {
     match request {
         Request::CreateLedger(request) => request.validate_only,
@@ -105,6 +129,8 @@ fn validate_only(request: &Request) -> bool {
         Request::CancelSchedule(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
+        Request::SendMoney(request) => request.validate_only,
+        Request::SagaStep(_) => false,
     }
 }
 
@@ -124,7 +150,8 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::CancelSchedule(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
-        None => "",
+        Some(Request::SendMoney(request)) => &request.request_id,
+        Some(Request::SagaStep(_)) | None => "",
     }
 }
 
@@ -149,7 +176,16 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::PostTransfers(request)) if !request.conditions.is_empty() => {
             &mut request.request_id
         }
-        Some(Request::PostTransfer(_) | Request::PostTransfers(_)) | None => return,
+        Some(Request::SendMoney(request)) if !request.conditions.is_empty() => {
+            &mut request.request_id
+        }
+        Some(
+            Request::PostTransfer(_)
+            | Request::PostTransfers(_)
+            | Request::SendMoney(_)
+            | Request::SagaStep(_),
+        )
+        | None => return,
     };
     if request_id.is_empty() {
         *request_id = fresh();
@@ -200,6 +236,9 @@ mod tests {
         assert_eq!((batch.name.as_str(), batch.is_batch), ("ledgers/bank", true));
         assert_eq!(batch.malformed[0].0, 1);
         assert!(!batch.has_nothing_to_decide());
+        let step = Some(Request::SagaStep(v1::SagaStep::default()));
+        let step = prepare(&v1::Command { request: step }).unwrap_err();
+        assert!(step.to_string().contains("by servers only"), "{step}");
         let empty = prepare(&v1::Command::default()).unwrap_err();
         assert!(empty.to_string().starts_with("MALFORMED: request"), "{empty}");
     }

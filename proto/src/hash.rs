@@ -30,8 +30,8 @@ mod tests {
 
     use ledger_domain::{
         AccountName, AccountType, AskedRules, AssetCode, BalanceCondition, BalanceFigure,
-        CommandBody, Comparison, Condition, Decimal, Id, LedgerName, Leg, Link, Movement,
-        Predicate, SignedDecimal,
+        CommandBody, Comparison, Condition, Decimal, Destination, Id, LedgerName, Leg, Link,
+        Movement, Origin, Predicate, SignedDecimal,
     };
 
     use super::*;
@@ -141,6 +141,12 @@ mod tests {
     fn kinds() -> Vec<(&'static str, Transfer)> {
         let moves = |movement| Transfer { movement, ..transfer() };
         let linked = |link| Transfer { link, ..transfer() };
+        let send = |ledger: &str, account: &str, deadline| {
+            let ledger = LedgerName::from_log(ledger);
+            let account = AccountName::from_log(account);
+            let to = Box::new(Destination { ledger, account, deadline });
+            moves(Movement::Send { leg: leg(), to })
+        };
         let (hold, other) = (Id::Text("h".into()), Id::Text("i".into()));
         let amount = Some(leg().amount);
         vec![
@@ -149,15 +155,26 @@ mod tests {
             ("kind", moves(Movement::Capture { hold: hold.clone(), amount })),
             ("amount", moves(Movement::Capture { hold: hold.clone(), amount: None })),
             ("hold_id", moves(Movement::Capture { hold: other.clone(), amount: None })),
-            ("kind", moves(Movement::Void { hold: other.clone() })),
-            ("hold_id", moves(Movement::Void { hold: hold.clone() })),
+            ("kind", moves(Movement::Void { hold: other.clone(), refused: None })),
+            ("hold_id", moves(Movement::Void { hold: hold.clone(), refused: None })),
             ("kind", moves(Movement::Reversal { of: hold.clone(), amount })),
             ("amount", moves(Movement::Reversal { of: hold, amount: None })),
             ("reversed_id", moves(Movement::Reversal { of: other.clone(), amount: None })),
+            ("kind", send("market", "bob", None)),
+            ("deadline", send("market", "bob", Some(7))),
+            ("destination", send("market", "eve", Some(7))),
+            ("destination", send("other", "eve", Some(7))),
             ("kind", linked(Link::Next)),
             ("entry_id", linked(Link::Entry(Box::new(other)))),
             ("entry_id", linked(Link::Entry(Box::new(Id::Text("e".into()))))),
         ]
+    }
+
+    fn received() -> Transfer {
+        let (ledger, send) = (LedgerName::from_log("market"), Id::Text("s".into()));
+        let from = Origin { ledger, send, scale: 2, deadline: Some(9), sent_at: 5 };
+        let movement = Movement::Receive { leg: leg(), from: Box::new(from) };
+        Transfer { movement, ..transfer() }
     }
 
     #[test]
@@ -232,6 +249,8 @@ mod tests {
         let hex = |hash: [u8; 16]| hash.map(|byte| format!("{byte:02x}")).concat();
         let plain = Transfer { reference: "".into(), effective_at: None, ..transfer() };
         let kinds: Vec<_> = kinds().into_iter().map(|(_, transfer)| transfer).collect();
+        let is_older = |it: &Transfer| it.movement.destination().is_none();
+        let sends = kinds.iter().filter(|it| !is_older(it)).cloned().collect();
         let hashes = [
             of_transfer(&transfer()),
             of_transfer(&plain),
@@ -243,7 +262,9 @@ mod tests {
             of_command(&locking(Some(-5))),
             of_command(&posting(vec![transfer(), plain])),
             of_command(&posting(kinds[..7].to_vec())),
-            of_command(&posting(kinds)),
+            of_command(&posting(kinds.into_iter().filter(is_older).collect())),
+            of_command(&posting(sends)),
+            of_transfer(&received()),
             of_command(&Command { conditions: conditions(), ..creating("USD", 2) }),
         ];
         let expected = [
@@ -258,6 +279,8 @@ mod tests {
             "92fd3a41619a85b4dda5f0ff86808314",
             "8a421bc7a0c720513802b97ef6e22fe6",
             "974cfdd02a292100ac307ee821f20250",
+            "20ebc35751142798b56c4f12de736704",
+            "6316eff08cd1c953150a89b4d49eeeb5",
             "b8e9a038a5fb3e99ed8ee667885ba721",
         ];
         assert_eq!(hashes.map(hex), expected);

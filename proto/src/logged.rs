@@ -2,6 +2,7 @@
 
 mod batch;
 mod schedule;
+mod send;
 
 use ledger_domain::event::Event;
 use ledger_domain::{

@@ -2,9 +2,9 @@
 //! the order of `Code`. So the request id and the conditions come before what is not `MALFORMED`.
 
 mod condition;
-
 mod groups;
 mod schedule;
+mod send;
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,15 @@ use ledger_domain::limits::{
 };
 use ledger_domain::{
     AccountChange, AccountType, AmountError, AskedRules, Code, Command, CommandBody, Decimal, Id,
-    Leg, Movement, Rejection, Timestamp, Transfer, TransferKind,
+    LedgerName, Leg, Movement, Rejection, Timestamp, Transfer, TransferKind,
 };
 
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
 use crate::{time, v1};
 use condition::conditions;
 pub use schedule::{cancel_schedule, schedule_transfer};
+
+pub use send::{saga_step, send_money, step_to_wire};
 
 /// A batch whose well-formed transfers are a command; the malformed ones stand aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,7 +196,7 @@ pub fn post_transfer(request: &v1::PostTransferRequest) -> Result<Command, Rejec
     let missing = || malformed("transfer", "", "is required");
     let transfer = request.transfer.as_ref().ok_or_else(missing)?;
     let conditions = conditions(&request.conditions)?;
-    let (transfers, malformed) = transfers(std::slice::from_ref(transfer));
+    let (transfers, malformed) = transfers(&ledger, std::slice::from_ref(transfer));
     if let Some((_, rejection)) = malformed.into_iter().next() {
         return Err(rejection);
     }
@@ -215,7 +217,7 @@ pub fn post_transfers(request: &v1::PostTransfersRequest) -> Result<Batch, Rejec
         let subject = format!("{count} transfers; a batch holds 1 to {BATCH_TRANSFERS_MAX}");
         return Err(Rejection::new(Code::BatchSize, &subject));
     }
-    let (transfers, malformed) = transfers(&request.transfers);
+    let (transfers, malformed) = transfers(&ledger, &request.transfers);
     let body = CommandBody::PostTransfers { transfers };
     Ok(Batch { command: Command { ledger, request_id, conditions, body }, malformed })
 }
@@ -226,8 +228,11 @@ fn request_id(text: &str) -> Result<Option<Id>, Rejection> {
 }
 
 /// Those that are well-formed, and the places of the others, each with its refusal.
-fn transfers(wire: &[v1::Transfer]) -> (Vec<Transfer>, Vec<(usize, Rejection)>) {
-    let mut parsed: Vec<_> = wire.iter().map(transfer).collect();
+fn transfers(
+    ledger: &LedgerName,
+    wire: &[v1::Transfer],
+) -> (Vec<Transfer>, Vec<(usize, Rejection)>) {
+    let mut parsed: Vec<_> = wire.iter().map(|wire| transfer(ledger, wire)).collect();
     groups::check(wire, &mut parsed);
     let mut transfers = Vec::with_capacity(parsed.len());
     let mut malformed = Vec::new();
@@ -241,13 +246,14 @@ fn transfers(wire: &[v1::Transfer]) -> (Vec<Transfer>, Vec<(usize, Rejection)>) 
 }
 
 /// A flat chain of checks in the order of `Code`.
-fn transfer(wire: &v1::Transfer) -> Result<Transfer, Rejection> {
+fn transfer(ledger: &LedgerName, wire: &v1::Transfer) -> Result<Transfer, Rejection> {
     let id: Id = parse_id("transfer_id", &wire.transfer_id)?;
     let kind = match wire.kind {
         0 => Some(TransferKind::Post),
         number => u8::try_from(number).ok().and_then(TransferKind::from_number),
     };
-    let kind = kind.ok_or_else(|| malformed("kind", "", "is one of the five kinds"))?;
+    let kind = kind.filter(|kind| *kind != TransferKind::Receive);
+    let kind = kind.ok_or_else(|| malformed("kind", "", "is one of the six that are asked for"))?;
     only_its_own_fields(wire, kind)?;
     let link = groups::link(wire)?;
     let effective_at = instant("effective_time", wire.effective_time.as_ref())?;
@@ -261,32 +267,50 @@ fn transfer(wire: &v1::Transfer) -> Result<Transfer, Rejection> {
             let hold = parse_id("hold_id", &wire.hold_id)?;
             Movement::Capture { hold, amount: part(wire)? }
         }
-        TransferKind::Void => Movement::Void { hold: parse_id("hold_id", &wire.hold_id)? },
+        TransferKind::Void => {
+            Movement::Void { hold: parse_id("hold_id", &wire.hold_id)?, refused: None }
+        }
+        TransferKind::Send => {
+            let deadline = instant("deadline", wire.deadline.as_ref())?;
+            let to = send::destination(ledger, &wire.destination, deadline)?;
+            let v1::Transfer { debit_account, asset, amount, up_to, .. } = wire;
+            send::movement(debit_account, asset, amount, *up_to, to)?
+        }
+        TransferKind::Receive => return Err(malformed("kind", "", "is not asked for")),
         TransferKind::Reversal => {
             let of = resource::parse_id_read("reversed_id", &wire.reversed_id)?;
             Movement::Reversal { of, amount: part(wire)? }
         }
     };
-    if wire.reference.len() > REFERENCE_BYTES_MAX {
+    let reference = reference(&wire.reference)?;
+    Ok(Transfer { id, movement, reference, effective_at, link })
+}
+
+fn reference(text: &str) -> Result<Box<str>, Rejection> {
+    if text.len() > REFERENCE_BYTES_MAX {
         let subject = format!("reference has more than {REFERENCE_BYTES_MAX} bytes");
         return Err(Rejection::new(Code::TooLong, &subject));
     }
-    Ok(Transfer { id, movement, reference: wire.reference.as_str().into(), effective_at, link })
+    Ok(text.into())
 }
 
 /// Somebody who sets a field that means nothing for the kind meant another kind.
 fn only_its_own_fields(wire: &v1::Transfer, kind: TransferKind) -> Result<(), Rejection> {
-    use TransferKind::{Capture, Hold, Post, Reversal, Void};
-    let fields: [(_, bool, &[TransferKind]); 9] = [
-        ("debit_account", !wire.debit_account.is_empty(), &[Post, Hold]),
+    use TransferKind::{Capture, Hold, Post, Receive, Reversal, Send, Void};
+    let fields: [(_, bool, &[TransferKind]); 13] = [
+        ("debit_account", !wire.debit_account.is_empty(), &[Post, Hold, Send]),
         ("credit_account", !wire.credit_account.is_empty(), &[Post, Hold]),
-        ("asset", !wire.asset.is_empty(), &[Post, Hold]),
+        ("asset", !wire.asset.is_empty(), &[Post, Hold, Send]),
         ("hold_id", !wire.hold_id.is_empty(), &[Capture, Void]),
         ("reversed_id", !wire.reversed_id.is_empty(), &[Reversal]),
-        ("amount", !wire.amount.is_empty(), &[Post, Hold, Capture, Reversal]),
-        ("up_to", wire.up_to, &[Post, Hold]),
+        ("amount", !wire.amount.is_empty(), &[Post, Hold, Send, Capture, Reversal]),
+        ("up_to", wire.up_to, &[Post, Hold, Send]),
         ("expire_time", wire.expire_time.is_some(), &[Hold]),
         ("asked_amount", !wire.asked_amount.is_empty(), &[]),
+        ("destination", !wire.destination.is_empty(), &[Send]),
+        ("deadline", wire.deadline.is_some(), &[Send]),
+        ("source", !wire.source.is_empty(), &[]),
+        ("refused", wire.refused.is_some(), &[]),
     ];
     for (field, is_set, kinds) in fields {
         if is_set && !kinds.contains(&kind) {
@@ -296,6 +320,8 @@ fn only_its_own_fields(wire: &v1::Transfer, kind: TransferKind) -> Result<(), Re
                 Capture => "is no field of a capture: it is that of the hold",
                 Void => "is no field of a void: it is that of the hold",
                 Reversal => "is no field of a reversal: it is that of what it reverses",
+                Send => "is no field of a send",
+                Receive => "is not asked for",
             };
             return Err(malformed(field, "", rule));
         }

@@ -21,6 +21,26 @@ pub fn account(field: &str, name: &str) -> Result<(LedgerName, AccountName), Rej
     Ok((parse_ledger(field, ledger)?, parse_account(field, account)?))
 }
 
+/// As [`account`], to be read: also one of the system's, "~clearing:market".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn account_read(field: &str, name: &str) -> Result<(LedgerName, AccountName), Rejection> {
+    let [ledger, account] = segments(field, name, ["ledgers", "accounts"])?;
+    let read = AccountName::parse_read(account).map_err(|rule| malformed(field, account, rule.0));
+    Ok((parse_ledger(field, ledger)?, read?))
+}
+
+/// As [`transfer`], to be read: also one of the system's, "~from:bank:0198…".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn transfer_read(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> {
+    let [ledger, transfer] = segments(field, name, ["ledgers", "transfers"])?;
+    let read = Id::parse_read(transfer).map_err(|rule| malformed(field, transfer, rule.0));
+    Ok((parse_ledger(field, ledger)?, read?))
+}
+
 /// "ledgers/bank/transfers/0198…".
 ///
 /// # Errors
@@ -39,15 +59,6 @@ pub fn journal_entry(field: &str, name: &str) -> Result<(LedgerName, Id), Reject
     Ok((parse_ledger(field, ledger)?, parse_id(field, entry)?))
 }
 
-/// As [`transfer`], to be read: also one of the system's, "~at:rent:3".
-///
-/// # Errors
-/// `MALFORMED` naming the rule.
-pub fn transfer_read(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> {
-    let [ledger, transfer] = segments(field, name, ["ledgers", "transfers"])?;
-    Ok((parse_ledger(field, ledger)?, parse_id_read(field, transfer)?))
-}
-
 /// "ledgers/bank/schedules/rent".
 ///
 /// # Errors
@@ -61,6 +72,15 @@ pub fn schedule(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> 
 #[must_use]
 pub fn schedule_resource(ledger: &str, id: &Id) -> String {
     format!("ledgers/{ledger}/schedules/{id}")
+}
+
+/// "ledgers/bank/sagas/0198…".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn saga(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> {
+    let [ledger, saga] = segments(field, name, ["ledgers", "sagas"])?;
+    Ok((parse_ledger(field, ledger)?, parse_id(field, saga)?))
 }
 
 /// Name of a ledger as a resource.
@@ -85,6 +105,12 @@ pub fn account_resource(ledger: &str, account: &str) -> String {
 #[must_use]
 pub fn transfer_resource(ledger: &str, id: &Id) -> String {
     format!("ledgers/{ledger}/transfers/{id}")
+}
+
+/// Name of a saga as a resource: that of the send which began it.
+#[must_use]
+pub fn saga_resource(ledger: &str, send: &Id) -> String {
+    format!("ledgers/{ledger}/sagas/{send}")
 }
 
 /// Name of a journal entry as a resource.

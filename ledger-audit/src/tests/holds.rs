@@ -14,7 +14,7 @@ fn captured(id: &str, hold: &str, amount: u128, remaining: u128) -> Event {
 }
 
 fn voided(id: &str, hold: &str, amount: u128) -> Event {
-    did(id, Effect::Void { hold: Box::new(Id::parse(hold).unwrap()) }, 0, 1, amount)
+    did(id, Effect::Void { hold: Box::new(Id::parse(hold).unwrap()), refused: None }, 0, 1, amount)
 }
 
 fn expired(hold: &str, amount: u128) -> Event {
@@ -30,7 +30,8 @@ fn expired(hold: &str, amount: u128) -> Event {
 
 #[test]
 fn a_hold_that_no_state_could_have_led_to_stops_the_replay() {
-    let into = |hold: &str| Effect::Void { hold: Box::new(Id::parse(hold).unwrap()) };
+    let into =
+        |hold: &str| Effect::Void { hold: Box::new(Id::parse(hold).unwrap()), refused: None };
     let cases = [
         (vec![captured("t-9", "none", 1, 0)], "0@11.0"),
         (vec![captured("t-9", "t-1", 500, 0)], "0@11.0"),

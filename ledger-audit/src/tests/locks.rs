@@ -35,7 +35,7 @@ fn what_takes_effect_in_closed_books_stops_the_replay() {
     let id = || Id::parse("h").unwrap();
     let capture = Capture { hold: id(), rest: false, remaining: 99 };
     let capture = did("c", Effect::Capture(Box::new(capture)), 0, 1, 1);
-    let void = did("v", Effect::Void { hold: Box::new(id()) }, 0, 1, 100);
+    let void = did("v", Effect::Void { hold: Box::new(id()), refused: None }, 0, 1, 100);
     let lock = || locked(Some(1_000));
     let now = Author::bank().now as i64 + 10;
     let cases = [

@@ -215,6 +215,8 @@ fn done(kind: v1::TransferKind) -> &'static str {
         v1::TransferKind::Capture => "captured",
         v1::TransferKind::Void => "voided",
         v1::TransferKind::Reversal => "reversed",
+        v1::TransferKind::Send => "sent",
+        v1::TransferKind::Receive => "received",
     }
 }
 
@@ -248,12 +250,15 @@ fn describe(response: &v1::GetTransferResponse) -> String {
         (left("HOLD"), Some(transfer.hold_id).filter(|hold| !hold.is_empty())),
         (left("REVERSES"), Some(transfer.reversed_id).filter(|of| !of.is_empty())),
         (left("ENTRY"), Some(transfer.entry_id).filter(|entry| !entry.is_empty())),
+        (left("FROM"), Some(transfer.source).filter(|source| !source.is_empty())),
+        (left("TO"), Some(transfer.destination).filter(|to| !to.is_empty())),
         (left("DEBIT"), Some(transfer.debit_account)),
         (left("CREDIT"), Some(transfer.credit_account)),
         (right("AMOUNT"), Some(transfer.amount)),
         (right("UP TO"), transfer.up_to.then_some(up_to)),
         (left("ASSET"), Some(transfer.asset)),
         (left("EXPIRES"), transfer.expire_time.map(|at| at.to_string())),
+        (left("DEADLINE"), transfer.deadline.map(|at| at.to_string())),
         (left("EFFECTIVE"), Some(time(transfer.effective_time.as_ref()))),
         (left("REFERENCE"), Some(transfer.reference)),
     ];

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ledger_command::{Environment, Handle, Owners, Router, Status};
+use ledger_command::{Environment, Handle, Owners, Router, Status, saga};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::kafka::{Cluster, Kafka};
 use ledger_log::{Backend, LogError, LogId, LogInfo};
 use ledger_proto::v1::audit_service_server::AuditServiceServer;
 use ledger_query::{LedgerQuery, Query};
 use ledger_runtime::{clock, random};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tonic::service::Routes;
 
 use super::config::Config;
@@ -40,6 +40,8 @@ struct Inner {
     views: Mutex<Option<Views>>,
     membership: Mutex<Option<Membership>>,
     feeds: Mutex<Option<Feeds>>,
+    /// Drives sends between ledgers, where partitions are written.
+    driver: Option<AbortHandle>,
 }
 
 /// A log that is open.
@@ -66,6 +68,7 @@ impl Node {
         let views = open_views(config, log.as_ref()).await?;
         let myself = Arc::new(introduce(config, address, log.as_ref(), command.clone(), &views)?);
         let known = Known::default();
+        let writes = command.clone();
         let (router, membership) = match (&cluster, command) {
             (None, None) => (None, None),
             (None, Some(command)) => (Some(own_all(command).await?), None),
@@ -84,7 +87,10 @@ impl Node {
         };
         let (views, membership) = (Mutex::new(Some(views)), Mutex::new(membership));
         let (roles, feeds) = (config.roles.clone(), Mutex::new(feeds));
-        let inner = Inner { roles, log, router, myself, known, views, membership, feeds };
+        let driver = writes.zip(router.clone()).map(|(handle, router)| {
+            tokio::spawn(saga::drive(handle, router, clock::now)).abort_handle()
+        });
+        let inner = Inner { roles, log, router, myself, known, views, membership, feeds, driver };
         Ok(Node { inner: Arc::new(inner) })
     }
 
@@ -132,6 +138,10 @@ impl Node {
 
     /// Gives its partitions to others; what its clients still ask for is sent on to them.
     pub(super) async fn leave(&self) {
+        // What it is about to ask for, the next one asks for.
+        if let Some(driver) = &self.inner.driver {
+            driver.abort();
+        }
         if let Some(router) = &self.inner.router {
             router.close();
         }

@@ -5,6 +5,7 @@ mod client;
 mod cluster;
 mod load;
 mod on_kafka;
+mod sagas;
 mod server;
 mod topics;
 #[path = "../../examples/cut/wire.rs"]

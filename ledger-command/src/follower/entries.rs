@@ -130,7 +130,11 @@ fn as_asked(state: &State, book: &Ledger, accepted: &AcceptedTransfer) -> Transf
         Effect::Post => Movement::Post(leg()),
         Effect::Hold { expires_at } => Movement::Hold { leg: leg(), expires_at: *expires_at },
         Effect::Capture(capture) => Movement::Capture { hold: capture.hold.clone(), amount: part },
-        Effect::Void { hold } => Movement::Void { hold: (**hold).clone() },
+        Effect::Void { hold, refused } => {
+            Movement::Void { hold: (**hold).clone(), refused: refused.clone() }
+        }
+        Effect::Send(to) => Movement::Send { leg: leg(), to: to.clone() },
+        Effect::Receive(from) => Movement::Receive { leg: leg(), from: from.clone() },
         Effect::Reversal(reversal) => Movement::Reversal { of: reversal.of.clone(), amount: part },
     };
     Transfer {

@@ -190,7 +190,7 @@ async fn any_server_takes_a_command_and_the_owner_decides_it() {
 async fn what_was_sent_on_is_not_sent_on_again() {
     let cluster = Cluster::of(&["one", "two"]).await;
     cluster.give_to(1).await;
-    let forwarded = Arrival { forwarded: true, ..Arrival::default() };
+    let forwarded = Arrival { origin: Origin::Server, ..Arrival::default() };
     let result = cluster.servers[0].router.execute(create_ledger(), forwarded).await;
     assert_eq!(reason(&result), reason::NOT_OWNER);
     cluster.stop().await;
@@ -307,6 +307,13 @@ impl LedgerCommandService for Doubtful {
     async fn execute(&self, _: tonic::Request<v1::Command>) -> Served<v1::CommandResult> {
         let outcome = Some(result::failure(reason::OUTCOME_UNKNOWN, "it went to another server"));
         Ok(tonic::Response::new(v1::CommandResult { outcome, ..Default::default() }))
+    }
+
+    async fn send_money(
+        &self,
+        _: tonic::Request<v1::SendMoneyRequest>,
+    ) -> Served<v1::SendMoneyResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
     }
 
     async fn create_ledger(

@@ -209,7 +209,7 @@ fn a_follower_that_panics_at_the_end_is_no_clean_stop() {
     let runtime = Runtime::new().unwrap();
     let environment = environment(folder.path(), PARTITIONS);
     let ids: Arc<dyn IdStore> = Arc::new(crate::ids::MemoryIds::default());
-    let opened = open(&environment, Config::default(), 0, ids.clone()).unwrap();
+    let opened = open(&environment, Config::default(), 0, ids.clone(), Arc::default()).unwrap();
     let follower = Follower::open(FollowerParts {
         backend: environment.backend.clone(),
         log_id: environment.log.id,

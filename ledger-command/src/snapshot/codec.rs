@@ -21,7 +21,8 @@ const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_befo
     accounts:[Account{ledger,name,account_type,rules:{may_go_negative,\
     credit_limits:[(asset,amount)]},status,changed_at,\
     balances:[(asset,Balance{debits_posted,credits_posted,debits_pending,credits_pending})]}],\
-    holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at}},recorded_at}";
+    holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at,\
+    send:{to:{ledger,account,deadline},sent_at,reference}}},recorded_at}";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + HASH_BYTES + CURSOR_BYTES + HASH_BYTES;
 /// Fast: the state is mostly names and counters.

@@ -2,7 +2,8 @@
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AssetCode,
-    AssetHandle, Effect, Event, Id, LedgerHandle, LedgerName, Link, TransferBatch, apply,
+    AssetHandle, Destination, Effect, Event, Id, LedgerHandle, LedgerName, Link, TransferBatch,
+    apply,
 };
 use ledger_log::LogId;
 
@@ -34,7 +35,15 @@ fn sample() -> Snapshot {
     };
     let effect = Effect::Hold { expires_at: Some(5_000) };
     let held = AcceptedTransfer { id: Id::parse("h").unwrap(), effect, ..posted.clone() };
-    let accepted = vec![posted, held];
+    let to = Destination {
+        ledger: LedgerName::parse("shop").unwrap(),
+        account: AccountName::parse("b").unwrap(),
+        deadline: Some(6_000),
+    };
+    let (effect, reference) = (Effect::Send(Box::new(to)), "rent".into());
+    let sent =
+        AcceptedTransfer { id: Id::parse("s").unwrap(), effect, reference, ..posted.clone() };
+    let accepted = vec![posted, held, sent];
     let events = [
         Event::LedgerCreated { ledger, name: LedgerName::parse("bank").unwrap() },
         Event::AssetCreated { ledger, asset, code: AssetCode::parse("USD").unwrap(), scale: 2 },
@@ -62,6 +71,8 @@ fn reads_back_with_its_indices() {
     let book = snapshot.state.ledger(ledger).unwrap();
     assert_eq!(book.account_by_name(&AccountName::parse("a").unwrap()), Some(AccountHandle(1)));
     assert_eq!(snapshot.state.next_due(), Some(5_000));
+    let sends: Vec<_> = snapshot.state.sends().map(|(_, id)| id.to_string()).collect();
+    assert_eq!(sends, ["s"]);
 }
 
 #[test]
@@ -72,10 +83,11 @@ fn the_state_has_the_bytes_of_its_schema() {
         hex,
         concat!(
             "010462616e6b0109010355534402", // one ledger, its lock, its one asset
-            "020005776f726c6401010000fbd0070100fbd20400fbd2040000", // two accounts, the first with its balance
-            "016101000100fbf40100fbd007010000fbd20400fbd204",       // the second, with its limit
-            "0100010168000100fbd20401fb1027",                       // one hold, which expires
-            "fbd007",                                               // recorded at
+            "020005776f726c6401010000fbd0070100fbd20400fba4090000", // two accounts, the first with its balance
+            "016101000100fbf40100fbd007010000fbd20400fba409",       // the second, with its limit
+            "0200010168000100fbd20401fb102700", // two holds, of which one expires
+            "00010173000100fbd20400010473686f70016201fbe02efbd0070472656e74", // and one is a send
+            "fbd007",                           // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"
     );

@@ -20,7 +20,7 @@ fn capture(id: &str, hold: &str, amount: Option<&str>) -> Transfer {
 }
 
 fn void(id: &str, hold: &str) -> Transfer {
-    moves(id, Movement::Void { hold: Id::parse(hold).unwrap() })
+    moves(id, Movement::Void { hold: Id::parse(hold).unwrap(), refused: None })
 }
 
 /// A bank whose account "a" has 100.

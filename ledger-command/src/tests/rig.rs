@@ -33,6 +33,7 @@ pub(crate) struct Rig {
     pub(crate) policy: SnapshotPolicy,
     pub(crate) writer: Writer,
     pub(crate) follower: Follower,
+    pub(crate) link: Arc<Link>,
     pub(crate) replies: BTreeMap<u64, Replied>,
     reports: Arc<Mutex<Vec<Report>>>,
     tokens: u64,
@@ -64,7 +65,7 @@ impl Rig {
         let (ids, snapshots) = (Arc::new(MemoryIds::default()), MemorySnapshots::default());
         let reports = Arc::default();
         let policy = NO_SNAPSHOTS;
-        let (writer, follower) =
+        let (writer, follower, link) =
             start(&flaky, log_id, &ids, &snapshots, &reports, limits, policy, seed).unwrap();
         let replies = BTreeMap::new();
         let (now, tokens, starts) = (START, 0, seed);
@@ -79,6 +80,7 @@ impl Rig {
             policy,
             writer,
             follower,
+            link,
             replies,
             reports,
             tokens,
@@ -99,7 +101,7 @@ impl Rig {
         let Rig { flaky, log_id, ids, snapshots, reports, limits, policy, starts, .. } = self;
         let started =
             start(flaky, *log_id, ids, snapshots, reports, *limits, *policy, *starts << 32)?;
-        (self.writer, self.follower) = started;
+        (self.writer, self.follower, self.link) = started;
         self.replies.clear();
         Ok(())
     }
@@ -192,7 +194,7 @@ fn start(
     limits: WriterLimits,
     policy: SnapshotPolicy,
     seed: u64,
-) -> Result<(Writer, Follower), FollowError> {
+) -> Result<(Writer, Follower, Arc<Link>), FollowError> {
     let link = Arc::new(Link::default());
     let follower = Follower::open(FollowerParts {
         backend: flaky.log.clone(),
@@ -210,7 +212,7 @@ fn start(
         log_id,
         partition: 0,
         ids: ids.clone(),
-        link,
+        link: link.clone(),
         entropy: Box::new(move || rng.u128(..).to_le_bytes()),
         sinks: Box::new(move || {
             let sink = sink.clone();
@@ -219,7 +221,7 @@ fn start(
     };
     let mut writer = Writer::new(parts, limits);
     writer.assign();
-    Ok((writer, follower))
+    Ok((writer, follower, link))
 }
 
 pub(crate) fn command(request_id: Option<&str>, body: CommandBody) -> Command {
@@ -256,7 +258,7 @@ pub(crate) fn create_asset(request_id: Option<&str>, code: &str, scale: u8) -> C
     command(request_id, CommandBody::CreateAsset { code, scale })
 }
 
-fn bank() -> Vec<Command> {
+pub(crate) fn bank() -> Vec<Command> {
     vec![
         command(Some("bank"), CommandBody::CreateLedger),
         create_asset(Some("usd"), "USD", 2),

@@ -62,7 +62,9 @@ impl Writer {
                 Err(error) => return self.stop(error.to_string()),
             };
             let sequence = self.speculation.sequence + 1;
-            let mut draft = Draft::new(sequence, now.max(self.speculation.recorded_at + 1));
+            let recorded_at =
+                now.max(self.speculation.recorded_at + 1).max(self.after_causes(group));
+            let mut draft = Draft::new(sequence, recorded_at);
             self.take_due(&mut draft);
             for _ in 0..group {
                 let Some(request) = self.queue.pop_front() else { break };
@@ -77,6 +79,12 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// Later than what caused any of these commands, also where another clock is ahead.
+    fn after_causes(&self, group: usize) -> Timestamp {
+        let causes = self.queue.iter().take(group).filter_map(|request| request.command.cause());
+        causes.max().map_or(0, |cause| cause + 1)
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
@@ -159,7 +167,8 @@ impl Writer {
             now: draft.now,
             dry: validate_only,
         };
-        let replied = answer::of(&self.speculation.state, command, &outcome, &looked.hits, fresh);
+        let rows = Fresh { index: fresh.index + before_batch(&events), ..fresh };
+        let replied = answer::of(&self.speculation.state, command, &outcome, &looked.hits, rows);
         if events.is_empty() {
             self.reply(draft, token, replied);
             return Taken::Done;
@@ -327,13 +336,18 @@ impl Writer {
         else {
             return;
         };
-        let [Event::TransferBatch(batch)] = events else { return };
+        let batch = events.iter().find_map(|event| match event {
+            Event::TransferBatch(batch) => Some(batch),
+            _ => None,
+        });
+        let Some(batch) = batch else { return };
+        let first = fresh.index + before_batch(events);
         let mut accepted = batch.accepted.iter();
         for (item, (transfer, hash)) in items.iter().zip(transfers.iter().zip(hashes)) {
             let (row, refused, posted) = match item {
                 ItemOutcome::Accepted { row } => {
                     let Some(accepted) = accepted.next() else { panic!("a row of each accepted") };
-                    let entry = RecentEntry { index: fresh.index + row, ..entry };
+                    let entry = RecentEntry { index: first + row, ..entry };
                     self.remember_company(batch.ledger, accepted, entry);
                     (*row, None, Original::of(accepted).posted())
                 }
@@ -343,7 +357,7 @@ impl Writer {
                 | ItemOutcome::Repeats { .. }
                 | ItemOutcome::Reuses { .. } => continue,
             };
-            let index = fresh.index + row;
+            let index = first + row;
             let entry = RecentEntry { index, refused, posted, content_hash: *hash, ..entry };
             key.clear();
             transfer_key(batch.ledger, &transfer.id, &mut key);
@@ -417,6 +431,14 @@ impl Writer {
             }
         }
     }
+}
+
+/// How many indices the events take that come before the batch.
+fn before_batch(events: &[Event]) -> u32 {
+    let before = events.iter().take_while(|event| !matches!(event, Event::TransferBatch(_)));
+    let width = before.map(Event::width).sum();
+    let has_batch = events.iter().any(|event| matches!(event, Event::TransferBatch(_)));
+    if has_batch { width } else { 0 }
 }
 
 /// `decide` passes it through; where it stands is taken from the hit.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Timestamp, write_field};
 use crate::amount::Decimal;
 use crate::name::{AccountName, AssetCode, Id};
+use crate::rejection::Rejection;
+use crate::send::{Destination, Origin};
 
 /// A transfer as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,22 @@ pub enum Movement {
     Void {
         /// Id of the hold.
         hold: Id,
+        /// Of the void that ends a send: why its destination refused it.
+        refused: Option<Box<Rejection>>,
+    },
+    /// Holds its amount until another ledger has received it, or refused to.
+    Send {
+        /// What is held, against the clearing account of the other ledger.
+        leg: Leg,
+        /// Where it goes to.
+        to: Box<Destination>,
+    },
+    /// Posts what another ledger sent.
+    Receive {
+        /// What is posted, from the clearing account of the other ledger.
+        leg: Leg,
+        /// Where it comes from.
+        from: Box<Origin>,
     },
     /// Posts an earlier transfer's amount back, or a part of it.
     Reversal {
@@ -117,6 +135,10 @@ pub enum TransferKind {
     Void,
     /// [`Movement::Reversal`].
     Reversal,
+    /// [`Movement::Send`].
+    Send,
+    /// [`Movement::Receive`].
+    Receive,
 }
 
 impl TransferKind {
@@ -129,6 +151,8 @@ impl TransferKind {
             TransferKind::Capture => 3,
             TransferKind::Void => 4,
             TransferKind::Reversal => 5,
+            TransferKind::Send => 6,
+            TransferKind::Receive => 7,
         }
     }
 
@@ -141,6 +165,8 @@ impl TransferKind {
             3 => Some(TransferKind::Capture),
             4 => Some(TransferKind::Void),
             5 => Some(TransferKind::Reversal),
+            6 => Some(TransferKind::Send),
+            7 => Some(TransferKind::Receive),
             _ => None,
         }
     }
@@ -156,6 +182,8 @@ impl Movement {
             Movement::Capture { .. } => TransferKind::Capture,
             Movement::Void { .. } => TransferKind::Void,
             Movement::Reversal { .. } => TransferKind::Reversal,
+            Movement::Send { .. } => TransferKind::Send,
+            Movement::Receive { .. } => TransferKind::Receive,
         }
     }
 
@@ -163,7 +191,10 @@ impl Movement {
     #[must_use]
     pub fn leg(&self) -> Option<&Leg> {
         match self {
-            Movement::Post(leg) | Movement::Hold { leg, .. } => Some(leg),
+            Movement::Post(leg)
+            | Movement::Hold { leg, .. }
+            | Movement::Send { leg, .. }
+            | Movement::Receive { leg, .. } => Some(leg),
             Movement::Capture { .. } | Movement::Void { .. } | Movement::Reversal { .. } => None,
         }
     }
@@ -172,8 +203,12 @@ impl Movement {
     #[must_use]
     pub fn hold(&self) -> Option<&Id> {
         match self {
-            Movement::Capture { hold, .. } | Movement::Void { hold } => Some(hold),
-            Movement::Post(_) | Movement::Hold { .. } | Movement::Reversal { .. } => None,
+            Movement::Capture { hold, .. } | Movement::Void { hold, .. } => Some(hold),
+            Movement::Post(_)
+            | Movement::Hold { .. }
+            | Movement::Send { .. }
+            | Movement::Receive { .. }
+            | Movement::Reversal { .. } => None,
         }
     }
 
@@ -185,7 +220,9 @@ impl Movement {
             Movement::Post(_)
             | Movement::Hold { .. }
             | Movement::Capture { .. }
-            | Movement::Void { .. } => None,
+            | Movement::Void { .. }
+            | Movement::Send { .. }
+            | Movement::Receive { .. } => None,
         }
     }
 
@@ -193,7 +230,10 @@ impl Movement {
     #[must_use]
     pub fn amount(&self) -> Option<Decimal> {
         match self {
-            Movement::Post(leg) | Movement::Hold { leg, .. } => Some(leg.amount),
+            Movement::Post(leg)
+            | Movement::Hold { leg, .. }
+            | Movement::Send { leg, .. }
+            | Movement::Receive { leg, .. } => Some(leg.amount),
             Movement::Capture { amount, .. } | Movement::Reversal { amount, .. } => *amount,
             Movement::Void { .. } => None,
         }
@@ -207,6 +247,50 @@ impl Movement {
             Movement::Post(_)
             | Movement::Capture { .. }
             | Movement::Void { .. }
+            | Movement::Send { .. }
+            | Movement::Receive { .. }
+            | Movement::Reversal { .. } => None,
+        }
+    }
+
+    /// Where it goes to, when that is another ledger.
+    #[must_use]
+    pub fn destination(&self) -> Option<&Destination> {
+        match self {
+            Movement::Send { to, .. } => Some(to),
+            Movement::Post(_)
+            | Movement::Hold { .. }
+            | Movement::Capture { .. }
+            | Movement::Void { .. }
+            | Movement::Receive { .. }
+            | Movement::Reversal { .. } => None,
+        }
+    }
+
+    /// Where it comes from, when that is another ledger.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Movement::Receive { from, .. } => Some(from),
+            Movement::Post(_)
+            | Movement::Hold { .. }
+            | Movement::Capture { .. }
+            | Movement::Void { .. }
+            | Movement::Send { .. }
+            | Movement::Reversal { .. } => None,
+        }
+    }
+
+    /// Of the void that ends a send: why its destination refused it.
+    #[must_use]
+    pub fn refused(&self) -> Option<&Rejection> {
+        match self {
+            Movement::Void { refused, .. } => refused.as_deref(),
+            Movement::Post(_)
+            | Movement::Hold { .. }
+            | Movement::Capture { .. }
+            | Movement::Send { .. }
+            | Movement::Receive { .. }
             | Movement::Reversal { .. } => None,
         }
     }
@@ -221,6 +305,8 @@ impl Transfer {
         let (leg, other_leg) = (movement.leg(), other.movement.leg());
         let same = |of: fn(&Leg) -> &str| leg.map(of) == other_leg.map(of);
         let up_to = |leg: Option<&Leg>| leg.map(|leg| leg.up_to);
+        let to = |of: &Movement| of.destination().map(|to| (to.ledger.clone(), to.account.clone()));
+        let deadline = |of: &Movement| of.destination().map(|to| to.deadline);
         let fields = [
             ("kind", movement.kind() == other.movement.kind()),
             ("debit_account", same(|leg| leg.debit_account.as_str())),
@@ -228,13 +314,17 @@ impl Transfer {
             ("asset", same(|leg| leg.asset.as_str())),
             ("hold_id", movement.hold() == other.movement.hold()),
             ("reversed_id", movement.reverses() == other.movement.reverses()),
+            ("destination", to(movement) == to(&other.movement)),
             ("amount", movement.amount() == other.movement.amount()),
             ("up_to", up_to(leg) == up_to(other_leg)),
             ("expire_time", movement.expires_at() == other.movement.expires_at()),
+            ("deadline", deadline(movement) == deadline(&other.movement)),
             ("reference", *reference == other.reference),
             ("effective_time", *effective_at == other.effective_at),
             ("entry_id", link.entry() == other.link.entry()),
             ("linked", *link == other.link),
+            // Of what the system itself asks for.
+            ("transfer_id", movement == &other.movement),
         ];
         fields.into_iter().find_map(|(field, same)| (!same).then_some(field))
     }
@@ -260,7 +350,21 @@ impl Transfer {
                     write_amount(*amount, out);
                 }
             }
-            Movement::Void { hold } => write_id(9, hold, out),
+            Movement::Void { hold, refused } => {
+                write_id(9, hold, out);
+                if let Some(rejection) = refused {
+                    write_field(23, &rejection.code.number().to_le_bytes(), out);
+                    write_field(24, rejection.subject.as_bytes(), out);
+                }
+            }
+            Movement::Send { leg, to } => {
+                leg.write_content(out);
+                to.write_content(out);
+            }
+            Movement::Receive { leg, from } => {
+                leg.write_content(out);
+                from.write_content(out);
+            }
             Movement::Reversal { of, amount } => {
                 write_id(12, of, out);
                 if let Some(amount) = amount {
@@ -305,7 +409,7 @@ pub(crate) fn write_amount(amount: Decimal, out: &mut Vec<u8>) {
     write_field(5, &[scale], out);
 }
 
-pub(super) fn write_id(number: u8, id: &Id, out: &mut Vec<u8>) {
+pub(crate) fn write_id(number: u8, id: &Id, out: &mut Vec<u8>) {
     let mut key = Vec::new();
     id.write_key(&mut key);
     write_field(number, &key, out);

@@ -1,9 +1,12 @@
 //! Transfers are decided in order, each upon the balances that those before it left.
 
+mod clearing;
 mod group;
 mod overlay;
 mod reversal;
+mod send;
 
+use clearing::Clearing;
 pub(super) use group::groups;
 use overlay::Overlay;
 
@@ -28,7 +31,8 @@ pub(super) fn decide(
     assert!(known.is_empty() || known.len() == transfers.len(), "one entry for each transfer");
     let (handle, book) = named::ledger(state, ledger)?;
 
-    let mut draft = Draft::new(state, handle, book, transfers, now);
+    let clearing = Clearing::of(state, handle, book, transfers, now);
+    let mut draft = Draft::new(state, handle, book, &clearing, transfers, now);
     let mut batch = TransferBatch { ledger: handle, accepted: Vec::new(), refused: Vec::new() };
     batch.accepted.reserve(transfers.len());
     let mut items = Vec::with_capacity(transfers.len());
@@ -46,8 +50,10 @@ pub(super) fn decide(
             }
         }
     }
-    let nothing_new = batch.rows() == 0;
-    let events = if nothing_new { Vec::new() } else { vec![Event::TransferBatch(batch)] };
+    let mut events = clearing.open_for(&mut batch);
+    if batch.rows() > 0 {
+        events.push(Event::TransferBatch(batch));
+    }
     Ok(Decision { events, outcome: Outcome::Items(items) })
 }
 
@@ -60,7 +66,9 @@ pub(super) fn decide_one(
     now: Timestamp,
 ) -> TransferBatch {
     let mut batch = TransferBatch { ledger, accepted: Vec::new(), refused: Vec::new() };
-    let mut draft = Draft::new(state, ledger, book, std::slice::from_ref(transfer), now);
+    let transfers = std::slice::from_ref(transfer);
+    let clearing = Clearing::of(state, ledger, book, transfers, now);
+    let mut draft = Draft::new(state, ledger, book, &clearing, transfers, now);
     draft.take(transfer, &Seen::New, &mut batch);
     batch
 }
@@ -88,6 +96,8 @@ struct Draft<'a> {
     state: &'a State,
     ledger: LedgerHandle,
     book: &'a Ledger,
+    /// Accounts that are opened with the first transfer that needs them.
+    clearing: &'a Clearing,
     now: Timestamp,
     touched: Overlay<(AccountHandle, AssetHandle), Balance>,
     /// Holds that it opened or reduced; nothing is left of one that ended.
@@ -101,13 +111,14 @@ impl<'a> Draft<'a> {
         state: &'a State,
         ledger: LedgerHandle,
         book: &'a Ledger,
+        clearing: &'a Clearing,
         transfers: &[Transfer],
         now: Timestamp,
     ) -> Self {
         let reverses = transfers.iter().any(|transfer| transfer.movement.reverses().is_some());
         let originals = reverses.then(Overlay::new);
         let (touched, holds) = (Overlay::new(), Overlay::new());
-        Draft { state, ledger, book, now, touched, holds, originals }
+        Draft { state, ledger, book, clearing, now, touched, holds, originals }
     }
 
     fn take(&mut self, transfer: &Transfer, seen: &Seen, batch: &mut TransferBatch) -> ItemOutcome {
@@ -133,7 +144,9 @@ impl<'a> Draft<'a> {
                 self.accept_leg(transfer, leg, Effect::Hold { expires_at: *expires_at })
             }
             Movement::Capture { hold, amount } => self.capture(transfer, hold, *amount),
-            Movement::Void { hold } => self.void(transfer, hold),
+            Movement::Void { hold, refused } => self.void(transfer, hold, refused.as_deref()),
+            Movement::Send { leg, to } => self.accept_leg(transfer, leg, Effect::Send(to.clone())),
+            Movement::Receive { leg, from } => self.receive(transfer, leg, from),
             Movement::Reversal { of, amount } => self.reverse(transfer, seen, of, *amount),
         }
     }
@@ -145,16 +158,14 @@ impl<'a> Draft<'a> {
         leg: &Leg,
         effect: Effect,
     ) -> Result<AcceptedTransfer, Rejection> {
-        let Leg { debit_account, credit_account, amount, up_to, .. } = leg;
-        let debit = self
-            .account(debit_account)
-            .ok_or_else(|| reject(Code::UnknownDebitAccount, debit_account.as_str()))?;
-        let credit = self
-            .account(credit_account)
-            .ok_or_else(|| reject(Code::UnknownCreditAccount, credit_account.as_str()))?;
+        let Leg { amount, up_to, .. } = leg;
+        let [debit, credit] = self.accounts(leg)?;
         both_open(debit.account, credit.account)?;
         if effect.expires_at().is_some_and(|at| at <= self.now) {
             return Err(reject(Code::HoldExpired, "expire_time"));
+        }
+        if let Effect::Send(to) = &effect {
+            self.in_time(to.deadline)?;
         }
         self.unlocked(transfer)?;
         let (asset, scale) = named::asset(self.book, &leg.asset)?;
@@ -172,7 +183,8 @@ impl<'a> Draft<'a> {
         effect: Effect,
     ) -> Result<AcceptedTransfer, Rejection> {
         let Moved { debit, credit, asset, asked, up_to } = *moved;
-        let (debited, credited) = (self.balance(debit, asset), self.balance(credit, asset));
+        let (debited, credited) =
+            (self.balance(debit.handle, asset), self.balance(credit.handle, asset));
         let room = [
             debit.account.room(asset, debited, Side::Debit),
             credit.account.room(asset, credited, Side::Credit),
@@ -182,8 +194,8 @@ impl<'a> Draft<'a> {
             false => asked,
         };
         let (debit_account, credit_account) = (debit.handle, credit.handle);
-        let expires_at = effect.expires_at();
-        let moved = Hold { debit_account, credit_account, asset, amount, expires_at };
+        let (expires_at, send) = (effect.expires_at(), self.outgoing(transfer, &effect));
+        let moved = Hold { debit_account, credit_account, asset, amount, expires_at, send };
         let after = self.after(&moved, [debited, credited], effect.step())?;
         for (it, room) in [debit, credit].into_iter().zip(room) {
             if room.is_some_and(|room| room < amount.max(1)) {
@@ -192,7 +204,7 @@ impl<'a> Draft<'a> {
         }
 
         self.touch(&moved, after);
-        if matches!(effect, Effect::Hold { .. }) {
+        if matches!(effect, Effect::Hold { .. } | Effect::Send(_)) {
             self.holds.set(transfer.id.clone(), moved.clone());
         }
         let up_to = up_to.then(|| Box::new(asked));
@@ -206,7 +218,7 @@ impl<'a> Draft<'a> {
         id: &Id,
         asked: Option<Decimal>,
     ) -> Result<AcceptedTransfer, Rejection> {
-        let hold = self.open_hold(id)?;
+        let hold = self.open_hold(transfer, id)?;
         self.unlocked(transfer)?;
         let amount = self.part(hold.asset, asked, hold.amount)?;
         let exceeds = || reject(Code::ExceedsHold, "amount");
@@ -219,13 +231,20 @@ impl<'a> Draft<'a> {
         Ok(accepted(transfer, &moved, Effect::Capture(Box::new(capture)), None))
     }
 
-    fn void(&mut self, transfer: &Transfer, id: &Id) -> Result<AcceptedTransfer, Rejection> {
-        let hold = self.open_hold(id)?;
+    fn void(
+        &mut self,
+        transfer: &Transfer,
+        id: &Id,
+        refused: Option<&Rejection>,
+    ) -> Result<AcceptedTransfer, Rejection> {
+        let hold = self.open_hold(transfer, id)?;
         self.unlocked(transfer)?;
         let after = self.after(&hold, self.balances(&hold), Step::Release)?;
         self.touch(&hold, after);
         self.holds.set(id.clone(), Hold { amount: 0, ..hold.clone() });
-        Ok(accepted(transfer, &hold, Effect::Void { hold: Box::new(id.clone()) }, None))
+        let effect =
+            Effect::Void { hold: Box::new(id.clone()), refused: refused.cloned().map(Box::new) };
+        Ok(accepted(transfer, &hold, effect, None))
     }
 
     /// An amount of an asset in minor units; none is all that is left.
@@ -240,13 +259,17 @@ impl<'a> Draft<'a> {
         to_minor("amount", asked, scale)
     }
 
-    /// A hold that can be captured and voided: of which something is left, in time.
-    fn open_hold(&self, id: &Id) -> Result<Hold, Rejection> {
+    /// A hold that this transfer can capture or void: of which something is left, in time. That of a send
+    /// is ended by its settlement, and by nothing else.
+    fn open_hold(&self, transfer: &Transfer, id: &Id) -> Result<Hold, Rejection> {
         let hold = self.holds.get(id).or_else(|| self.state.hold(self.ledger, id));
         let hold = hold.filter(|hold| hold.amount > 0);
         let hold = hold.ok_or_else(|| reject(Code::HoldNotOpen, &id.to_string()))?;
         if hold.is_expired(self.now) {
             return Err(reject(Code::HoldExpired, &id.to_string()));
+        }
+        if hold.send.is_some() && transfer.id != Id::settlement(id) {
+            return Err(reject(Code::HoldOfSend, &id.to_string()));
         }
         Ok(hold.clone())
     }
@@ -257,28 +280,35 @@ impl<'a> Draft<'a> {
         if locked { Err(reject(Code::BooksLocked, "effective_time")) } else { Ok(()) }
     }
 
+    /// Accounts that a transfer names itself.
+    fn accounts(&self, leg: &Leg) -> Result<[Found<'a>; 2], Rejection> {
+        let Leg { debit_account, credit_account, .. } = leg;
+        let find = |name: &AccountName, code| {
+            self.account(name).ok_or_else(|| reject(code, name.as_str()))
+        };
+        let debit = find(debit_account, Code::UnknownDebitAccount)?;
+        let credit = find(credit_account, Code::UnknownCreditAccount)?;
+        Ok([debit, credit])
+    }
+
     fn account(&self, name: &AccountName) -> Option<Found<'a>> {
-        let handle = self.book.account_by_name(name)?;
-        self.found(handle)
+        let handle = self.book.account_by_name(name);
+        handle.map_or_else(|| self.clearing.find(name), |handle| self.found(handle))
     }
 
     fn found(&self, handle: AccountHandle) -> Option<Found<'a>> {
         self.state.account(handle).map(|account| Found { handle, account })
     }
 
-    fn balance(&self, of: Found<'_>, asset: AssetHandle) -> Balance {
-        let touched = self.touched.get(&(of.handle, asset));
-        touched.copied().unwrap_or_else(|| of.account.balance(asset))
+    fn balance(&self, account: AccountHandle, asset: AssetHandle) -> Balance {
+        let touched = self.touched.get(&(account, asset)).copied();
+        let recorded = || self.state.account(account).map(|account| account.balance(asset));
+        touched.or_else(recorded).unwrap_or_default()
     }
 
     /// Balances of both accounts of a hold.
     fn balances(&self, hold: &Hold) -> [Balance; 2] {
-        [hold.debit_account, hold.credit_account].map(|handle| {
-            let account = self.state.account(handle);
-            account.map_or_else(Balance::default, |account| {
-                self.balance(Found { handle, account }, hold.asset)
-            })
-        })
+        [hold.debit_account, hold.credit_account].map(|account| self.balance(account, hold.asset))
     }
 
     /// Balances of both accounts after a step.

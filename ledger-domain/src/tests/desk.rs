@@ -144,7 +144,10 @@ fn as_asked(state: &State, accepted: &crate::AcceptedTransfer) -> Transfer {
         Effect::Post => Movement::Post(leg),
         Effect::Hold { expires_at } => Movement::Hold { leg, expires_at: *expires_at },
         Effect::Capture(capture) => Movement::Capture { hold: capture.hold.clone(), amount: part },
-        Effect::Void { hold } => Movement::Void { hold: (**hold).clone() },
+        Effect::Void { hold, refused } => {
+            Movement::Void { hold: (**hold).clone(), refused: refused.clone() }
+        }
+        Effect::Send(_) | Effect::Receive(_) => panic!("a desk sends nothing"),
         Effect::Reversal(reversal) => Movement::Reversal { of: reversal.of.clone(), amount: part },
     };
     let crate::AcceptedTransfer { id, reference, effective_at, link, .. } = accepted.clone();
@@ -183,7 +186,9 @@ pub(super) fn parse(text: &str) -> Transfer {
         [id, "capture", hold, amount @ ..] => {
             (id, Movement::Capture { hold: Id::parse(hold).unwrap(), amount: part(amount) })
         }
-        [id, "void", hold] => (id, Movement::Void { hold: Id::parse(hold).unwrap() }),
+        [id, "void", hold] => {
+            (id, Movement::Void { hold: Id::parse(hold).unwrap(), refused: None })
+        }
         [id, "reverse", of, amount @ ..] => {
             (id, Movement::Reversal { of: Id::parse(of).unwrap(), amount: part(amount) })
         }

@@ -65,11 +65,9 @@ impl Names {
                 add(&self.ledger(*ledger)?, 0, Wire::AssetCreated(created));
             }
             Event::AccountOpened { ledger, name, account_type, rules, .. } => {
-                let opened = wire::AccountOpened {
-                    account: name.to_string(),
-                    r#type: answer::account_type(*account_type).into(),
-                    rules: Some(self.rules(*ledger, rules)?),
-                };
+                let r#type = answer::account_type(*account_type).into();
+                let (account, rules) = (name.to_string(), Some(self.rules(*ledger, rules)?));
+                let opened = wire::AccountOpened { account, r#type, rules };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
             Event::AccountStatusChanged { ledger, account, status } => {
@@ -79,15 +77,14 @@ impl Names {
                 add(&self.ledger(*ledger)?, 0, Wire::AccountStatusChanged(changed));
             }
             Event::AccountRulesChanged { ledger, account, rules } => {
-                let changed = wire::AccountRulesChanged {
-                    account: self.account(*account)?.to_string(),
-                    rules: Some(self.rules(*ledger, rules)?),
-                };
+                let rules = Some(self.rules(*ledger, rules)?);
+                let account = self.account(*account)?.to_string();
+                let changed = wire::AccountRulesChanged { account, rules };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
             }
             Event::BooksLocked { ledger, locked_before } => {
-                let locked =
-                    wire::BooksLocked { locked_before: locked_before.map(answer::timestamp) };
+                let locked_before = locked_before.map(answer::timestamp);
+                let locked = wire::BooksLocked { locked_before };
                 add(&self.ledger(*ledger)?, 0, Wire::BooksLocked(locked));
             }
             Event::TransferBatch(batch) => {
@@ -108,11 +105,8 @@ impl Names {
             }
             Event::CommandRefused { ledger, rejection } => {
                 let at = Some(Position::event(partition, place.offset, place.index));
-                add(
-                    ledger.as_str(),
-                    0,
-                    Wire::CommandRefused(answer::refusal(rejection, at, false)),
-                );
+                let refusal = answer::refusal(rejection, at, false);
+                add(ledger.as_str(), 0, Wire::CommandRefused(refusal));
             }
         }
         Ok(())

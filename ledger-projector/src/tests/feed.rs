@@ -198,7 +198,10 @@ fn every_kind() -> Vec<Transfer> {
         transfer("t-3", "b", "3.00"),
         hold("h", "5"),
         Transfer { movement: part, ..transfer("c", "b", "5") },
-        Transfer { movement: Movement::Void { hold: id() }, ..transfer("v", "b", "5") },
+        Transfer {
+            movement: Movement::Void { hold: id(), refused: None },
+            ..transfer("v", "b", "5")
+        },
         Transfer {
             movement: Movement::Capture { hold: id(), amount: None },
             ..transfer("d", "b", "5")

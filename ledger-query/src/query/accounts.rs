@@ -22,7 +22,7 @@ impl Query {
         &self,
         request: &v1::GetAccountRequest,
     ) -> Result<v1::GetAccountResponse, QueryError> {
-        let (ledger, name) = resource::account("name", &request.name)?;
+        let (ledger, name) = resource::account_read("name", &request.name)?;
         let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
         let (book, row) = read.account(&ledger, &name)?;
         let account = Some(read.wire_account(&ledger, &book, name.as_str(), &row)?);
@@ -64,7 +64,7 @@ impl Query {
         &self,
         request: &v1::GetBalanceRequest,
     ) -> Result<v1::GetBalanceResponse, QueryError> {
-        let (ledger, name) = resource::account("name", &request.name)?;
+        let (ledger, name) = resource::account_read("name", &request.name)?;
         let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
         let (ledger, account) = read.account(&ledger, &name)?;
         let mut balances = Vec::new();
@@ -89,7 +89,7 @@ impl Query {
         &self,
         request: &v1::ListEntriesRequest,
     ) -> Result<v1::ListEntriesResponse, QueryError> {
-        let (ledger_name, name) = resource::account("parent", &request.parent)?;
+        let (ledger_name, name) = resource::account_read("parent", &request.parent)?;
         let consistency = request.consistency.as_ref();
         let page = (request.page_size, request.page_token.as_str());
         let parts = [request.parent.as_str(), request.asset.as_str()];

@@ -79,7 +79,7 @@ impl Query {
 }
 
 impl Fixed<'_> {
-    fn accepted(
+    pub(super) fn accepted(
         &self,
         ledger: LedgerHandle,
         accepted: &AcceptedTransfer,
@@ -97,15 +97,15 @@ impl Fixed<'_> {
     }
 
     /// What became of a hold; none of another transfer.
-    fn hold_state(
+    pub(super) fn hold_state(
         &self,
         ledger: LedgerHandle,
         accepted: &AcceptedTransfer,
     ) -> Result<Option<v1::HoldState>, QueryError> {
-        let AcceptedTransfer { id, asset, amount, effect: Effect::Hold { .. }, .. } = accepted
-        else {
+        let AcceptedTransfer { id, asset, amount, effect, .. } = accepted;
+        if !matches!(effect, Effect::Hold { .. } | Effect::Send(_)) {
             return Ok(None);
-        };
+        }
         let missing = || StoreError::Damaged { what: format!("holds: no row of {id}") };
         let (place, row) = self.view.hold(self.place, ledger, id)?.ok_or_else(missing)?;
         let HoldRow { status, remaining, released } = row;
@@ -127,8 +127,8 @@ impl Fixed<'_> {
         ledger: LedgerHandle,
         accepted: &AcceptedTransfer,
     ) -> Result<Option<v1::ReversalState>, QueryError> {
-        let AcceptedTransfer { id, asset, amount, effect, .. } = accepted;
-        if !effect.is_reversible() {
+        let AcceptedTransfer { id, asset, amount, .. } = accepted;
+        if !accepted.is_reversible() {
             return Ok(None);
         }
         let reversals = self.view.reversals(self.place, ledger, id, REVERSALS_SHOWN_MAX)?;

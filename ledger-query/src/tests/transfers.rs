@@ -110,7 +110,7 @@ fn a_hold_is_what_it_was_at_every_position() {
     let part = Movement::Capture { hold: id(), amount: Some(Decimal::parse("3").unwrap()) };
     let held = bank.post("bank", vec![hold("h", "10", Some(until)), hold("i", "4", None)]);
     let part = bank.post("bank", vec![moves("c", part)]);
-    let void = Movement::Void { hold: Id::parse("i").unwrap() };
+    let void = Movement::Void { hold: Id::parse("i").unwrap(), refused: None };
     let void = bank.post("bank", vec![moves("v", void), hold("j", "5", None)]);
     let rest = Movement::Capture { hold: Id::parse("j").unwrap(), amount: None };
     let rest = bank.post("bank", vec![moves("r", rest)]);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Account, Book, CAPTURE, Decided, First, HOLD, Moved, POST, Place, REVERSAL, Status, VOID,
-    Verdict, account, canonical_id, groups, minor_units, same_content,
+    Account, Book, CAPTURE, Decided, First, HOLD, Moved, POST, Place, RECEIVE, REVERSAL, SEND,
+    Status, VOID, Verdict, account, canonical_id, groups, minor_units, same_content, settlement,
 };
 use crate::request::Transfer;
 
@@ -64,6 +64,7 @@ impl Book {
 
     /// Decides a transfer and does it. `past` is what was recorded before the batch.
     fn tries(&mut self, past: &Book, transfer: &Transfer, now: i64) -> Verdict {
+        self.with_clearing(transfer);
         match self.moves(past, transfer, now) {
             Ok(moved) => {
                 self.enter(transfer, &moved, Place::default());
@@ -101,6 +102,8 @@ impl Book {
         match transfer.kind {
             CAPTURE | VOID => self.ends(transfer, now),
             REVERSAL => self.reverses(past, transfer),
+            SEND => self.sends(transfer, now),
+            RECEIVE => self.receives(transfer, now),
             _ => self.begins(transfer, now),
         }
     }
@@ -110,7 +113,8 @@ impl Book {
         let of = canonical_id(&transfer.reverses);
         let original = self.transfers.get(&of).or_else(|| past.transfers.get(&of)).ok_or(220u32)?;
         let posted = original.moved.as_ref().ok_or(220u32)?;
-        if !matches!(original.asked.kind, 0 | POST | CAPTURE) {
+        let of_ledgers = original.asked.id.starts_with('~');
+        if of_ledgers || !matches!(original.asked.kind, 0 | POST | CAPTURE) {
             return Err(221);
         }
         let parts = self.reversals.get(&of).map_or(&[][..], Vec::as_slice);
@@ -136,7 +140,7 @@ impl Book {
         Ok(Moved { remaining: left - amount, ..moved })
     }
 
-    fn all_open(&self, accounts: [&Account; 2]) -> Result<(), u32> {
+    pub(super) fn all_open(&self, accounts: [&Account; 2]) -> Result<(), u32> {
         for (status, code) in [(Status::Closed, 213), (Status::Frozen, 214)] {
             if accounts.iter().any(|account| account.status_now() == status) {
                 return Err(code);
@@ -159,7 +163,7 @@ impl Book {
     }
 
     /// An amount from one account to another, as far as both may.
-    fn takes(&self, transfer: &Transfer, asked: u128) -> Result<Moved, u32> {
+    pub(super) fn takes(&self, transfer: &Transfer, asked: u128) -> Result<Moved, u32> {
         let (debit, credit) = (&self.accounts[&transfer.debit], &self.accounts[&transfer.credit]);
         let debited = self.latest(&transfer.debit, &transfer.asset);
         let credited = self.latest(&transfer.credit, &transfer.asset);
@@ -204,6 +208,9 @@ impl Book {
         }
         if hold.expires_at.is_some_and(|at| at <= now) {
             return Err(218);
+        }
+        if hold.is_send && transfer.id != settlement(&canonical_id(&transfer.hold)) {
+            return Err(245);
         }
         self.open_at(transfer.effective_at)?;
         let mut amount = held;

@@ -44,8 +44,9 @@ pub(super) fn groups(transfers: &[Transfer]) -> Vec<Range<usize>> {
 
 /// The code of what is wrong with each transfer of a batch, by itself or by its group; `None` for a
 /// well-formed one.
-pub(crate) fn shapes(transfers: &[Transfer]) -> Vec<Option<u32>> {
-    let mut codes: Vec<Option<u32>> = transfers.iter().map(shape::transfer).collect();
+pub(crate) fn shapes(ledger: &str, transfers: &[Transfer]) -> Vec<Option<u32>> {
+    let mut codes: Vec<Option<u32>> =
+        transfers.iter().map(|it| shape::transfer(ledger, it)).collect();
     let bonds: Vec<Bond> = transfers.iter().map(bond).collect();
     for group in groups(transfers) {
         if let Some((at, code)) = broken(&bonds, &group) {

@@ -9,6 +9,7 @@ pub(crate) struct Hold {
     pub(crate) credit: String,
     pub(crate) asset: String,
     pub(crate) expires_at: Option<i64>,
+    pub(crate) is_send: bool,
     /// Ascending; never empty.
     pub(crate) versions: Vec<HoldVersion>,
 }
@@ -46,7 +47,7 @@ pub(crate) struct Due {
 }
 
 impl Hold {
-    pub(super) fn new(moved: &Moved, expires_at: Option<i64>, place: Place) -> Self {
+    pub(super) fn new(moved: &Moved, expires_at: Option<i64>, is_send: bool, place: Place) -> Self {
         let version = HoldVersion {
             place,
             status: HoldStatus::Open,
@@ -56,7 +57,7 @@ impl Hold {
         };
         let (debit, credit) = (moved.debit.clone(), moved.credit.clone());
         let (asset, versions) = (moved.asset.clone(), vec![version]);
-        Hold { debit, credit, asset, expires_at, versions }
+        Hold { debit, credit, asset, expires_at, is_send, versions }
     }
 
     pub(super) fn remaining(&self) -> u128 {

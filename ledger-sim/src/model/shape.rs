@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::amount::{decimal, fits};
 use super::groups::shapes;
-use super::{CAPTURE, HOLD, POST, REVERSAL, VOID, condition, schedule};
+use super::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, condition, destination, schedule};
 use crate::request::{Ask, Request, Rules, Transfer};
 
 /// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
@@ -47,18 +47,26 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         | Ask::Cancel { .. }
         | Ask::Change { .. } => Ok(Vec::new()),
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
-        Ask::Post { transfers } => Ok(shapes(transfers)),
+        Ask::Post { transfers } => Ok(shapes(&request.ledger, transfers)),
     }
 }
 
 /// The code of what is wrong with a transfer.
-pub(crate) fn transfer(transfer: &Transfer) -> Option<u32> {
+pub(crate) fn transfer(ledger: &str, transfer: &Transfer) -> Option<u32> {
     let t = transfer;
     let account = |text: &str| name(text, 128, "_.:-");
     let sides = account(&t.debit) && account(&t.credit) && name(&t.asset, 16, "_.-");
     let no_sides = t.debit.is_empty() && t.credit.is_empty() && t.asset.is_empty();
     let (no_hold, no_past) = (t.hold.is_empty(), t.reverses.is_empty());
+    let no_send = t.destination.is_empty() && t.deadline.is_none();
+    let elsewhere = destination(&t.destination)
+        .is_some_and(|(to, there)| name(to, 64, "_.-") && account(there) && to != ledger);
     let of_kind = match t.kind {
+        SEND => {
+            let sides = account(&t.debit) && t.credit.is_empty() && name(&t.asset, 16, "_.-");
+            sides && elsewhere && no_hold && no_past && t.expires_at.is_none()
+        }
+        _ if !no_send => false,
         0 | POST => sides && no_hold && no_past && t.expires_at.is_none(),
         HOLD => sides && no_hold && no_past,
         CAPTURE => no_sides && no_past && id(&t.hold) && t.expires_at.is_none() && !t.up_to,
@@ -80,7 +88,7 @@ pub(crate) fn transfer(transfer: &Transfer) -> Option<u32> {
     if !all_the_rest && let Some(code) = amount(&t.amount) {
         return Some(code);
     }
-    if !of_another && t.debit == t.credit {
+    if !of_another && t.kind != SEND && t.debit == t.credit {
         return Some(105);
     }
     (t.reference.len() > 256).then_some(107)

@@ -123,7 +123,7 @@ fn refuses_rules() {
 
 #[test]
 fn refuses_shapes() {
-    let code = |t: Transfer| shape::transfer(&t);
+    let code = |t: Transfer| shape::transfer("bank", &t);
     assert_eq!(code(transfer("t", "a", "b", "1")), None);
     assert_eq!(code(transfer("", "a", "b", "1")), Some(101));
     assert_eq!(code(transfer("t", "a", "b", "1.")), Some(102));

@@ -114,7 +114,7 @@ impl Oracle {
                 self.compare_one(&due(verdict, logged, place), answer, summary)
             }
             (Verdicts::Items(items), Reply::Items(answers)) if items.len() == answers.len() => {
-                let mut next = logged.map(|logged| logged.place);
+                let mut next = logged.map(|logged| logged.rows);
                 let mut places: Vec<Due> = Vec::new();
                 for (verdict, answer) in items.iter().zip(answers) {
                     let due = match verdict {

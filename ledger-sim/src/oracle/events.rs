@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
-use ledger_domain::{AccountRules, AccountStatus, Effect, Event, Link, Rejection};
+use ledger_domain::{AccountRules, AccountStatus, AccountType, Effect, Event, Link, Rejection};
 use ledger_proto::logged::LoggedCommand;
 
 use crate::model::{
     CAPTURE, Due, Moved, POST, Place, REVERSAL, Run, Verdict, Verdicts, canonical_id, decimal,
+    destination,
 };
 use crate::request::{Ask, Change, Request, Rules, Transfer};
 
@@ -16,12 +17,15 @@ pub(super) fn check(
     place: Place,
     request: &Request,
     transfers: &[Transfer],
-    verdicts: &Verdicts,
+    (verdicts, opens): (&Verdicts, &[String]),
     command: &LoggedCommand,
 ) -> Result<(), String> {
-    let [event] = &command.events[..] else {
-        return Err(format!("{} events where one is due", command.events.len()));
+    let [opened @ .., event] = &command.events[..] else {
+        return Err("a command without events".into());
     };
+    if opened.len() != opens.len() || !opened.iter().zip(opens).all(|(o, name)| clears(o, name)) {
+        return Err(format!("opens {opened:?} where {opens:?} are due"));
+    }
     let logged_id = command.request_id.as_ref().map(ToString::to_string).unwrap_or_default();
     if logged_id != canonical_id(&request.request_id) {
         return Err(format!("request id {logged_id:?} in the log"));
@@ -94,6 +98,16 @@ fn did(request: &Request, event: &Event) -> bool {
     }
 }
 
+fn clears(opened: &Event, due: &str) -> bool {
+    match opened {
+        Event::AccountOpened { name, account_type, rules, .. } => {
+            let unbound = AccountRules::without_limits(true);
+            name.as_str() == due && *account_type == AccountType::Asset && *rules == unbound
+        }
+        _ => false,
+    }
+}
+
 /// As far as the event says it without names: reads compare the rest.
 fn same_rules(rules: &AccountRules, asked: &Rules) -> bool {
     let AccountRules { may_go_negative, credit_limits } = rules;
@@ -112,12 +126,15 @@ fn check_row(
                 Effect::Hold { expires_at } => (*expires_at, None),
                 Effect::Capture(capture) => (None, Some((capture.rest, capture.remaining))),
                 Effect::Reversal(reversal) => (None, Some((reversal.rest, reversal.remaining))),
-                Effect::Post | Effect::Void { .. } => (None, None),
+                Effect::Post | Effect::Void { .. } | Effect::Send(_) | Effect::Receive(_) => {
+                    (None, None)
+                }
             };
             let takes_part = matches!(transfer.kind, CAPTURE | REVERSAL);
             let part_due = takes_part.then_some((transfer.amount.is_empty(), moved.remaining));
             let reversed = accepted.effect.reversal().map(|reversal| &reversal.of);
             accepted.id.to_string() == canonical_id(&transfer.id)
+                && sent(&accepted.effect) == sent_as_asked(transfer)
                 && i32::from(accepted.effect.kind().number()) == transfer.kind.max(POST)
                 && id_text(accepted.effect.hold()) == canonical_id(&transfer.hold)
                 && id_text(reversed) == canonical_id(&transfer.reverses)
@@ -133,7 +150,10 @@ fn check_row(
             let asked = &refused.transfer;
             let movement = &asked.movement;
             let amount = movement.amount().map(|amount| amount.to_string());
+            let deadline = movement.destination().map(|to| to.deadline);
+            let deadline = deadline.or(movement.origin().map(|from| from.deadline));
             refused.rejection.code.number() == code
+                && deadline.unwrap_or_default() == transfer.deadline
                 && asked.id.to_string() == canonical_id(&transfer.id)
                 && i32::from(movement.kind().number()) == transfer.kind.max(POST)
                 && id_text(movement.hold()) == canonical_id(&transfer.hold)
@@ -151,6 +171,35 @@ fn check_row(
         return Ok(());
     }
     Err(format!("{place:?}: {transfer:?} comes to {due:?}, the log has {row:?}"))
+}
+
+/// The other ledger, what is there, the deadline, and why it was refused.
+type Sent = (String, String, Option<i64>, Option<(u32, String)>);
+
+fn sent(effect: &Effect) -> Sent {
+    match effect {
+        Effect::Send(to) => (to.ledger.to_string(), to.account.to_string(), to.deadline, None),
+        Effect::Receive(from) => {
+            (from.ledger.to_string(), from.send.to_string(), from.deadline, None)
+        }
+        Effect::Void { refused: Some(why), .. } => {
+            let why = (why.code.number(), why.subject.to_string());
+            Sent::from((String::new(), String::new(), None, Some(why)))
+        }
+        Effect::Post
+        | Effect::Hold { .. }
+        | Effect::Capture(_)
+        | Effect::Void { .. }
+        | Effect::Reversal(_) => Sent::default(),
+    }
+}
+
+fn sent_as_asked(transfer: &Transfer) -> Sent {
+    let (ledger, there) = match &transfer.source {
+        Some(source) => (source.ledger.as_str(), source.send.as_str()),
+        None => destination(&transfer.destination).unwrap_or_default(),
+    };
+    (ledger.to_owned(), there.to_owned(), transfer.deadline, transfer.refused.clone())
 }
 
 fn id_text(id: Option<&ledger_domain::Id>) -> String {
@@ -229,12 +278,15 @@ pub(super) fn rejections(
     command: &LoggedCommand,
     kept: &mut BTreeMap<Place, Rejection>,
 ) {
+    let mut index = place.1;
     for event in &command.events {
+        let first = index;
+        index += event.width();
         match event {
             Event::CommandRefused { rejection, .. } => drop(kept.insert(place, rejection.clone())),
             Event::TransferBatch(batch) => {
                 for refused in &batch.refused {
-                    let at = (place.0, place.1 + refused.row);
+                    let at = (place.0, first + refused.row);
                     kept.insert(at, refused.rejection.clone());
                 }
             }

@@ -4,7 +4,10 @@ use ledger_domain::Position;
 use ledger_proto::{time, v1};
 
 use super::{Level, Reads, decimal_string};
-use crate::model::{Book, Decided, Hold, HoldStatus, POST, Place, canonical_id, decimal};
+use crate::model::{
+    Book, CAPTURE, Decided, Hold, HoldStatus, POST, Place, SEND, canonical_id, decimal, settlement,
+};
+use crate::request::{Source, Transfer};
 
 impl Reads<'_> {
     pub(super) fn transfer(&self, ledger: &str, id: &str, level: Level) -> Result<String, String> {
@@ -37,6 +40,51 @@ impl Reads<'_> {
             let read = (found, response.hold);
             Err(format!("{decided:?} {hold:?}, read {read:?} at {bound:?}"))
         }
+    }
+
+    /// What has become of a send.
+    pub(super) fn saga(&self, ledger: &str, id: &str, level: Level) -> Result<String, String> {
+        let book = &self.oracle.model.books[ledger];
+        let sent = &book.transfers[id];
+        let request = v1::GetSagaRequest {
+            name: format!("ledgers/{ledger}/sagas/{id}"),
+            consistency: Some(level.wire()),
+        };
+        let made = sent.first.place;
+        let response = match self.query.get_saga(&request) {
+            Ok(response) => response,
+            Err(error) => return self.nothing(level, &error, made),
+        };
+        let bound = self.read_at(level, response.read_at.as_ref())?;
+        let found = response.saga.unwrap_or_default();
+        let at = |(offset, index)| Position::event(self.oracle.partition(), offset, index);
+        let end = book.transfers.get(&settlement(id));
+        let end = end.filter(|end| end.first.place <= bound);
+        let state = match end.map(|end| end.asked.kind) {
+            None => v1::SagaState::Open,
+            Some(CAPTURE) => v1::SagaState::Done,
+            Some(_) => v1::SagaState::Compensated,
+        };
+        let refusal = found.refusal.as_ref().map(|it| (it.code, it.subject.clone()));
+        let settled = end.map(|end| at(end.first.place).to_string()).unwrap_or_default();
+        let same = made <= bound
+            && found.state() == state
+            && found.position == at(made).to_string()
+            && found.settled_position == settled
+            && refusal == end.and_then(|end| end.asked.refused.clone())
+            && found
+                .send
+                .as_ref()
+                .is_some_and(|send| is_as_asked(send, sent) && is_as_moved(send, sent, book));
+        if same {
+            return Ok(format!("saga {id}"));
+        }
+        Err(format!("{sent:?}, {end:?}, read {found:?} at {bound:?}"))
+    }
+
+    /// Whether it began a saga.
+    pub(super) fn is_saga(decided: &Decided) -> bool {
+        decided.asked.kind == SEND && decided.moved.is_some()
     }
 
     /// What of a transfer was reversed at a place.
@@ -129,6 +177,15 @@ fn is_as_asked(found: &v1::Transfer, decided: &Decided) -> bool {
         && found.effective_time == asked.effective_at.map(time::to_wire)
         && found.expire_time == asked.expires_at.map(time::to_wire)
         && found.up_to == asked.up_to
+        && found.destination == asked.destination
+        && found.deadline == asked.deadline.map(time::to_wire)
+        && found.source == source(asked)
+        && found.refused.as_ref().map(|it| (it.code, it.subject.clone())) == asked.refused
+}
+
+fn source(asked: &Transfer) -> String {
+    let of = |source: &Source| format!("ledgers/{}/transfers/{}", source.ledger, source.send);
+    asked.source.as_ref().map(of).unwrap_or_default()
 }
 
 /// Accounts, asset and amounts are what it came to; of a refused one, what was asked for.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger_command::Reply;
 use ledger_log::record::{Incarnation, LogId, Record};
 use ledger_log::simulated::Crash;
 
@@ -183,12 +184,17 @@ impl World {
     /// Clients of these processes are never answered.
     fn abandon(&mut self, gone: impl Fn(usize) -> bool) {
         let World { open, oracles, summary, .. } = self;
+        let mut unanswered = Vec::new();
         open.retain(|number, (node, partition)| {
             if gone(*node) {
                 oracles[*partition as usize].abandoned(*number);
                 summary.note("answer.none");
+                unanswered.push(*number);
             }
             !gone(*node)
         });
+        // A driver that asked there hears that the connection is gone.
+        let reply = Reply::Unknown { reason: "the process ended".into() };
+        unanswered.into_iter().for_each(|number| self.step_answered(number, &reply));
     }
 }

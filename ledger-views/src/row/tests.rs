@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use ledger_domain::{Capture, Code, Decimal, Effect, Leg, Link, Movement, Reversal};
+use ledger_domain::{
+    Capture, Code, Decimal, Destination, Effect, Leg, Link, Movement, Origin, Reversal,
+};
 
 use super::*;
 
@@ -100,11 +102,13 @@ fn balances_and_entries() {
         (EntryKind::Void, "30"),
         (EntryKind::Expiry, "40"),
         (EntryKind::Reversal, "50"),
+        (EntryKind::Send, "60"),
+        (EntryKind::Receive, "70"),
     ] {
         let row = EntryRow { kind, ..plain.clone() };
         golden(&row, &format!("{first}d209090301743105808080808080808080020007"));
     }
-    assert_eq!(EntryRow::decode(&[0x60, 1, 1, 3, 1, 0x61, 0, 0, 0, 0]), None, "no such kind");
+    assert_eq!(EntryRow::decode(&[0x80, 1, 1, 3, 1, 0x61, 0, 0, 0, 0]), None, "no such flag");
 }
 
 #[test]
@@ -170,6 +174,52 @@ fn transfers_of_a_group() {
 }
 
 #[test]
+fn transfers_between_ledgers() {
+    let row = |outcome| TransferRow { place: PLACE, outcome };
+    let to = |deadline| {
+        let (ledger, account) = (LedgerName::from_log("m"), AccountName::from_log("b"));
+        Box::new(Destination { ledger, account, deadline })
+    };
+    let from = || {
+        let (ledger, send) = (LedgerName::from_log("m"), Id::Text("s".into()));
+        Box::new(Origin { ledger, send, scale: 2, deadline: None, sent_at: 64 })
+    };
+    let why = || Some(Box::new(Rejection::new(Code::AccountFrozen, "b")));
+    let hold = Id::Text("h".into());
+    let accepted = [
+        (Effect::Send(to(None)), "56ac02110301743103c80101d209016d016200017802"),
+        (Effect::Send(to(Some(-2))), "56ac02110301743103c80101d209016d01620103017802"),
+        (Effect::Receive(from()), "66ac02110301743103c80101d209016d02017302008001017802"),
+        (
+            Effect::Void { hold: Box::new(hold.clone()), refused: why() },
+            "b6ac02110301743103c80101d209020168d6010162017802",
+        ),
+    ];
+    for (effect, hex) in accepted {
+        let transfer = AcceptedTransfer { effect, ..posted("x", Some(1)) };
+        let row = row(TransferOutcome::Accepted(transfer));
+        golden(&row, hex);
+        exact(&row);
+    }
+    let asked = [
+        (
+            Movement::Send { leg: leg(), to: to(Some(-2)) },
+            "5cac021103017431d9010168016103623a63035553447d01016d0162010303",
+        ),
+        (
+            Movement::Receive { leg: leg(), from: from() },
+            "6cac021103017431d9010168016103623a63035553447d01016d0201730200800103",
+        ),
+        (Movement::Void { hold, refused: why() }, "bcac021103017431d9010168020168d601016203"),
+    ];
+    for (movement, hex) in asked {
+        let transfer = Transfer { movement, ..transfer(Id::Text("t1".into())) };
+        let rejection = Rejection::new(Code::HoldNotOpen, "h");
+        golden(&row(TransferOutcome::Refused(transfer, rejection)), hex);
+    }
+}
+
+#[test]
 fn transfers_of_every_kind() {
     let row = |outcome| TransferRow { place: PLACE, outcome };
     let hold = Id::Text("h".into());
@@ -184,7 +234,7 @@ fn transfers_of_every_kind() {
         (capture(false, 5), None, "26ac02110301743103c80101d20902016805017802"),
         (capture(true, 0), None, "a6ac02110301743103c80101d20902016800017802"),
         (
-            Effect::Void { hold: Box::new(hold.clone()) },
+            Effect::Void { hold: Box::new(hold.clone()), refused: None },
             None,
             "36ac02110301743103c80101d209020168017802",
         ),
@@ -212,7 +262,7 @@ fn transfers_of_every_kind() {
             Movement::Capture { hold: hold.clone(), amount: None },
             "acac021103017431d901016802016803",
         ),
-        (Movement::Void { hold }, "3cac021103017431d901016802016803"),
+        (Movement::Void { hold, refused: None }, "3cac021103017431d901016802016803"),
     ];
     for (movement, hex) in asked {
         let transfer = Transfer { movement, ..transfer(Id::Text("t1".into())) };

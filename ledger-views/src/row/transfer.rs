@@ -7,7 +7,7 @@ use ledger_domain::{
 
 use super::{
     EXPIRES, OPEN_AMOUNT, REFUSED, Row, TransferOutcome, TransferRow, flag, flags, kind_bits,
-    kind_number, optional, put_optional,
+    kind_number, optional, put_optional, send,
 };
 use crate::code::{Source, put_id, put_number, put_signed, put_text};
 use crate::key::Place;
@@ -25,7 +25,7 @@ impl Row for TransferRow {
         let flags = source.byte()?;
         let kind = TransferKind::from_number(kind_number(flags))?;
         let expires = flags & EXPIRES != 0 && kind != TransferKind::Hold;
-        let open_amount = flags & OPEN_AMOUNT != 0 && kind == TransferKind::Void;
+        let open_amount = flags & OPEN_AMOUNT != 0 && kind == TransferKind::Receive;
         if expires || open_amount {
             return None;
         }
@@ -45,8 +45,10 @@ impl Row for TransferRow {
 
 fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
     let open_amount = match &t.effect {
-        Effect::Post | Effect::Hold { .. } => t.up_to.is_some(),
-        Effect::Capture(_) | Effect::Void { .. } | Effect::Reversal(_) => t.effect.is_rest(),
+        Effect::Post | Effect::Hold { .. } | Effect::Send(_) => t.up_to.is_some(),
+        Effect::Capture(_) | Effect::Reversal(_) => t.effect.is_rest(),
+        Effect::Void { refused, .. } => refused.is_some(),
+        Effect::Receive(_) => false,
     };
     let kind = kind_bits(t.effect.kind().number());
     let open_amount = flag(open_amount, OPEN_AMOUNT);
@@ -68,7 +70,12 @@ fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
             put_id(out, &capture.hold);
             put_number(out, capture.remaining);
         }
-        Effect::Void { hold } => put_id(out, hold),
+        Effect::Void { hold, refused } => {
+            put_id(out, hold);
+            send::put_refusal(out, refused.as_deref());
+        }
+        Effect::Send(to) => send::put_destination(out, to),
+        Effect::Receive(from) => send::put_origin(out, from),
         Effect::Reversal(reversal) => {
             put_id(out, &reversal.of);
             put_number(out, reversal.remaining);
@@ -93,7 +100,7 @@ fn decode_accepted(
     let asset = AssetHandle(source.u32()?);
     let amount = source.number()?;
     let open_amount = flags & OPEN_AMOUNT != 0;
-    let is_leg = matches!(kind, TransferKind::Post | TransferKind::Hold);
+    let is_leg = matches!(kind, TransferKind::Post | TransferKind::Hold | TransferKind::Send);
     let up_to = if open_amount && is_leg { Some(Box::new(source.number()?)) } else { None };
     let effect = match kind {
         TransferKind::Post => Effect::Post,
@@ -102,7 +109,12 @@ fn decode_accepted(
             let (hold, remaining) = (source.id()?, source.number()?);
             Effect::Capture(Box::new(Capture { hold, rest: open_amount, remaining }))
         }
-        TransferKind::Void => Effect::Void { hold: Box::new(source.id()?) },
+        TransferKind::Void => {
+            let hold = Box::new(source.id()?);
+            Effect::Void { hold, refused: send::refusal(source, open_amount)?.map(Box::new) }
+        }
+        TransferKind::Send => Effect::Send(Box::new(send::destination(source)?)),
+        TransferKind::Receive => Effect::Receive(Box::new(send::origin(source)?)),
         TransferKind::Reversal => {
             let (of, remaining) = (source.id()?, source.number()?);
             Effect::Reversal(Box::new(Reversal { of, rest: open_amount, remaining }))
@@ -129,7 +141,8 @@ fn encode_refused(place: Place, t: &Transfer, rejection: &Rejection, out: &mut V
         movement,
         Movement::Capture { amount: None, .. } | Movement::Reversal { amount: None, .. }
     );
-    let open_amount = flag(all || movement.leg().is_some_and(|leg| leg.up_to), OPEN_AMOUNT);
+    let open_amount = all || movement.leg().is_some_and(|leg| leg.up_to);
+    let open_amount = flag(open_amount || movement.refused().is_some(), OPEN_AMOUNT);
     let expires = flag(movement.expires_at().is_some(), EXPIRES);
     let kind = kind_bits(movement.kind().number());
     out.push(REFUSED | kind | open_amount | expires | flags(&t.reference, t.effective_at));
@@ -149,6 +162,9 @@ fn encode_refused(place: Place, t: &Transfer, rejection: &Rejection, out: &mut V
         out.push(scale);
     }
     movement.expires_at().iter().for_each(|at| put_signed(out, *at));
+    send::put_refusal(out, movement.refused());
+    movement.destination().iter().for_each(|to| send::put_destination(out, to));
+    movement.origin().iter().for_each(|from| send::put_origin(out, from));
     put_optional(out, &t.reference, t.effective_at);
     put_link(out, &t.link);
 }
@@ -182,7 +198,16 @@ fn decode_asked(
             let amount = if open_amount { None } else { Some(amount(source)?) };
             Movement::Capture { hold, amount }
         }
-        TransferKind::Void => Movement::Void { hold: source.id()? },
+        TransferKind::Void => {
+            let hold = source.id()?;
+            Movement::Void { hold, refused: send::refusal(source, open_amount)?.map(Box::new) }
+        }
+        TransferKind::Send => {
+            Movement::Send { leg: leg(source)?, to: Box::new(send::destination(source)?) }
+        }
+        TransferKind::Receive => {
+            Movement::Receive { leg: leg(source)?, from: Box::new(send::origin(source)?) }
+        }
         TransferKind::Reversal => {
             let of = source.id()?;
             let amount = if open_amount { None } else { Some(amount(source)?) };

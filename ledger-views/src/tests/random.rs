@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use ledger_domain::{
-    AccountChange, AccountName, AccountType, AskedRules, AssetCode, Command, CommandBody, Decimal,
-    Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Original, Plan, Posted, Seen, State,
-    Timestamp, Transfer, When,
+    AccountChange, AccountName, AccountType, AskedRules, AssetCode, Code, Command, CommandBody,
+    Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Origin,
+    Original, Plan, Posted, Rejection, Seen, State, Timestamp, Transfer, When,
 };
 
 use super::pick;
@@ -90,13 +90,16 @@ fn random_transfer(
     *ids += 1;
     let leg = random_leg(rng, account, asset);
     let earlier = id_of(rng.u64(ids.saturating_sub(12).max(1)..=*ids));
-    let movement = match rng.u32(..10) {
+    let movement = match rng.u32(..13) {
         0..3 => Movement::Hold { leg, expires_at: rng.bool().then(|| now + rng.i64(..60)) },
         3..5 => {
             let amount = rng.bool().then(|| Decimal::parse(&rng.u32(1..900).to_string()).unwrap());
             Movement::Capture { hold: earlier, amount }
         }
-        5 => Movement::Void { hold: earlier },
+        5 => Movement::Void { hold: earlier, refused: None },
+        10 => sent(rng, leg),
+        11 => received(leg, earlier),
+        12 => return settled(rng, id_of(*ids - 1)),
         6..8 => {
             let amount = rng.bool().then(|| Decimal::parse(&rng.u32(1..900).to_string()).unwrap());
             Movement::Reversal { of: earlier, amount }
@@ -110,6 +113,32 @@ fn random_transfer(
         effective_at: rng.bool().then(|| rng.i64(-5..5)),
         link: Link::Alone,
     }
+}
+
+fn sent(rng: &mut Rng, mut leg: Leg) -> Movement {
+    let ledger = LedgerName::parse(if rng.bool() { "other" } else { "third" }).unwrap();
+    leg.credit_account = AccountName::clearing(&ledger);
+    let deadline = rng.bool().then_some(i64::MAX);
+    let to = Destination { ledger, account: AccountName::parse("there").unwrap(), deadline };
+    Movement::Send { leg, to: Box::new(to) }
+}
+
+fn received(mut leg: Leg, send: Id) -> Movement {
+    let ledger = LedgerName::parse("other").unwrap();
+    (leg.debit_account, leg.up_to) = (AccountName::clearing(&ledger), false);
+    let from = Origin { ledger, send, scale: 2, deadline: None, sent_at: 0 };
+    Movement::Receive { leg, from: Box::new(from) }
+}
+
+/// The end of the transfer before, if it is a send.
+fn settled(rng: &mut Rng, send: Id) -> Transfer {
+    let (id, hold) = (Id::settlement(&send), send);
+    let refused = || Some(Box::new(Rejection::new(Code::AccountFrozen, "there")));
+    let movement = match rng.bool() {
+        true => Movement::Capture { hold, amount: None },
+        false => Movement::Void { hold, refused: refused() },
+    };
+    Transfer { id, movement, reference: "".into(), effective_at: None, link: Link::Alone }
 }
 
 /// Makes one group of some, or two journal entries of all.

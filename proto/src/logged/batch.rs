@@ -10,7 +10,7 @@ use ledger_domain::{
     TransferKind,
 };
 
-use super::{DecodeError, hold_from_wire, id_from_wire, id_to_wire, rejection_from_wire};
+use super::{DecodeError, hold_from_wire, id_from_wire, id_to_wire, rejection_from_wire, send};
 use crate::log_v1 as wire;
 
 pub(super) fn to_wire(batch: &TransferBatch) -> wire::TransferBatch {
@@ -96,7 +96,15 @@ fn push_effect(at: u32, effect: &Effect, out: &mut wire::TransferBatch) {
             out.reversed_ids.push(id_to_wire(of));
             push_remaining(at, *rest, *remaining, out);
         }
-        Effect::Void { hold } => out.hold_ids.push(id_to_wire(hold)),
+        Effect::Void { hold, refused } => {
+            out.hold_ids.push(id_to_wire(hold));
+            if let Some(rejection) = refused {
+                out.send_refusal_rows.push(at);
+                out.send_refusals.push(send::refusal_to_wire(rejection));
+            }
+        }
+        Effect::Send(to) => out.destinations.push(send::destination_to_wire(to)),
+        Effect::Receive(from) => out.origins.push(send::origin_to_wire(from)),
     }
     out.kind_rows.push(at);
     out.kinds.push(effect.kind().number().into());
@@ -145,6 +153,9 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
         remaining: joined(batch.remaining_low, batch.remaining_high)?.into(),
         rests: flags(batch.rest_rows, "rest_rows")?,
         expire: Sparse::new(batch.expire_time_rows, batch.expire_times, "expire_times")?,
+        destinations: batch.destinations.into(),
+        origins: batch.origins.into(),
+        refusals: Sparse::new(batch.send_refusal_rows, batch.send_refusals, "send_refusals")?,
     };
     let mut links =
         Links::new(batch.linked_rows, batch.entry_rows, batch.entry_lengths, batch.entry_ids)?;
@@ -186,6 +197,9 @@ struct Effects {
     remaining: VecDeque<u128>,
     rests: Sparse<()>,
     expire: Sparse<i64>,
+    destinations: VecDeque<wire::Destination>,
+    origins: VecDeque<wire::Origin>,
+    refusals: Sparse<wire::SendRefusal>,
 }
 
 impl Effects {
@@ -200,7 +214,16 @@ impl Effects {
                 Effect::Capture(Box::new(Capture { hold, rest, remaining }))
             }
             TransferKind::Void => {
-                Effect::Void { hold: Box::new(hold_from_wire(self.holds.pop_front())?) }
+                let hold = Box::new(hold_from_wire(self.holds.pop_front())?);
+                let refused =
+                    self.refusals.take(at).as_ref().map(send::refusal_from_wire).transpose()?;
+                Effect::Void { hold, refused: refused.map(Box::new) }
+            }
+            TransferKind::Send => {
+                Effect::Send(Box::new(send::destination_from_wire(self.destinations.pop_front())?))
+            }
+            TransferKind::Receive => {
+                Effect::Receive(Box::new(send::origin_from_wire(self.origins.pop_front())?))
             }
             TransferKind::Reversal => {
                 let of = reversed_from_wire(self.reversed.pop_front())?;
@@ -217,9 +240,11 @@ impl Effects {
     }
 
     fn is_empty(&self) -> bool {
-        let Effects { kinds, holds, reversed, remaining, rests, expire } = self;
+        let Effects { kinds, holds, reversed, remaining, rests, expire, .. } = self;
+        let Effects { destinations, origins, refusals, .. } = self;
         let sparse = kinds.is_empty() && rests.is_empty() && expire.is_empty();
-        sparse && holds.is_empty() && reversed.is_empty() && remaining.is_empty()
+        let of_sends = destinations.is_empty() && origins.is_empty() && refusals.is_empty();
+        sparse && of_sends && holds.is_empty() && reversed.is_empty() && remaining.is_empty()
     }
 }
 
@@ -376,6 +401,9 @@ fn refused_to_wire(refused: &RefusedTransfer) -> wire::RefusedTransfer {
         reversed_id: movement.reverses().map(id_to_wire),
         linked: *link == Link::Next,
         entry_id: link.entry().map(id_to_wire),
+        destination: movement.destination().map(send::destination_to_wire),
+        origin: movement.origin().map(send::origin_to_wire),
+        send_refusal: movement.refused().map(send::refusal_to_wire),
         ..Default::default()
     };
     if movement.kind() != TransferKind::Post {
@@ -413,7 +441,18 @@ fn refused_from_wire(refused: &wire::RefusedTransfer) -> Result<RefusedTransfer,
         TransferKind::Post => Movement::Post(leg()?),
         TransferKind::Hold => Movement::Hold { leg: leg()?, expires_at: refused.expire_time },
         TransferKind::Capture => Movement::Capture { hold: hold()?, amount: part()? },
-        TransferKind::Void => Movement::Void { hold: hold()? },
+        TransferKind::Void => {
+            let refused = refused.send_refusal.as_ref().map(send::refusal_from_wire).transpose()?;
+            Movement::Void { hold: hold()?, refused: refused.map(Box::new) }
+        }
+        TransferKind::Send => {
+            let to = send::destination_from_wire(refused.destination.clone())?;
+            Movement::Send { leg: leg()?, to: Box::new(to) }
+        }
+        TransferKind::Receive => {
+            let from = send::origin_from_wire(refused.origin.clone())?;
+            Movement::Receive { leg: leg()?, from: Box::new(from) }
+        }
         TransferKind::Reversal => {
             let of = reversed_from_wire(refused.reversed_id.clone())?;
             Movement::Reversal { of, amount: part()? }

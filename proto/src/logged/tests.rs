@@ -1,8 +1,8 @@
 //! What is written is read back, damaged bytes are refused, and the bytes never change unseen.
 
 use ledger_domain::{
-    AcceptedTransfer, AccountStatus, Capture, Decimal, Effect, Leg, Link, Movement, Plan,
-    RefusedTransfer, Reversal, Transfer, TransferBatch, When,
+    AcceptedTransfer, AccountStatus, Capture, Decimal, Destination, Effect, Leg, Link, Movement,
+    Origin, Plan, RefusedTransfer, Reversal, Transfer, TransferBatch, When,
 };
 
 use super::*;
@@ -75,7 +75,7 @@ fn held_batch() -> TransferBatch {
         Effect::Hold { expires_at: Some(1_800_000_000_000_000_000) },
         capture(&hold, false, u128::MAX - 1),
         capture(&text, true, 0),
-        Effect::Void { hold: Box::new(text.clone()) },
+        Effect::Void { hold: Box::new(text.clone()), refused: None },
         Effect::Post,
     ];
     let accepted = (1u8..).zip(effects).map(|(n, effect)| {
@@ -89,7 +89,7 @@ fn held_batch() -> TransferBatch {
         Movement::Hold { leg, expires_at: None },
         Movement::Capture { hold: hold.clone(), amount: Some(Decimal::parse("0.5").unwrap()) },
         Movement::Capture { hold: text, amount: None },
-        Movement::Void { hold },
+        Movement::Void { hold, refused: None },
     ];
     let refused = (7u32..).zip(movements).map(|(row, movement)| {
         let transfer = Transfer { movement, ..refused(row).transfer };
@@ -148,6 +148,20 @@ fn scheduled(when: When, until: Option<i64>, count: Option<u32>) -> Event {
     Event::ScheduleCreated { ledger, schedule, plan, next_due: 5 }
 }
 
+fn schedule_events() -> Vec<(&'static str, Event)> {
+    let ledger = LedgerHandle(1);
+    vec![
+        ("schedule_created", scheduled(When::Monthly(31), Some(i64::MAX), Some(12))),
+        ("schedule_created_once", scheduled(When::Once, None, None)),
+        ("schedule_created_every", scheduled(When::Every(5_000_000_000), None, None)),
+        ("schedule_created_weekly", scheduled(When::Weekly(0b100_0001), None, None)),
+        ("schedule_created_yearly", scheduled(When::Yearly { month: 2, day: 29 }, None, None)),
+        ("schedule_cancelled", Event::ScheduleCancelled { ledger, schedule: uuid(7) }),
+        ("schedule_ran", ran(Some(1_700_000_000_000_000_000), None)),
+        ("schedule_ran_last", ran(None, Some(Code::InsufficientFunds))),
+    ]
+}
+
 fn ran(next_due: Option<i64>, refused: Option<Code>) -> Event {
     let (ledger, schedule) = (LedgerHandle(1), uuid(7));
     Event::ScheduleRan { ledger, schedule, number: 300, due_at: 5, next_due, refused }
@@ -179,6 +193,45 @@ fn rules_out_of_bounds_are_refused() {
     }
 }
 
+/// What goes to other ledgers, what comes from them, and how both are refused.
+fn sent_batch() -> TransferBatch {
+    let destination = |deadline| {
+        let (ledger, account) = (LedgerName::from_log("market"), AccountName::from_log("bob"));
+        Box::new(Destination { ledger, account, deadline })
+    };
+    let origin = |deadline| {
+        let (ledger, send) = (LedgerName::from_log("market"), uuid(90));
+        Box::new(Origin { ledger, send, scale: 2, deadline, sent_at: 1_700_000_000_000_000_000 })
+    };
+    let why = || Some(Box::new(Rejection::new(Code::AccountFrozen, "bob")));
+    let (hold, settled) = (Box::new(uuid(91)), Box::new(Id::Text("s".into())));
+    let effects = [
+        Effect::Send(destination(None)),
+        Effect::Void { hold: settled.clone(), refused: why() },
+        Effect::Receive(origin(Some(7))),
+        Effect::Void { hold, refused: None },
+        Effect::Send(destination(Some(-5))),
+        Effect::Receive(origin(None)),
+    ];
+    let accepted = (1u8..)
+        .zip(effects)
+        .map(|(n, effect)| AcceptedTransfer { effect, ..posted(u64::from(n), uuid(n)) });
+    let movements = [
+        Movement::Send { leg: leg(), to: destination(Some(9)) },
+        Movement::Receive { leg: leg(), from: origin(Some(9)) },
+        Movement::Void { hold: *settled, refused: why() },
+    ];
+    let refused = (6u32..).zip(movements).map(|(row, movement)| {
+        let transfer = Transfer { movement, ..refused(row).transfer };
+        RefusedTransfer { transfer, ..refused(row) }
+    });
+    TransferBatch {
+        ledger: LedgerHandle(2),
+        accepted: accepted.collect(),
+        refused: refused.collect(),
+    }
+}
+
 fn logged(events: Vec<Event>) -> LoggedCommand {
     LoggedCommand {
         request_id: Some(uuid(9)),
@@ -197,7 +250,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
     let limits = Box::new([(asset, 10_000), (AssetHandle(3), (1 << 64) + 5)]);
     let limited = AccountRules { may_go_negative: false, credit_limits: limits };
     let same = vec![posted(1, uuid(1)), posted(1, uuid(2))];
-    vec![
+    let mut events = vec![
         ("ledger_created", Event::LedgerCreated { ledger, name: LedgerName::from_log("bank") }),
         (
             "asset_created",
@@ -223,6 +276,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
         ("transfer_batch_mixed", Event::TransferBatch(mixed_batch())),
         ("transfer_batch_held", Event::TransferBatch(held_batch())),
         ("transfer_batch_grouped", Event::TransferBatch(grouped_batch())),
+        ("transfer_batch_sent", Event::TransferBatch(sent_batch())),
         (
             "hold_expired",
             Event::HoldExpired {
@@ -234,14 +288,6 @@ fn all_events() -> Vec<(&'static str, Event)> {
                 amount: (1 << 64) + 5,
             },
         ),
-        ("schedule_created", scheduled(When::Monthly(31), Some(i64::MAX), Some(12))),
-        ("schedule_created_once", scheduled(When::Once, None, None)),
-        ("schedule_created_every", scheduled(When::Every(5_000_000_000), None, None)),
-        ("schedule_created_weekly", scheduled(When::Weekly(0b100_0001), None, None)),
-        ("schedule_created_yearly", scheduled(When::Yearly { month: 2, day: 29 }, None, None)),
-        ("schedule_cancelled", Event::ScheduleCancelled { ledger, schedule: uuid(7) }),
-        ("schedule_ran", ran(Some(1_700_000_000_000_000_000), None)),
-        ("schedule_ran_last", ran(None, Some(Code::InsufficientFunds))),
         (
             "transfer_batch_same",
             Event::TransferBatch(TransferBatch { ledger, accepted: same, refused: vec![] }),
@@ -261,7 +307,9 @@ fn all_events() -> Vec<(&'static str, Event)> {
                 rejection: Rejection::new(Code::UnknownLedger, "none"),
             },
         ),
-    ]
+    ];
+    events.extend(schedule_events());
+    events
 }
 
 #[test]
@@ -305,7 +353,7 @@ fn the_bytes_are_those_of_the_golden_files() {
 
 #[test]
 fn damaged_columns_are_refused_and_never_panic() {
-    for batch in [mixed_batch(), held_batch(), grouped_batch()] {
+    for batch in [mixed_batch(), held_batch(), grouped_batch(), sent_batch()] {
         let good = encode(&logged(vec![Event::TransferBatch(batch)]));
         for at in 0..good.len() {
             for bit in 0..8 {
@@ -348,6 +396,23 @@ fn damaged_columns_are_refused_and_never_panic() {
         spoil(&mut wire);
         assert!(batch::from_wire(wire).is_err(), "group {number}");
     }
+    let spoilt: [fn(&mut wire::TransferBatch); 6] = [
+        |wire| drop(wire.destinations.pop()),
+        |wire| wire.destinations.extend(wire.destinations.clone()),
+        |wire| drop(wire.origins.pop()),
+        |wire| wire.origins[0].scale = 256,
+        |wire| wire.send_refusals[0].code = 9,
+        |wire| wire.send_refusal_rows[0] = 0,
+    ];
+    for (number, spoil) in spoilt.into_iter().enumerate() {
+        let mut wire = batch::to_wire(&sent_batch());
+        spoil(&mut wire);
+        assert!(batch::from_wire(wire).is_err(), "send {number}");
+    }
+}
+
+#[test]
+fn columns_of_another_length_are_refused() {
     let mut wire = batch::to_wire(&mixed_batch());
     wire.debit_accounts.pop();
     assert!(batch::from_wire(wire).is_err());

@@ -15,6 +15,10 @@ fn transfer_with(change: impl FnOnce(&mut v1::Transfer)) -> v1::Transfer {
     transfer
 }
 
+fn bank() -> LedgerName {
+    LedgerName::from_log("bank")
+}
+
 fn batch_of(transfers: Vec<v1::Transfer>) -> Result<Batch, Rejection> {
     let parent = "ledgers/bank".to_owned();
     post_transfers(&v1::PostTransfersRequest { parent, transfers, ..Default::default() })
@@ -46,7 +50,8 @@ fn a_malformed_transfer_is_refused_by_its_code() {
     check(Code::ZeroAmount, |t| t.amount = "0.00".into());
     check(Code::SameAccount, |t| t.credit_account = "a".into());
     check(Code::TooLong, |t| t.reference = "x".repeat(257));
-    check(Code::Malformed, |t| t.kind = 6);
+    check(Code::Malformed, |t| t.kind = 7);
+    check(Code::Malformed, |t| t.kind = 8);
     check(Code::Malformed, |t| t.kind = -1);
     check(Code::Malformed, |t| t.asked_amount = "1".into());
     let forever = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
@@ -129,6 +134,12 @@ fn of_kind(kind: Kind) -> v1::Transfer {
             kind: kind.into(),
             ..Default::default()
         },
+        Kind::Send => transfer_with(|t| {
+            t.kind = kind.into();
+            t.credit_account.clear();
+            t.destination = "ledgers/market/accounts/bob".into();
+        }),
+        Kind::Receive => panic!("nobody asks for it"),
     }
 }
 
@@ -137,21 +148,28 @@ fn a_kind_is_asked_for_with_its_own_fields() {
     let refused = |kind: Kind, change: fn(&mut v1::Transfer)| {
         let mut wire = of_kind(kind);
         change(&mut wire);
-        transfer(&wire).err().map(|rejection| rejection.to_string()).unwrap_or_default()
+        transfer(&bank(), &wire).err().map(|rejection| rejection.to_string()).unwrap_or_default()
     };
     type Set = fn(&mut v1::Transfer);
-    let part = &[Kind::Post, Kind::Hold, Kind::Capture, Kind::Reversal];
-    let fields: [(&str, Set, &[Kind]); 8] = [
-        ("debit_account", |t| t.debit_account = "a".into(), &[Kind::Post, Kind::Hold]),
+    let part = &[Kind::Post, Kind::Hold, Kind::Capture, Kind::Reversal, Kind::Send];
+    let sided = &[Kind::Post, Kind::Hold, Kind::Send];
+    let elsewhere: Set = |t| t.destination = "ledgers/market/accounts/eve".into();
+    let fields: [(&str, Set, &[Kind]); 12] = [
+        ("debit_account", |t| t.debit_account = "a".into(), sided),
         ("credit_account", |t| t.credit_account = "b".into(), &[Kind::Post, Kind::Hold]),
-        ("asset", |t| t.asset = "USD".into(), &[Kind::Post, Kind::Hold]),
+        ("asset", |t| t.asset = "USD".into(), sided),
+        ("destination", elsewhere, &[Kind::Send]),
+        ("deadline", |t| t.deadline = Some(Default::default()), &[Kind::Send]),
+        ("source", |t| t.source = "ledgers/market/transfers/s".into(), &[]),
+        ("refused", |t| t.refused = Some(Default::default()), &[]),
         ("amount", |t| t.amount = "1".into(), part),
         ("reversed_id", |t| t.reversed_id = "t-2".into(), &[Kind::Reversal]),
         ("hold_id", |t| t.hold_id = "h-2".into(), &[Kind::Capture, Kind::Void]),
         ("expire_time", |t| t.expire_time = Some(Default::default()), &[Kind::Hold]),
-        ("up_to", |t| t.up_to = true, &[Kind::Post, Kind::Hold]),
+        ("up_to", |t| t.up_to = true, sided),
     ];
-    for kind in [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void, Kind::Reversal] {
+    let kinds = [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void, Kind::Reversal, Kind::Send];
+    for kind in kinds {
         assert_eq!(refused(kind, |_| {}), "", "{kind:?}");
         for (field, set, kinds) in fields {
             let said = refused(kind, set);
@@ -182,10 +200,13 @@ fn what_is_asked_for_is_written_as_it_was_read() {
     let back = v1::Transfer { amount: "1.5".into(), ..of_kind(Kind::Reversal) };
     let linked = transfer_with(|t| t.linked = true);
     let of_entry = transfer_with(|t| t.entry_id = "e-1".into());
-    let kinds = [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void, Kind::Reversal].map(of_kind);
-    for wire in kinds.into_iter().chain([expiring, part, back, linked, of_entry]) {
-        let read = transfer(&wire).unwrap();
-        assert_eq!(transfer(&crate::answer::asked(&read, None)).as_ref(), Ok(&read));
+    let kinds = [Kind::Post, Kind::Hold, Kind::Capture, Kind::Void, Kind::Reversal, Kind::Send];
+    let deadline = Some(prost_types::Timestamp { seconds: 5, nanos: 7 });
+    let late = v1::Transfer { deadline, up_to: true, ..of_kind(Kind::Send) };
+    let others = [expiring, part, back, linked, of_entry, late];
+    for wire in kinds.map(of_kind).into_iter().chain(others) {
+        let read = transfer(&bank(), &wire).unwrap();
+        assert_eq!(transfer(&bank(), &crate::answer::asked(&read, None)).as_ref(), Ok(&read));
     }
 }
 
@@ -271,7 +292,7 @@ fn a_transfer_by_itself_is_linked_with_nothing() {
 fn an_amount_is_one_value_however_it_is_written() {
     let hash = |amount: &str| {
         let wire = transfer_with(|t| t.amount = amount.into());
-        crate::hash::of_transfer(&transfer(&wire).unwrap())
+        crate::hash::of_transfer(&transfer(&bank(), &wire).unwrap())
     };
     assert_eq!(hash("1.5"), hash("1.50"));
     assert_ne!(hash("1.5"), hash("1.51"));
