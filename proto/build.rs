@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let files = [
         "ledger/log/v1/log.proto",
         "ledger/v1/types.proto",
+        "ledger/v1/schedule.proto",
         "ledger/v1/command.proto",
         "ledger/v1/query.proto",
         "ledger/v1/audit.proto",

@@ -9,8 +9,9 @@ use ledger_views::key::{self, Place};
 use ledger_views::row::AppliedRow;
 use ledger_views::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, JournalEntryRow,
-    LatestRow, LedgerNameRow, LedgerRow, Members, ProjectError, Projection, Row, Rows, SetKind,
-    StoreError, Table, TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord, project_record,
+    LatestRow, LedgerNameRow, LedgerRow, Members, ProjectError, Projection, Row, Rows, ScheduleRow,
+    SetKind, StoreError, Table, TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord,
+    project_record,
 };
 
 use crate::holds;
@@ -354,7 +355,8 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
         | Table::Holds
         | Table::Reversals
         | Table::SetKeyframes
-        | Table::SetMembers => key::read_place(key),
+        | Table::SetMembers
+        | Table::ScheduleChanges => key::read_place(key),
         _ => None,
     }
 }
@@ -376,7 +378,9 @@ fn place_of(
         | Table::Holds
         | Table::Reversals
         | Table::SetKeyframes
-        | Table::SetMembers => place_of_key(table, key),
+        | Table::SetMembers
+        | Table::ScheduleChanges => place_of_key(table, key),
+        Table::Schedules => ScheduleRow::decode(value).map(|row| row.place),
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),
         Table::JournalEntries => JournalEntryRow::decode(value).map(|row| row.place),
         Table::Ledgers => LedgerRow::decode(value).map(|row| row.place),

@@ -1,6 +1,8 @@
 //! Whether an event can have been decided upon a state: LD-1, LD-2 and LD-3, checked before `apply`,
 //! which would panic, and after it, row by row for what the event touches.
 
+mod schedules;
+
 use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
@@ -9,6 +11,8 @@ use ledger_domain::{
     Effect, Event, Hold, Id, LedgerHandle, LedgerName, Outgoing, Side, State, Step, Timestamp,
     apply,
 };
+
+pub(crate) use schedules::paired;
 
 /// Why an event does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +74,9 @@ pub(crate) fn check_and_apply(
         | Event::AccountOpened { .. }
         | Event::AccountStatusChanged { .. }
         | Event::BooksLocked { .. }
+        | Event::ScheduleCreated { .. }
+        | Event::ScheduleCancelled { .. }
+        | Event::ScheduleRan { .. }
         | Event::CommandRefused { .. } => {
             check_plain(state, event, now).map_err(|what| stop(0, what))?;
             apply(state, event, now);
@@ -294,6 +301,16 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             let in_time = locked_before.is_none_or(|before| before <= now);
             unless(in_time, "locks the books beyond its time".into())
         }
+        Event::ScheduleCreated { ledger, schedule, plan, next_due } => {
+            schedules::made(state, *ledger, schedule, plan, (*next_due, now))
+        }
+        Event::ScheduleCancelled { ledger, schedule } => {
+            schedules::active(state, *ledger, schedule).map(|_| ())
+        }
+        Event::ScheduleRan { ledger, schedule, number, due_at, next_due, refused: _ } => {
+            let ran = schedules::Ran { number: *number, due_at: *due_at, next_due: *next_due };
+            schedules::ran(state, *ledger, schedule, ran, now)
+        }
         Event::CommandRefused { .. } | Event::TransferBatch(_) | Event::HoldExpired { .. } => {
             Ok(())
         }
@@ -392,7 +409,10 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         | Event::AccountStatusChanged { ledger, .. }
         | Event::AccountRulesChanged { ledger, .. }
         | Event::BooksLocked { ledger, .. }
-        | Event::HoldExpired { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
+        | Event::HoldExpired { ledger, .. }
+        | Event::ScheduleCreated { ledger, .. }
+        | Event::ScheduleCancelled { ledger, .. }
+        | Event::ScheduleRan { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
         Event::TransferBatch(batch) => state.ledger(batch.ledger).map(|book| &book.name),
     }
 }

@@ -318,7 +318,7 @@ impl<'a> Replay<'a> {
         command: &LoggedCommand,
     ) {
         let mut request_id = command.request_id.as_ref();
-        for event in &command.events {
+        for (at, event) in command.events.iter().enumerate() {
             let first = *index;
             *index = first.saturating_add(event.width());
             let fits = fit::check_and_apply(&mut self.state, event, recorded_at);
@@ -333,6 +333,10 @@ impl<'a> Replay<'a> {
                     return self.stop("LD-3", offset, what);
                 }
             }
+            if let Some(Misfit { invariant, row, what }) = fit::paired(&command.events, at) {
+                let index = Some(first.saturating_add(row));
+                self.report.find(invariant, Position { index, ..self.at(offset) }, what);
+            }
             self.count(event);
             self.check_ids(offset, first, request_id.take(), event);
         }
@@ -346,7 +350,10 @@ impl<'a> Replay<'a> {
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
             | Event::BooksLocked { .. }
-            | Event::HoldExpired { .. } => {}
+            | Event::HoldExpired { .. }
+            | Event::ScheduleCreated { .. }
+            | Event::ScheduleCancelled { .. }
+            | Event::ScheduleRan { .. } => {}
             Event::AccountOpened { .. } => report.accounts += 1,
             Event::CommandRefused { .. } => report.refusals += 1,
             Event::TransferBatch(batch) => {

@@ -247,6 +247,7 @@ mod groups;
 mod holds;
 mod locks;
 mod rules;
+mod schedules;
 mod sends;
 mod service;
 mod views;

@@ -261,6 +261,20 @@ impl LedgerCommandService for Server {
         Err(Status::unimplemented(""))
     }
 
+    async fn schedule_transfer(
+        &self,
+        _: Request<v1::ScheduleTransferRequest>,
+    ) -> Result<Response<v1::ScheduleTransferResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn cancel_schedule(
+        &self,
+        _: Request<v1::CancelScheduleRequest>,
+    ) -> Result<Response<v1::CancelScheduleResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn post_transfer(
         &self,
         request: Request<v1::PostTransferRequest>,
@@ -445,6 +459,20 @@ impl LedgerQueryService for Server {
         &self,
         _: Request<v1::ListHoldsRequest>,
     ) -> Result<Response<v1::ListHoldsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_schedule(
+        &self,
+        _: Request<v1::GetScheduleRequest>,
+    ) -> Result<Response<v1::GetScheduleResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_schedules(
+        &self,
+        _: Request<v1::ListSchedulesRequest>,
+    ) -> Result<Response<v1::ListSchedulesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }

@@ -9,7 +9,7 @@
 //! whichever is earlier, and skips for each what it has already. A step machine: whoever runs it
 //! says when.
 
-mod entries;
+pub(crate) mod entries;
 
 use std::sync::Arc;
 

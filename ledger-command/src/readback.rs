@@ -210,6 +210,14 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             ("rules.credit_limits", rules.credit_limits.len() == now.credit_limits.len()),
         ]),
         (Event::BooksLocked { .. }, CommandBody::LockBooks { .. }) => Some("locked_before"),
+        (
+            Event::ScheduleCreated { schedule, plan, .. },
+            CommandBody::ScheduleTransfer { schedule: now, plan: now_plan },
+        ) => first_of([("schedule_id", schedule == now), ("schedule", plan == now_plan)]),
+        (
+            Event::ScheduleCancelled { schedule, .. },
+            CommandBody::CancelSchedule { schedule: now },
+        ) => first_of([("name", schedule == now)]),
         // One that opens clearing accounts begins with them.
         (
             Event::TransferBatch(_) | Event::AccountOpened { .. },

@@ -30,7 +30,9 @@ impl Request {
             | ledger_domain::CommandBody::OpenAccount { .. }
             | ledger_domain::CommandBody::ChangeAccount { .. }
             | ledger_domain::CommandBody::SetAccountRules { .. }
-            | ledger_domain::CommandBody::LockBooks { .. } => 1,
+            | ledger_domain::CommandBody::LockBooks { .. }
+            | ledger_domain::CommandBody::ScheduleTransfer { .. }
+            | ledger_domain::CommandBody::CancelSchedule { .. } => 1,
         }
     }
 }

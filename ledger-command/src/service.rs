@@ -99,6 +99,22 @@ impl LedgerCommandService for CommandService {
         Ok(Response::new(v1::LockBooksResponse { name, acknowledgement }))
     }
 
+    async fn schedule_transfer(
+        &self,
+        call: Request<v1::ScheduleTransferRequest>,
+    ) -> Served<v1::ScheduleTransferResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::ScheduleTransfer).await?;
+        Ok(Response::new(v1::ScheduleTransferResponse { name, acknowledgement }))
+    }
+
+    async fn cancel_schedule(
+        &self,
+        call: Request<v1::CancelScheduleRequest>,
+    ) -> Served<v1::CancelScheduleResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::CancelSchedule).await?;
+        Ok(Response::new(v1::CancelScheduleResponse { name, acknowledgement }))
+    }
+
     async fn post_transfer(
         &self,
         call: Request<v1::PostTransferRequest>,

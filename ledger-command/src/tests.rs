@@ -12,4 +12,5 @@ mod property;
 mod recovery;
 pub(crate) mod rig;
 mod sagas;
+mod schedules;
 mod terms;

@@ -13,6 +13,7 @@
 mod answer;
 mod decide;
 mod draft;
+mod due;
 mod offsets;
 mod ownership;
 mod recent;

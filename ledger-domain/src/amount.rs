@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Minor units of an asset with this scale as a decimal string, always with the full scale: 1200 of
 /// scale 2 is "12.00".
 #[must_use]
@@ -29,7 +31,7 @@ pub fn format_difference(plus: u128, minus: u128, scale: u8) -> String {
 /// A decimal as a client wrote it, before the asset and so its scale is known.
 ///
 /// Normalised: no trailing zeros behind the point, so that "1.5" and "1.50" are one value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decimal {
     mantissa: u128,
     scale: u8,

@@ -1,9 +1,12 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
+mod schedule;
+
 use crate::command::{AccountStatus, Timestamp};
 use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
 use crate::name::{Id, LedgerName};
+use crate::schedule::Due;
 use crate::send::Outgoing;
 use crate::state::{
     Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,
@@ -75,6 +78,9 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             step(state, *ledger, &left, Step::Release, recorded_at);
             reduce_hold(state, *ledger, hold, &left, 0);
         }
+        Event::ScheduleCreated { .. }
+        | Event::ScheduleCancelled { .. }
+        | Event::ScheduleRan { .. } => schedule::apply(state, event),
         Event::CommandRefused { .. } => {}
     }
 }
@@ -143,7 +149,7 @@ fn step(
 
 fn open_hold(state: &mut State, ledger: LedgerHandle, id: &Id, hold: Hold) {
     if let Some(at) = hold.expires_at {
-        state.due.insert((at, ledger, id.clone()));
+        state.due.insert((at, Due::Hold(ledger, id.clone())));
     }
     if hold.send.is_some() {
         state.sends.insert((ledger, id.clone()));
@@ -170,7 +176,7 @@ fn reduce_hold(state: &mut State, ledger: LedgerHandle, id: &Id, moved: &Moved, 
         state.sends.remove(&key);
     }
     if let Some(at) = hold.expires_at {
-        state.due.remove(&(at, key.0, key.1));
+        state.due.remove(&(at, Due::Hold(key.0, key.1)));
     }
 }
 

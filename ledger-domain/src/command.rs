@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::{BalanceCondition, Condition, Predicate};
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rules::AskedRules;
+use crate::schedule::{Plan, When};
 
 pub use transfer::{Leg, Link, Movement, Transfer, TransferKind};
 
@@ -65,6 +66,18 @@ pub enum CommandBody {
     LockBooks {
         /// The instant; `None` when nothing is closed.
         locked_before: Option<Timestamp>,
+    },
+    /// Posts a transfer by itself, at its time or times.
+    ScheduleTransfer {
+        /// Client-made, unique in the ledger for ever.
+        schedule: Id,
+        /// What, and when.
+        plan: Box<Plan>,
+    },
+    /// Ends a schedule.
+    CancelSchedule {
+        /// Its id.
+        schedule: Id,
     },
     /// Posts transfers in order, each by itself.
     PostTransfers {
@@ -217,6 +230,15 @@ impl Command {
                     write_field(3, &at.to_le_bytes(), out);
                 }
             }
+            CommandBody::ScheduleTransfer { schedule, plan } => {
+                write_field(2, &[13], out);
+                transfer::write_id(3, schedule, out);
+                plan.write_content(out);
+            }
+            CommandBody::CancelSchedule { schedule } => {
+                write_field(2, &[14], out);
+                transfer::write_id(3, schedule, out);
+            }
             CommandBody::PostTransfers { transfers } => {
                 write_field(2, &[4], out);
                 let mut value = Vec::new();
@@ -256,6 +278,32 @@ impl Condition {
             }
         }
         write_field(15, &value, out);
+    }
+}
+
+impl Plan {
+    pub(crate) fn write_content(&self, out: &mut Vec<u8>) {
+        let Plan { leg, reference, when, start, until, count } = self;
+        let mut value = Vec::new();
+        leg.write_content(&mut value);
+        write_field(4, &value, out);
+        if !reference.is_empty() {
+            write_field(5, reference.as_bytes(), out);
+        }
+        match when {
+            When::Once => {}
+            When::Every(interval) => write_field(6, &interval.to_le_bytes(), out),
+            When::Weekly(days) => write_field(7, &[*days], out),
+            When::Monthly(day) => write_field(8, &[*day], out),
+            When::Yearly { month, day } => write_field(9, &[*month, *day], out),
+        }
+        write_field(10, &start.to_le_bytes(), out);
+        if let Some(until) = until {
+            write_field(11, &until.to_le_bytes(), out);
+        }
+        if let Some(count) = count {
+            write_field(12, &count.to_le_bytes(), out);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod named;
 mod open_account;
 mod post_transfers;
 mod rules;
+mod schedules;
 mod set_account_rules;
 
 use crate::command::{Command, CommandBody, Timestamp};
@@ -218,6 +219,12 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
         }
         CommandBody::LockBooks { locked_before } => {
             lock_books::decide(state, &command.ledger, *locked_before, now)
+        }
+        CommandBody::ScheduleTransfer { schedule, plan } => {
+            schedules::create(state, &command.ledger, schedule, plan, now)
+        }
+        CommandBody::CancelSchedule { schedule } => {
+            schedules::cancel(state, &command.ledger, schedule)
         }
         CommandBody::PostTransfers { transfers } => {
             match post_transfers::decide(state, &command.ledger, transfers, known, now) {

@@ -2,8 +2,9 @@
 
 use crate::command::{AccountStatus, AccountType, Link, Timestamp, Transfer, TransferKind};
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
-use crate::rejection::Rejection;
+use crate::rejection::{Code, Rejection};
 use crate::rules::AccountRules;
+use crate::schedule::Plan;
 use crate::send::{Destination, Origin};
 use crate::state::{AccountHandle, AssetHandle, LedgerHandle, Step};
 
@@ -83,6 +84,39 @@ pub enum Event {
         /// What was left of it, in minor units; not zero.
         amount: u128,
     },
+    /// A schedule was made.
+    ScheduleCreated {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// Its id.
+        schedule: Id,
+        /// What it posts, and when.
+        plan: Box<Plan>,
+        /// When it is due first.
+        next_due: Timestamp,
+    },
+    /// A schedule was ended by a command.
+    ScheduleCancelled {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// Its id.
+        schedule: Id,
+    },
+    /// A schedule was due. Its transfer stands right before, in the batch of one.
+    ScheduleRan {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// Its id.
+        schedule: Id,
+        /// The how many-th time it was; the first is 1.
+        number: u32,
+        /// When it was due; it ran no sooner.
+        due_at: Timestamp,
+        /// When it is due again; `None` when it has ended.
+        next_due: Option<Timestamp>,
+        /// Why its transfer was refused, if it was.
+        refused: Option<Code>,
+    },
     /// A command was refused as a whole, for a reason that depends on state.
     CommandRefused {
         /// The ledger that it named; it may not exist.
@@ -105,6 +139,9 @@ impl Event {
             | Event::AccountRulesChanged { .. }
             | Event::BooksLocked { .. }
             | Event::HoldExpired { .. }
+            | Event::ScheduleCreated { .. }
+            | Event::ScheduleCancelled { .. }
+            | Event::ScheduleRan { .. }
             | Event::CommandRefused { .. } => 1,
         }
     }

@@ -29,11 +29,14 @@ pub mod condition;
 pub mod event;
 pub mod rejection;
 pub mod rules;
+pub mod schedule;
 pub mod send;
 pub mod state;
 
 mod apply;
+mod calendar;
 mod decide;
+mod feed;
 mod index;
 pub mod invariants;
 
@@ -56,6 +59,7 @@ pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
 pub use position::{Position, PositionError};
 pub use rejection::{Code, Rejection};
 pub use rules::{AccountRules, AskedRules};
+pub use schedule::{Plan, Schedule, When};
 pub use send::{Destination, Origin, Outgoing, Settlement};
 pub use state::{
     Account, AccountHandle, Asset, AssetHandle, Balance, Hold, Ledger, LedgerHandle, Side, State,

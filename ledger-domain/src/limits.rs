@@ -21,6 +21,10 @@ pub const SYSTEM_ID_BYTES_MAX: usize = 160;
 pub const REFERENCE_BYTES_MAX: usize = 256;
 /// Conditions of one command.
 pub const CONDITIONS_MAX: usize = 16;
+/// Nanoseconds from one transfer of a schedule to the next, at least: a second.
+pub const INTERVAL_NS_MIN: i64 = 1_000_000_000;
+/// Nanoseconds from one transfer of a schedule to the next, at most: 100 years of 365 days.
+pub const INTERVAL_NS_MAX: i64 = 36_500 * 86_400_000_000_000;
 /// Ledgers of one partition.
 pub const LEDGERS_MAX: u32 = 1_000_000;
 /// Credit limits of one account.

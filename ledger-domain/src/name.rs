@@ -127,6 +127,13 @@ impl Id {
         }
     }
 
+    /// The id of a schedule's transfer that has this number: "~at:rent:3".
+    #[must_use]
+    pub fn scheduled(schedule: &Id, number: u32) -> Self {
+        // No number holds a colon, so that no other schedule's transfer has it.
+        Id::Text(format!("~at:{schedule}:{number}").into())
+    }
+
     /// An id as a client may read it: also one of the system's, which is longer.
     ///
     /// # Errors

@@ -74,6 +74,8 @@ codes! {
     AssetExists = 203, "ASSET_EXISTS";
     /// The account exists already.
     AccountExists = 204, "ACCOUNT_EXISTS";
+    /// The schedule exists already: also one that has ended.
+    ScheduleExists = 235, "SCHEDULE_EXISTS";
     /// The partition or ledger holds as many ledgers or assets as it may.
     TooMany = 205, "TOO_MANY";
     /// No such account to debit.
@@ -82,6 +84,8 @@ codes! {
     UnknownCreditAccount = 207, "UNKNOWN_CREDIT_ACCOUNT";
     /// No such account.
     UnknownAccount = 212, "UNKNOWN_ACCOUNT";
+    /// No such schedule.
+    UnknownSchedule = 236, "UNKNOWN_SCHEDULE";
     /// No transfer with this id was accepted.
     UnknownTransfer = 220, "UNKNOWN_TRANSFER";
     /// The transfer posted nothing that could be posted back, or is a reversal itself.
@@ -98,6 +102,10 @@ codes! {
     HoldNotOpen = 217, "HOLD_NOT_OPEN";
     /// The hold's time is over.
     HoldExpired = 218, "HOLD_EXPIRED";
+    /// The schedule has ended: it was cancelled, or is never due again.
+    ScheduleEnded = 237, "SCHEDULE_ENDED";
+    /// A schedule is to start at an instant that has passed.
+    ScheduleInPast = 238, "SCHEDULE_IN_PAST";
     /// The hold is that of a send: its destination ends it.
     HoldOfSend = 245, "HOLD_OF_SEND";
     /// The deadline of the send is over.

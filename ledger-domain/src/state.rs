@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AccountStatus, AccountType, Timestamp};
+use crate::feed::{feed_instant, feed_length, feed_text};
 use crate::index::Index;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rules::AccountRules;
+use crate::schedule::{self, Due, Schedule};
 use crate::send::{Destination, Outgoing};
 
 /// A ledger of this partition: the n-th that was created in it.
@@ -30,9 +32,11 @@ pub struct State {
     pub(crate) accounts: Vec<Account>,
     /// Those that are open: something is left of each.
     pub(crate) holds: BTreeMap<(LedgerHandle, Id), Hold>,
+    /// All that were ever made.
+    pub(crate) schedules: BTreeMap<(LedgerHandle, Id), Schedule>,
     pub(crate) recorded_at: Timestamp,
     #[serde(skip)]
-    pub(crate) due: BTreeSet<(Timestamp, LedgerHandle, Id)>,
+    pub(crate) due: BTreeSet<(Timestamp, Due)>,
     /// Those of the holds that are sends.
     #[serde(skip)]
     pub(crate) sends: BTreeSet<(LedgerHandle, Id)>,
@@ -46,12 +50,13 @@ struct Stored {
     ledgers: Vec<Ledger>,
     accounts: Vec<Account>,
     holds: BTreeMap<(LedgerHandle, Id), Hold>,
+    schedules: BTreeMap<(LedgerHandle, Id), Schedule>,
     recorded_at: Timestamp,
 }
 
 impl From<Stored> for State {
     fn from(stored: Stored) -> Self {
-        let Stored { mut ledgers, accounts, holds, recorded_at } = stored;
+        let Stored { mut ledgers, accounts, holds, schedules, recorded_at } = stored;
         for ledger in &mut ledgers {
             let assets = (0..).map(AssetHandle).zip(&ledger.assets);
             ledger.assets_by_code = assets.map(|(at, asset)| (asset.code.clone(), at)).collect();
@@ -64,13 +69,10 @@ impl From<Stored> for State {
         }
         let named = (0..).map(LedgerHandle).zip(&ledgers);
         let ledgers_by_name = named.map(|(at, ledger)| (ledger.name.clone(), at)).collect();
-        let expiring = holds
-            .iter()
-            .filter_map(|((ledger, id), hold)| hold.expires_at.map(|at| (at, *ledger, id.clone())));
-        let due = expiring.collect();
+        let due = schedule::all_due(&holds, &schedules);
         let sends = holds.iter().filter(|(_, hold)| hold.send.is_some());
         let sends = sends.map(|(key, _)| key.clone()).collect();
-        State { ledgers, accounts, holds, recorded_at, due, sends, ledgers_by_name }
+        State { ledgers, accounts, holds, schedules, recorded_at, due, sends, ledgers_by_name }
     }
 }
 
@@ -377,10 +379,10 @@ impl State {
         self.sends.iter().map(|(ledger, id)| (*ledger, id))
     }
 
-    /// When the first open hold expires: there is due work from then on.
+    /// When the first open hold expires or the first schedule is due: there is due work from then on.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _, _)| *at)
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// When the last applied commit was recorded.
@@ -399,8 +401,16 @@ impl State {
     pub fn feed(&self, sink: &mut impl FnMut(&[u8])) {
         // Destructured throughout, so that no new field is left out unseen. The indices follow from
         // the rest.
-        let State { ledgers, accounts, holds, recorded_at, due: _, sends: _, ledgers_by_name: _ } =
-            self;
+        let State {
+            ledgers,
+            accounts,
+            holds,
+            schedules,
+            recorded_at,
+            due: _,
+            sends: _,
+            ledgers_by_name: _,
+        } = self;
         sink(&recorded_at.to_le_bytes());
         feed_length(ledgers.len(), sink);
         for ledger in ledgers {
@@ -428,6 +438,7 @@ impl State {
             sink(&key);
             hold.feed(sink);
         }
+        schedule::feed_all(schedules, sink);
     }
 }
 
@@ -475,20 +486,4 @@ impl Account {
             }
         }
     }
-}
-
-fn feed_text(text: &str, sink: &mut impl FnMut(&[u8])) {
-    feed_length(text.len(), sink);
-    sink(text.as_bytes());
-}
-
-fn feed_instant(at: Option<Timestamp>, sink: &mut impl FnMut(&[u8])) {
-    feed_length(usize::from(at.is_some()), sink);
-    if let Some(at) = at {
-        sink(&at.to_le_bytes());
-    }
-}
-
-fn feed_length(length: usize, sink: &mut impl FnMut(&[u8])) {
-    sink(&u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
 }

@@ -8,6 +8,7 @@ use crate::decide::{ItemOutcome, Outcome, decide, decide_due};
 use crate::event::Event;
 use crate::limits::ASSETS_MAX;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::rejection::Code;
 use crate::rules::AskedRules;
 use crate::state::{AssetHandle, Balance, State};
 use crate::{Decimal, apply, invariants};
@@ -16,7 +17,9 @@ use crate::{Decimal, apply, invariants};
 /// are nothing, `negative`, or `CODE=AMOUNT` for each limit), `freeze L NAME`,
 /// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
-/// `=> ok` or the refusal; with conditions behind `if`. `lock L [T]` closes and opens books; a transfer may end with `effective T`. `at T` moves the clock; `due` ends with the holds that expire then. `balance L
+/// `=> ok` or the refusal; with conditions behind `if`. `lock L [T]` closes and opens books; a transfer may end with `effective T`. `schedule L ID DEBIT CREDIT CODE AMOUNT START [every N] [until T] [count N]`
+/// makes a schedule and `cancel L ID` ends it. `at T` moves the clock; `due` ends with what is due first:
+/// the holds that expire, or what a schedule comes to. `balance L
 /// NAME CODE` ends with debits and credits in minor units, and with what is held of them, if anything is.
 fn check(script: &str) {
     let mut state = State::default();
@@ -80,6 +83,11 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         ["lock", _, before @ ..] => {
             CommandBody::LockBooks { locked_before: before.first().map(|at| at.parse().unwrap()) }
         }
+        ["schedule", _, id, debit, credit, asset, amount, rule @ ..] => {
+            let plan = Box::new(schedules::plan(leg(debit, credit, asset, amount), rule));
+            CommandBody::ScheduleTransfer { schedule: Id::parse(id).unwrap(), plan }
+        }
+        ["cancel", _, id] => CommandBody::CancelSchedule { schedule: Id::parse(id).unwrap() },
         ["at", now] => {
             state.record(now.parse().unwrap());
             return "ok".into();
@@ -137,8 +145,23 @@ fn due(state: &mut State, max: usize) -> String {
     let mut expired = Vec::new();
     for event in &events {
         apply(state, event, state.recorded_at());
-        let Event::HoldExpired { hold, amount, .. } = event else { panic!("{event:?}") };
-        expired.push(format!("{hold} {amount}"));
+        match event {
+            Event::HoldExpired { hold, amount, .. } => expired.push(format!("{hold} {amount}")),
+            Event::ScheduleRan { schedule, number, refused, .. } => {
+                let came_to = refused.map_or("ok", Code::name);
+                expired.push(format!("{schedule} {number} {came_to}"));
+            }
+            Event::TransferBatch(_) => {}
+            Event::LedgerCreated { .. }
+            | Event::AssetCreated { .. }
+            | Event::AccountOpened { .. }
+            | Event::AccountStatusChanged { .. }
+            | Event::AccountRulesChanged { .. }
+            | Event::BooksLocked { .. }
+            | Event::ScheduleCreated { .. }
+            | Event::ScheduleCancelled { .. }
+            | Event::CommandRefused { .. } => panic!("{event:?}"),
+        }
     }
     expired.join(", ")
 }
@@ -429,5 +452,6 @@ mod locks;
 mod properties;
 mod reversals;
 mod rules;
+mod schedules;
 mod send_properties;
 mod sends;

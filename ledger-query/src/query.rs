@@ -4,6 +4,7 @@ mod accounts;
 mod directory;
 mod holds;
 mod sagas;
+mod schedules;
 mod transfers;
 
 use ledger_domain::partition::partition_of;

@@ -184,4 +184,18 @@ impl LedgerQueryService for LedgerQuery {
     ) -> Answer<v1::ListHoldsResponse> {
         self.scan(request, Query::list_holds).await
     }
+
+    async fn get_schedule(
+        &self,
+        request: Request<v1::GetScheduleRequest>,
+    ) -> Answer<v1::GetScheduleResponse> {
+        self.point(request, Query::get_schedule).await
+    }
+
+    async fn list_schedules(
+        &self,
+        request: Request<v1::ListSchedulesRequest>,
+    ) -> Answer<v1::ListSchedulesResponse> {
+        self.scan(request, Query::list_schedules).await
+    }
 }

@@ -6,6 +6,7 @@ mod fresh;
 mod holds;
 mod locks;
 mod rules;
+mod schedules;
 mod transfers;
 mod wire;
 

@@ -12,6 +12,7 @@ mod groups;
 mod hold;
 mod lock;
 mod same;
+mod schedule;
 mod send;
 mod shape;
 
@@ -23,6 +24,7 @@ pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
 pub(crate) use same::{canonical_id, is_uuid};
 use same::{same_ask, same_content};
+pub(crate) use schedule::{Made, Run};
 pub(crate) use send::{all_settled, destination, settlement};
 pub(crate) use shape::shape;
 
@@ -141,6 +143,8 @@ pub(crate) struct Book {
     pub(crate) reversals: BTreeMap<String, Vec<(Place, String, u128)>>,
     /// Journal entries: where each transfer of one was accepted, and its id.
     pub(crate) entries: BTreeMap<String, Vec<(Place, String)>>,
+    /// By id.
+    pub(crate) schedules: BTreeMap<String, Made>,
 }
 
 /// All ledgers of one partition.
@@ -210,6 +214,8 @@ impl Model {
             (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
             (Ask::SetRules { name, rules }, Some(book)) => whole(book.set_rules(name, rules).err()),
             (Ask::Lock { before }, Some(_)) => whole(lock::too_late(*before, now)),
+            (Ask::Schedule(asked), Some(book)) => whole(book.makes(asked, now)),
+            (Ask::Cancel { schedule }, Some(book)) => whole(book.cancels(schedule)),
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
@@ -275,6 +281,8 @@ impl Model {
                 }
             }
             (Ask::Lock { before }, _) => book.locks.push((place, *before)),
+            (Ask::Schedule(asked), _) => book.made(asked, place),
+            (Ask::Cancel { schedule }, _) => book.cancelled(schedule, place),
             (Ask::Post { .. }, Verdicts::Items(items)) => {
                 let (offset, mut index) = place;
                 for name in book.opens(well_formed, items) {

@@ -15,7 +15,7 @@ use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
 use crate::model::{
-    Book, CAPTURE, HOLD, Model, Place, RECEIVE, REVERSAL, SEND, VOID, Verdict, Verdicts,
+    Book, CAPTURE, Due, HOLD, Model, Place, RECEIVE, REVERSAL, SEND, VOID, Verdict, Verdicts,
 };
 use crate::request::{Ask, Request, That, Transfer};
 use crate::summary::Summary;
@@ -120,8 +120,10 @@ impl Oracle {
         let Attempt { request, transfers, .. } = attempt;
         let expiries = transfers.iter().filter_map(|transfer| transfer.expires_at);
         // Books that may not be locked yet may be when it is decided.
-        let lock = match request.ask {
-            Ask::Lock { before } => before,
+        let lock = match &request.ask {
+            Ask::Lock { before } => *before,
+            // Likewise a start that is not past yet.
+            Ask::Schedule(schedule) => schedule.start,
             _ => None,
         };
         let deadlines = transfers.iter().filter_map(|transfer| transfer.deadline);
@@ -214,32 +216,66 @@ impl Oracle {
         let mut index = 0;
         for bytes in commands {
             let command = logged::decode(bytes).map_err(|error| error.to_string())?;
-            if std::mem::take(&mut is_due) {
-                self.expire((offset, index), recorded_at, &command)?;
+            if is_due {
+                self.due((offset, index), recorded_at, &command)?;
+                is_due = !self.model.due(recorded_at).is_empty();
                 if commands.len() == 1 {
-                    self.seen.note("hold.expired_alone");
+                    self.seen.note("due.alone");
                 }
             } else {
                 self.command((offset, index), recorded_at, &command)?;
             }
             index += command.events.iter().map(ledger_domain::Event::width).sum::<u32>();
         }
+        if is_due {
+            let due = self.model.due(recorded_at);
+            return Err(format!("offset {offset}: {due:?} are due, the log has nothing of them"));
+        }
         self.commits.push(Commit { offset, recorded_at, width: index });
         Ok(())
     }
 
-    /// What is due comes first in its commit, all of it.
-    fn expire(&mut self, place: Place, now: i64, command: &LoggedCommand) -> Result<(), String> {
-        let due = self.model.due(now);
+    /// What is due comes first in its commit, all of it: the holds that expire one after the other are a
+    /// command, and each time of a schedule is one.
+    fn due(&mut self, place: Place, now: i64, command: &LoggedCommand) -> Result<(), String> {
+        let mut due = self.model.due(now);
         if !command.traceparent.is_empty() {
             return Err(format!("{place:?}: {due:?} are due, the log has {command:?}"));
         }
-        events::expiries(&due, command).map_err(|what| format!("{place:?}: {what}"))?;
-        for (index, due) in (place.1..).zip(&due) {
-            self.model.expire(due, (place.0, index));
-            self.seen.note("hold.expired");
+        match due.first() {
+            Some(first) if first.is_schedule => self.run(place, now, &due[0].clone(), command)?,
+            _ => {
+                let holds = due.iter().take_while(|due| !due.is_schedule).count();
+                due.truncate(holds);
+                events::expiries(&due, command).map_err(|what| format!("{place:?}: {what}"))?;
+                for (index, due) in (place.1..).zip(&due) {
+                    self.model.expire(due, (place.0, index));
+                    self.seen.note("hold.expired");
+                }
+            }
         }
         self.reconsider();
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        place: Place,
+        now: i64,
+        due: &Due,
+        command: &LoggedCommand,
+    ) -> Result<(), String> {
+        let Due { ledger, id, .. } = due;
+        let nothing = || format!("{place:?}: {due:?} is due with nothing");
+        let (transfer, verdict) = self.model.runs(ledger, id, now).ok_or_else(nothing)?;
+        events::rejections(place, command, &mut self.rejections);
+        let run = self.model.ran((ledger, id), &transfer, &verdict, place).ok_or_else(nothing)?;
+        let number = self.model.books[ledger].schedules[id].runs.len();
+        events::ran(place, due, (&transfer, &verdict), (number, run), command)?;
+        self.seen.note(if run.refused.is_some() { "schedule.refused" } else { "schedule.posted" });
+        if now - run.due > 1_000_000_000 {
+            self.seen.note("schedule.late");
+        }
         Ok(())
     }
 

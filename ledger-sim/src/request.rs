@@ -1,7 +1,11 @@
 //! What a simulated client asks, as the strings that it would send.
 
+mod schedule;
+
 use ledger_domain::{Command, Rejection};
 use ledger_proto::{request, time, v1};
+
+pub(crate) use schedule::{Rule, Schedule};
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,10 @@ pub(crate) enum Ask {
     /// Nanoseconds since the Unix epoch.
     Lock {
         before: Option<i64>,
+    },
+    Schedule(Schedule),
+    Cancel {
+        schedule: String,
     },
     Post {
         transfers: Vec<Transfer>,
@@ -172,14 +180,15 @@ impl Request {
             }
             Ask::Lock { before } => {
                 let (name, locked_before) = (parent, before.map(time::to_wire));
-                let wire = v1::LockBooksRequest {
-                    name,
-                    locked_before,
-                    request_id,
-                    validate_only,
-                    conditions,
-                };
+                let mut wire = v1::LockBooksRequest { name, locked_before, ..Default::default() };
+                (wire.request_id, wire.validate_only) = (request_id, validate_only);
+                wire.conditions = conditions;
                 request::lock_books(&wire).map(whole)
+            }
+            Ask::Schedule(schedule) => self.read_schedule(schedule, conditions).map(whole),
+            Ask::Cancel { schedule } => {
+                let name = format!("{parent}/schedules/{schedule}");
+                self.read_cancel(name, conditions).map(whole)
             }
             Ask::Post { transfers } => {
                 let transfers = transfers.iter().map(Transfer::to_wire).collect();

@@ -1,6 +1,7 @@
 //! What clients ask: mostly sound, often not.
 
 mod accounts;
+mod schedules;
 mod sends;
 
 use fastrand::Rng;
@@ -49,6 +50,8 @@ pub(crate) struct Workload {
     posts: Vec<(String, String)>,
     /// Ledger, account and version that were read, the newest last.
     versions: Vec<(String, String, u64)>,
+    /// Ledger and id of schedules that were asked for.
+    schedules: Vec<(String, String)>,
     now: i64,
 }
 
@@ -102,6 +105,8 @@ impl Workload {
             8..14 => change(rng),
             14..18 => set_rules(rng),
             18..20 => self.lock(rng),
+            20..25 => self.schedule(rng, &ledger),
+            25..27 => self.cancel(rng, &ledger),
             _ => self.post(rng, &ledger),
         };
         match rng.u32(0..200) {
@@ -247,7 +252,9 @@ impl Workload {
                 | Ask::OpenAccount { .. }
                 | Ask::Change { .. }
                 | Ask::SetRules { .. }
-                | Ask::Lock { .. } => None,
+                | Ask::Lock { .. }
+                | Ask::Schedule(_)
+                | Ask::Cancel { .. } => None,
             })
             .collect();
         if posts.is_empty() {

@@ -434,6 +434,8 @@ fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
         | Ask::OpenAccount { .. }
         | Ask::Change { .. }
         | Ask::SetRules { .. }
-        | Ask::Lock { .. } => Vec::new(),
+        | Ask::Lock { .. }
+        | Ask::Schedule(_)
+        | Ask::Cancel { .. } => Vec::new(),
     }
 }

@@ -43,8 +43,8 @@ pub use reader::{MemberPage, Page, ViewReader};
 pub use row::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryKind, EntryRow, Heads,
     HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, RecordKind,
-    ReversalRow, Row, SetChange, SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow,
-    ViewLog,
+    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange,
+    SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
 };
 pub use rows::Rows;
 pub use sets::{Members, SetKind, Sets};

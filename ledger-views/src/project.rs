@@ -1,6 +1,8 @@
 //! What an event makes of the read stores: rows, from nothing but the event, its place and the
 //! balances before it. The projector, the audit and the simulator run this same code (PR-2).
 
+mod schedules;
+
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AssetHandle, Balance, Effect, Event, Id, LedgerHandle,
     Reversal, Side, Step, Timestamp, TransferBatch,
@@ -206,6 +208,9 @@ pub fn project(
             let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released: *amount };
             rows.put(Table::Holds, &key::change(*ledger, hold, place), |out| row.encode(out));
         }
+        Event::ScheduleCreated { .. }
+        | Event::ScheduleCancelled { .. }
+        | Event::ScheduleRan { .. } => schedules::project(projection.heads, place, event, rows)?,
         // Nothing that a view shows changed; the log and the id store hold it.
         Event::CommandRefused { .. } => {}
     }

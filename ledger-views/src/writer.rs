@@ -231,6 +231,9 @@ impl ViewWriter {
                     | Event::AccountStatusChanged { .. }
                     | Event::AccountRulesChanged { .. }
                     | Event::BooksLocked { .. }
+                    | Event::ScheduleCreated { .. }
+                    | Event::ScheduleCancelled { .. }
+                    | Event::ScheduleRan { .. }
                     | Event::CommandRefused { .. } => {}
                 }
             }

@@ -11,6 +11,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{resource, time, v1};
 
+mod schedule;
+
+pub use schedule::{occurrence, schedule};
+
 /// Domain of the `google.rpc.ErrorInfo` that a refused call carries.
 pub const ERROR_DOMAIN: &str = "ledger.v1";
 
@@ -221,6 +225,7 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         Code::UnknownLedger
         | Code::UnknownAccount
         | Code::UnknownTransfer
+        | Code::UnknownSchedule
         | Code::UnknownDebitAccount
         | Code::UnknownCreditAccount
         | Code::UnknownAsset => tonic::Code::NotFound,
@@ -228,7 +233,8 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::EntryExists
         | Code::LedgerExists
         | Code::AssetExists
-        | Code::AccountExists => tonic::Code::AlreadyExists,
+        | Code::AccountExists
+        | Code::ScheduleExists => tonic::Code::AlreadyExists,
         Code::VersionMismatch => tonic::Code::Aborted,
         Code::TooMany => tonic::Code::ResourceExhausted,
         Code::Overflow => tonic::Code::OutOfRange,
@@ -246,6 +252,8 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::ScaleDiffers
         | Code::ExceedsHold
         | Code::BalancePassesRules
+        | Code::ScheduleEnded
+        | Code::ScheduleInPast
         | Code::LockInFuture
         | Code::BooksLocked
         | Code::InsufficientFunds
@@ -272,10 +280,12 @@ fn message(rejection: &Rejection) -> String {
         Code::LedgerExists => "the ledger exists already",
         Code::AssetExists => "the asset exists already",
         Code::AccountExists => "the account exists already",
+        Code::ScheduleExists => "the schedule exists already, or did",
         Code::TooMany => "there can be no more of them",
         Code::UnknownDebitAccount => "no such account to debit",
         Code::UnknownCreditAccount => "no such account to credit",
         Code::UnknownAccount => "no such account",
+        Code::UnknownSchedule => "no such schedule",
         Code::UnknownTransfer => "no such transfer was accepted",
         Code::NotReversible => "only a post or a capture can be reversed",
         Code::AccountClosed => "the account is closed",
@@ -288,6 +298,8 @@ fn message(rejection: &Rejection) -> String {
         Code::DeadlinePassed => "the deadline of the send is over",
         Code::ScaleDiffers => "the asset has another scale in the ledger that sends",
         Code::ExceedsHold => "more than is left of the hold",
+        Code::ScheduleEnded => "the schedule has ended",
+        Code::ScheduleInPast => "a schedule starts in the future",
         Code::LockInFuture => "books are closed up to now at most",
         Code::BooksLocked => "the books are closed up to a later instant",
         Code::BalancePassesRules => "a balance of the account passes the new rules",

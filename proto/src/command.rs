@@ -32,7 +32,9 @@ impl Prepared {
             | CommandBody::OpenAccount { .. }
             | CommandBody::ChangeAccount { .. }
             | CommandBody::SetAccountRules { .. }
-            | CommandBody::LockBooks { .. } => false,
+            | CommandBody::LockBooks { .. }
+            | CommandBody::ScheduleTransfer { .. }
+            | CommandBody::CancelSchedule { .. } => false,
         }
     }
 }
@@ -72,6 +74,8 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::CloseAccount(request) => request::close_account(request)?,
         Request::SetAccountRules(request) => request::set_account_rules(request)?,
         Request::LockBooks(request) => request::lock_books(request)?,
+        Request::ScheduleTransfer(request) => request::schedule_transfer(request)?,
+        Request::CancelSchedule(request) => request::cancel_schedule(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
         Request::SendMoney(request) => request::send_money(request)?,
@@ -96,6 +100,8 @@ fn name(command: &Command) -> String {
         | CommandBody::SetAccountRules { name, .. } => {
             resource::account_resource(ledger, AccountName::as_str(name))
         }
+        CommandBody::ScheduleTransfer { schedule, .. }
+        | CommandBody::CancelSchedule { schedule } => resource::schedule_resource(ledger, schedule),
         CommandBody::PostTransfers { transfers } => match transfers.as_slice() {
             [transfer] => resource::transfer_resource(ledger, &transfer.id),
             _ => resource::ledger_resource(ledger),
@@ -119,6 +125,8 @@ fn validate_only(request: &Request) -> bool {
         Request::CloseAccount(request) => request.validate_only,
         Request::SetAccountRules(request) => request.validate_only,
         Request::LockBooks(request) => request.validate_only,
+        Request::ScheduleTransfer(request) => request.validate_only,
+        Request::CancelSchedule(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
         Request::SendMoney(request) => request.validate_only,
@@ -138,6 +146,8 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::CloseAccount(request)) => &request.request_id,
         Some(Request::SetAccountRules(request)) => &request.request_id,
         Some(Request::LockBooks(request)) => &request.request_id,
+        Some(Request::ScheduleTransfer(request)) => &request.request_id,
+        Some(Request::CancelSchedule(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
         Some(Request::SendMoney(request)) => &request.request_id,
@@ -158,6 +168,8 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::CloseAccount(request)) => &mut request.request_id,
         Some(Request::SetAccountRules(request)) => &mut request.request_id,
         Some(Request::LockBooks(request)) => &mut request.request_id,
+        Some(Request::ScheduleTransfer(request)) => &mut request.request_id,
+        Some(Request::CancelSchedule(request)) => &mut request.request_id,
         Some(Request::PostTransfer(request)) if !request.conditions.is_empty() => {
             &mut request.request_id
         }

@@ -1,6 +1,7 @@
 //! One command of a commit: its events as bytes, and back.
 
 mod batch;
+mod schedule;
 mod send;
 
 use ledger_domain::event::Event;
@@ -157,6 +158,9 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 amount_high,
             })
         }
+        Event::ScheduleCreated { .. }
+        | Event::ScheduleCancelled { .. }
+        | Event::ScheduleRan { .. } => return schedule::to_wire(event),
         Event::CommandRefused { ledger, rejection } => Kind::CommandRefused(wire::CommandRefused {
             ledger: ledger.to_string(),
             code: rejection.code.number(),
@@ -214,6 +218,12 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
             asset: AssetHandle(e.asset),
             amount: batch::join(e.amount_low, e.amount_high),
         },
+        Kind::ScheduleCreated(e) => schedule::created_from_wire(e)?,
+        Kind::ScheduleCancelled(e) => Event::ScheduleCancelled {
+            ledger: LedgerHandle(e.ledger),
+            schedule: schedule::id_from_wire(e.schedule)?,
+        },
+        Kind::ScheduleRan(e) => schedule::ran_from_wire(e)?,
         Kind::CommandRefused(e) => Event::CommandRefused {
             ledger: LedgerName::from_log(&e.ledger),
             rejection: rejection_from_wire(e.code, &e.subject)?,

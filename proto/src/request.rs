@@ -3,6 +3,7 @@
 
 mod condition;
 mod groups;
+mod schedule;
 mod send;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use ledger_domain::{
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
 use crate::{time, v1};
 use condition::conditions;
+pub use schedule::{cancel_schedule, schedule_transfer};
 
 pub use send::{saga_step, send_money, step_to_wire};
 
@@ -276,7 +278,7 @@ fn transfer(ledger: &LedgerName, wire: &v1::Transfer) -> Result<Transfer, Reject
         }
         TransferKind::Receive => return Err(malformed("kind", "", "is not asked for")),
         TransferKind::Reversal => {
-            let of = parse_id("reversed_id", &wire.reversed_id)?;
+            let of = resource::parse_id_read("reversed_id", &wire.reversed_id)?;
             Movement::Reversal { of, amount: part(wire)? }
         }
     };

@@ -59,6 +59,21 @@ pub fn journal_entry(field: &str, name: &str) -> Result<(LedgerName, Id), Reject
     Ok((parse_ledger(field, ledger)?, parse_id(field, entry)?))
 }
 
+/// "ledgers/bank/schedules/rent".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn schedule(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> {
+    let [ledger, schedule] = segments(field, name, ["ledgers", "schedules"])?;
+    Ok((parse_ledger(field, ledger)?, parse_id(field, schedule)?))
+}
+
+/// Name of a schedule as a resource.
+#[must_use]
+pub fn schedule_resource(ledger: &str, id: &Id) -> String {
+    format!("ledgers/{ledger}/schedules/{id}")
+}
+
 /// "ledgers/bank/sagas/0198…".
 ///
 /// # Errors
@@ -122,6 +137,11 @@ pub(crate) fn parse_asset(field: &str, text: &str) -> Result<AssetCode, Rejectio
 /// An id in `field`.
 pub(crate) fn parse_id(field: &str, text: &str) -> Result<Id, Rejection> {
     Id::parse(text).map_err(|rule| malformed(field, text, rule.0))
+}
+
+/// An id in `field` of something that exists, perhaps by the system.
+pub(crate) fn parse_id_read(field: &str, text: &str) -> Result<Id, Rejection> {
+    Id::parse_read(text).map_err(|rule| malformed(field, text, rule.0))
 }
 
 pub(crate) fn malformed(field: &str, text: &str, rule: &str) -> Rejection {

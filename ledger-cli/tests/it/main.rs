@@ -41,3 +41,4 @@ mod kills;
 mod open_holds;
 mod reads;
 mod replicas;
+mod schedules;

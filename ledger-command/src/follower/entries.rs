@@ -12,13 +12,13 @@ use crate::ids::{IdEntry, entry_key, request_key, reversed_key, transfer_key};
 
 /// Where a command stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Offset of its commit.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// Index of its first event.
-    pub(super) index: u32,
+    pub(crate) index: u32,
     /// When its commit was recorded.
-    pub(super) recorded_at: Timestamp,
+    pub(crate) recorded_at: Timestamp,
 }
 
 impl Place {
@@ -29,7 +29,7 @@ impl Place {
 }
 
 /// Adds the entries of a command. `state` knows all names of its events.
-pub(super) fn of_command(
+pub(crate) fn of_command(
     state: &State,
     command: &LoggedCommand,
     place: Place,
@@ -102,7 +102,10 @@ fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
         | Event::AccountStatusChanged { ledger: handle, .. }
         | Event::AccountRulesChanged { ledger: handle, .. }
         | Event::BooksLocked { ledger: handle, .. }
-        | Event::HoldExpired { ledger: handle, .. } => &ledger(state, *handle).name,
+        | Event::HoldExpired { ledger: handle, .. }
+        | Event::ScheduleCreated { ledger: handle, .. }
+        | Event::ScheduleCancelled { ledger: handle, .. }
+        | Event::ScheduleRan { ledger: handle, .. } => &ledger(state, *handle).name,
         Event::TransferBatch(batch) => &ledger(state, batch.ledger).name,
         Event::CommandRefused { ledger, .. } => ledger,
     }

@@ -372,6 +372,20 @@ impl LedgerCommandService for Doubtful {
         Err(tonic::Status::unimplemented("only what is sent on"))
     }
 
+    async fn schedule_transfer(
+        &self,
+        _: tonic::Request<v1::ScheduleTransferRequest>,
+    ) -> Served<v1::ScheduleTransferResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn cancel_schedule(
+        &self,
+        _: tonic::Request<v1::CancelScheduleRequest>,
+    ) -> Served<v1::CancelScheduleResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
     async fn post_transfer(
         &self,
         _: tonic::Request<v1::PostTransferRequest>,

@@ -5,22 +5,18 @@ use std::collections::HashMap;
 use ledger_domain::{
     AcceptedTransfer, Code, Command, CommandBody, Decision, Event, Id, ItemOutcome, LedgerHandle,
     Original, Outcome, Posted, Prior, Rejection, Seen, Timestamp, Transfer, apply, decide,
-    decide_due,
 };
 use ledger_log::record::Chain;
 use ledger_proto::hash::{of_command, of_transfer};
 use ledger_proto::logged::{self, LoggedCommand};
 
 use super::answer::{self, Fresh};
-use super::draft::{Draft, RECORD_OVERHEAD_BYTES};
+use super::draft::Draft;
 use super::recent::RecentEntry;
 use super::term::{Phase, Serving};
 use super::{InFlight, Place, Waiting, Writer, WriterLimits};
 use crate::ids::{IdEntry, Keys, entry_key, request_key, reversed_key, transfer_key};
 use crate::reply::{Answer, Replied, Reply, Request};
-
-/// Bytes of an event that is due, in the log: an id of 64, numbers and tags. An upper bound.
-const DUE_EVENT_BYTES_MAX: usize = 160;
 
 /// The first outcome of an id.
 #[derive(Clone, Copy, Debug)]
@@ -93,29 +89,6 @@ impl Writer {
 
     fn is_due(&self, now: Timestamp) -> bool {
         self.speculation.state.next_due().is_some_and(|at| at <= now)
-    }
-
-    /// What is due comes before every command of its commit.
-    fn take_due(&mut self, draft: &mut Draft) {
-        let bytes_max = self.limits.commit_bytes_max.min(self.record_bytes_max);
-        let max = (bytes_max.saturating_sub(RECORD_OVERHEAD_BYTES) / DUE_EVENT_BYTES_MAX).max(1);
-        let events = decide_due(&self.speculation.state, draft.now, max);
-        if events.is_empty() {
-            return;
-        }
-        let width = events.iter().map(ledger_domain::Event::width).sum();
-        events.iter().for_each(|event| apply(&mut self.speculation.state, event, draft.now));
-        let logged = LoggedCommand {
-            request_id: None,
-            actor: String::new(),
-            traceparent: String::new(),
-            cause: None,
-            source: None,
-            // Nobody asked.
-            content_hash: [0; 16],
-            events,
-        };
-        draft.push(logged::encode(&logged), width);
     }
 
     fn has_room(&mut self) -> bool {

@@ -1,5 +1,7 @@
 //! What a client asks of one transfer.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Timestamp, write_field};
 use crate::amount::Decimal;
 use crate::name::{AccountName, AssetCode, Id};
@@ -106,7 +108,7 @@ pub enum Movement {
 }
 
 /// One amount of one asset, from one account to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leg {
     /// Account that is debited.
     pub debit_account: AccountName,
@@ -389,7 +391,7 @@ impl Transfer {
 }
 
 impl Leg {
-    fn write_content(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_content(&self, out: &mut Vec<u8>) {
         let Leg { debit_account, credit_account, asset, amount, up_to } = self;
         write_field(1, debit_account.as_str().as_bytes(), out);
         write_field(2, credit_account.as_str().as_bytes(), out);

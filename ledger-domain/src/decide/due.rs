@@ -1,31 +1,74 @@
 //! What comes due without a command.
 
+use super::post_transfers;
 use crate::command::Timestamp;
 use crate::event::Event;
-use crate::state::State;
+use crate::name::Id;
+use crate::schedule::Due;
+use crate::state::{LedgerHandle, State};
 
-/// The first `max` holds whose time is over at `now`, in the order in which it was.
+/// What is due first at `now`, in the order in which it was: at most `max` holds whose time is over, or what
+/// one schedule comes to, which depends on all before it. Whoever asks applies that and asks again.
 ///
 /// Whoever writes a partition asks before every commit and when [`State::next_due`] says so; so a hold
-/// expires where nothing else happens, too.
+/// expires and a schedule runs where nothing else happens, too.
 ///
 /// # Panics
 /// When the queue of what is due holds what is not open. Whoever went on would ask for it for ever.
 #[must_use]
 pub fn decide_due(state: &State, now: Timestamp, max: usize) -> Vec<Event> {
-    let due = state.due.iter().take_while(|(at, _, _)| *at <= now).take(max);
-    let expired = due.map(|(_, ledger, id)| {
-        let Some(hold) = state.hold(*ledger, id) else {
-            panic!("what is due is open: hold {id} of ledger {}", ledger.0);
-        };
-        Event::HoldExpired {
-            ledger: *ledger,
-            hold: id.clone(),
-            debit_account: hold.debit_account,
-            credit_account: hold.credit_account,
-            asset: hold.asset,
-            amount: hold.amount,
-        }
+    let mut due = state.due.iter().take_while(|(at, _)| *at <= now).take(max).peekable();
+    if let Some((at, Due::Schedule(ledger, id))) = due.peek() {
+        return run(state, *ledger, id, *at, now);
+    }
+    let expired = due.map_while(|(_, due)| match due {
+        Due::Hold(ledger, id) => Some(expire(state, *ledger, id)),
+        Due::Schedule(..) => None,
     });
     expired.collect()
+}
+
+fn expire(state: &State, ledger: LedgerHandle, id: &Id) -> Event {
+    let Some(hold) = state.hold(ledger, id) else {
+        panic!("what is due is open: hold {id} of ledger {}", ledger.0);
+    };
+    Event::HoldExpired {
+        ledger,
+        hold: id.clone(),
+        debit_account: hold.debit_account,
+        credit_account: hold.credit_account,
+        asset: hold.asset,
+        amount: hold.amount,
+    }
+}
+
+/// Its transfer, accepted or refused as any other, and that it ran.
+fn run(
+    state: &State,
+    ledger: LedgerHandle,
+    id: &Id,
+    due_at: Timestamp,
+    now: Timestamp,
+) -> Vec<Event> {
+    let (Some(schedule), Some(book)) = (state.schedule(ledger, id), state.ledger(ledger)) else {
+        panic!("what is due was made: schedule {id} of ledger {}", ledger.0);
+    };
+    let Some(number) = schedule.times.checked_add(1) else {
+        panic!("schedule {id} of ledger {} ran 2^32 times", ledger.0);
+    };
+    // It takes effect when it was due, however late that is; where the books are closed by then, when it is
+    // recorded.
+    let effective_at = (!book.is_locked(Some(due_at))).then_some(due_at);
+    let transfer = schedule.plan.transfer(id, number, effective_at);
+    let batch = post_transfers::decide_one(state, ledger, book, &transfer, now);
+    let refused = batch.refused.first().map(|refused| refused.rejection.code);
+    let ran = Event::ScheduleRan {
+        ledger,
+        schedule: id.clone(),
+        number,
+        due_at,
+        next_due: schedule.plan.due_after(number, due_at),
+        refused,
+    };
+    vec![Event::TransferBatch(batch), ran]
 }

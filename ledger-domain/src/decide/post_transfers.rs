@@ -57,6 +57,22 @@ pub(super) fn decide(
     Ok(Decision { events, outcome: Outcome::Items(items) })
 }
 
+/// One transfer that nobody has seen before, by itself.
+pub(super) fn decide_one(
+    state: &State,
+    ledger: LedgerHandle,
+    book: &Ledger,
+    transfer: &Transfer,
+    now: Timestamp,
+) -> TransferBatch {
+    let mut batch = TransferBatch { ledger, accepted: Vec::new(), refused: Vec::new() };
+    let transfers = std::slice::from_ref(transfer);
+    let clearing = Clearing::of(state, ledger, book, transfers, now);
+    let mut draft = Draft::new(state, ledger, book, &clearing, transfers, now);
+    draft.take(transfer, &Seen::New, &mut batch);
+    batch
+}
+
 /// What a transfer comes to whose id, or journal entry, was used before. `all` are those of the batch.
 fn known_before(all: &[Transfer], transfer: &Transfer, seen: &Seen) -> ItemOutcome {
     match seen {

@@ -65,25 +65,21 @@ impl Names {
                 add(&self.ledger(*ledger)?, 0, Wire::AssetCreated(created));
             }
             Event::AccountOpened { ledger, name, account_type, rules, .. } => {
-                let opened = wire::AccountOpened {
-                    account: name.to_string(),
-                    r#type: answer::account_type(*account_type).into(),
-                    rules: Some(self.rules(*ledger, rules)?),
-                };
+                let r#type = answer::account_type(*account_type).into();
+                let (account, rules) = (name.to_string(), Some(self.rules(*ledger, rules)?));
+                let opened = wire::AccountOpened { account, r#type, rules };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
             Event::AccountStatusChanged { ledger, account, status } => {
-                let changed = wire::AccountStatusChanged {
-                    account: self.account(*account)?.to_string(),
-                    status: answer::account_status(*status).into(),
-                };
+                let status = answer::account_status(*status).into();
+                let account = self.account(*account)?.to_string();
+                let changed = wire::AccountStatusChanged { account, status };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountStatusChanged(changed));
             }
             Event::AccountRulesChanged { ledger, account, rules } => {
-                let changed = wire::AccountRulesChanged {
-                    account: self.account(*account)?.to_string(),
-                    rules: Some(self.rules(*ledger, rules)?),
-                };
+                let rules = Some(self.rules(*ledger, rules)?);
+                let account = self.account(*account)?.to_string();
+                let changed = wire::AccountRulesChanged { account, rules };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
             }
             Event::BooksLocked { ledger, locked_before } => {
@@ -102,13 +98,44 @@ impl Names {
                 let expired = self.expired(*ledger, hold, accounts, *asset, *amount)?;
                 add(&self.ledger(*ledger)?, 0, Wire::HoldExpired(expired));
             }
+            Event::ScheduleCreated { ledger, .. }
+            | Event::ScheduleCancelled { ledger, .. }
+            | Event::ScheduleRan { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.schedule(place, event)?);
+            }
             Event::CommandRefused { ledger, rejection } => {
-                let position = Position::event(partition, place.offset, place.index);
-                let refusal = answer::refusal(rejection, Some(position), false);
+                let at = Some(Position::event(partition, place.offset, place.index));
+                let refusal = answer::refusal(rejection, at, false);
                 add(ledger.as_str(), 0, Wire::CommandRefused(refusal));
             }
         }
         Ok(())
+    }
+
+    /// What an event of a schedule becomes.
+    fn schedule(&self, place: Place, event: &Event) -> Result<Wire, StoreError> {
+        Ok(match event {
+            Event::ScheduleCreated { ledger, schedule, plan, .. } => {
+                let asset = self.view.asset(place, *ledger, plan.leg.asset.as_str())?;
+                let scale = asset.map(|asset| asset.scale);
+                Wire::ScheduleCreated(answer::schedule(&schedule.to_string(), plan, scale))
+            }
+            Event::ScheduleCancelled { schedule, .. } => {
+                let schedule_id = schedule.to_string();
+                Wire::ScheduleCancelled(wire::ScheduleCancelled { schedule_id })
+            }
+            Event::ScheduleRan { schedule, number, due_at, next_due, refused, .. } => {
+                let partition = self.view.log().partition;
+                let at = Position::event(partition, place.offset, place.index).to_string();
+                let occurrence = answer::occurrence(schedule, *number, *due_at, *refused, at);
+                Wire::ScheduleRan(wire::ScheduleRan {
+                    schedule_id: schedule.to_string(),
+                    occurrence: Some(occurrence),
+                    next_time: next_due.map(answer::timestamp),
+                })
+            }
+            other => panic!("an event of a schedule: {other:?}"),
+        })
     }
 
     fn expired(

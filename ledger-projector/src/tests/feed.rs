@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use ledger_domain::{
     AccountChange, AccountName, AskedRules, AssetCode, CommandBody, Decimal, Event, Id, Leg, Link,
-    Movement, Position, Transfer,
+    Movement, Plan, Position, Transfer, When,
 };
 use ledger_proto::v1::feed_event::Event as Wire;
 use ledger_views::MemoryStore;
@@ -154,6 +154,16 @@ fn line(event: Wire) -> String {
             let (id, credit, amount) = (t.transfer_id, t.credit_account, t.amount);
             format!("{id} to {credit} {amount}: {} {}", refusal.reason, refusal.position)
         }
+        Wire::ScheduleCreated(s) => {
+            let (debit, credit) = (&s.debit_account, &s.credit_account);
+            format!("{} schedules {debit} {credit} {} {}", s.schedule_id, s.amount, s.asset)
+        }
+        Wire::ScheduleCancelled(cancelled) => format!("{} cancelled", cancelled.schedule_id),
+        Wire::ScheduleRan(ran) => {
+            let it = ran.occurrence.unwrap();
+            let next = ran.next_time.map_or_else(|| "never".to_owned(), |at| at.to_string());
+            format!("{} ran {} {}, next {next}", ran.schedule_id, it.transfer_id, it.refused)
+        }
         Wire::CommandRefused(refusal) => refusal.reason,
     }
 }
@@ -285,4 +295,44 @@ fn a_feed_of_something_else_is_not_continued() {
     let error = topic.feed(&other, &projector).step().unwrap_err().to_string();
     assert!(error.contains("LOG_DIVERGED"), "{error}");
     assert_eq!(topic.records.lock().unwrap().len(), 0);
+}
+
+#[test]
+fn schedules_have_names_and_say_when_they_are_due() {
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    log.commit(&bank.open());
+    let Movement::Post(leg) = every_kind().remove(0).movement else { panic!("a post") };
+    let (reference, until, start) = ("".into(), None, 2_000_000_000);
+    let (when, count) = (When::Every(1_000_000_000), Some(2));
+    let plan = Box::new(Plan { leg, reference, when, start, until, count });
+    let (ledger, schedule) = (ledger_domain::LedgerHandle(0), Id::parse("rent").unwrap());
+    let ran = |number, next_due, refused| Event::ScheduleRan {
+        ledger,
+        schedule: schedule.clone(),
+        number,
+        due_at: start,
+        next_due,
+        refused,
+    };
+    log.commit(&[
+        Event::ScheduleCreated { ledger, schedule: schedule.clone(), plan, next_due: start },
+        ran(1, Some(3_000_000_000), None),
+        ran(2, None, Some(ledger_domain::Code::AccountFrozen)),
+        Event::ScheduleCancelled { ledger, schedule: schedule.clone() },
+    ]);
+    let projector = super::project(&log, &Arc::default());
+    let topic = Topic::default();
+    drain(&mut topic.feed(&log, &projector));
+    let records = topic.records.lock().unwrap().clone();
+    let said: Vec<_> =
+        records.into_iter().skip(4).map(|record| line(record.event.event.unwrap())).collect();
+    let due = [
+        "rent schedules a b 1.50 EUR",
+        "rent ran ~at:rent:1 , next 1970-01-01T00:00:03Z",
+        "rent ran ~at:rent:2 ACCOUNT_FROZEN, next never",
+        "rent cancelled",
+    ];
+    assert_eq!(said, due);
 }

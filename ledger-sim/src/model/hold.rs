@@ -32,10 +32,12 @@ pub(crate) enum HoldStatus {
     Expired,
 }
 
-/// A hold whose time is over, in the order in which it was: UUIDs come before other ids.
+/// What is due, in the order in which it was: UUIDs come before other ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Due {
     pub(crate) at: i64,
+    /// A schedule that is to run, and no hold: of one instant, holds come first.
+    pub(crate) is_schedule: bool,
     /// Its ledger: the n-th that was created.
     pub(crate) nth: usize,
     is_text: bool,
@@ -82,7 +84,7 @@ impl Hold {
 }
 
 impl Model {
-    /// All that is held past its time, in order.
+    /// All that is due now, in order: what is held past its time, and schedules with their next time.
     pub(crate) fn due(&self, now: i64) -> Vec<Due> {
         let mut created: Vec<_> = self.books.iter().map(|(name, b)| (b.created, name)).collect();
         created.sort();
@@ -94,8 +96,13 @@ impl Model {
                 if amount > 0 {
                     let (is_text, id, ledger) =
                         (!super::same::is_uuid(id), id.clone(), ledger.clone());
-                    due.push(Due { at, nth, is_text, id, amount, ledger });
+                    due.push(Due { at, is_schedule: false, nth, is_text, id, amount, ledger });
                 }
+            }
+            for (id, made) in &self.books[ledger].schedules {
+                let Some(at) = made.next().filter(|at| *at <= now) else { continue };
+                let (is_text, id, ledger) = (!super::same::is_uuid(id), id.clone(), ledger.clone());
+                due.push(Due { at, is_schedule: true, nth, is_text, id, amount: 0, ledger });
             }
         }
         due.sort();

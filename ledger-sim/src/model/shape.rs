@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::amount::{decimal, fits};
 use super::groups::shapes;
-use super::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, condition, destination};
+use super::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, condition, destination, schedule};
 use crate::request::{Ask, Request, Rules, Transfer};
 
 /// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
@@ -27,6 +27,8 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         {
             return Err(101);
         }
+        Ask::Cancel { schedule } if !id(schedule) => return Err(101),
+        Ask::Schedule(asked) if schedule::shape(asked) == Some(101) => return Err(101),
         Ask::OpenAccount { kind, .. } if !(1..=5).contains(kind) => return Err(101),
         _ => {}
     }
@@ -38,9 +40,12 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         Ask::OpenAccount { rules: asked, .. } | Ask::SetRules { rules: asked, .. } => {
             rules(asked).map_or(Ok(Vec::new()), Err)
         }
-        Ask::CreateLedger | Ask::Lock { .. } | Ask::CreateAsset { .. } | Ask::Change { .. } => {
-            Ok(Vec::new())
-        }
+        Ask::Schedule(asked) => schedule::shape(asked).map_or(Ok(Vec::new()), Err),
+        Ask::CreateLedger
+        | Ask::Lock { .. }
+        | Ask::CreateAsset { .. }
+        | Ask::Cancel { .. }
+        | Ask::Change { .. } => Ok(Vec::new()),
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
         Ask::Post { transfers } => Ok(shapes(&request.ledger, transfers)),
     }
@@ -69,7 +74,9 @@ pub(crate) fn transfer(ledger: &str, transfer: &Transfer) -> Option<u32> {
             let no_amount = t.amount.is_empty() && !t.up_to;
             no_sides && no_past && no_amount && id(&t.hold) && t.expires_at.is_none()
         }
-        REVERSAL => no_sides && no_hold && id(&t.reverses) && t.expires_at.is_none() && !t.up_to,
+        REVERSAL => {
+            no_sides && no_hold && id_read(&t.reverses) && t.expires_at.is_none() && !t.up_to
+        }
         _ => false,
     };
     let bound = t.entry.is_empty() || (id(&t.entry) && !t.linked);
@@ -102,7 +109,7 @@ fn rules(rules: &Rules) -> Option<u32> {
     wrong.or((limits.len() > 100).then_some(107))
 }
 
-fn amount(text: &str) -> Option<u32> {
+pub(super) fn amount(text: &str) -> Option<u32> {
     let Some((whole, fraction)) = decimal(text) else { return Some(102) };
     if too_large(&(whole.clone(), fraction.clone())) {
         return Some(103);
@@ -123,4 +130,14 @@ pub(super) fn name(text: &str, longest: usize, more: &str) -> bool {
 pub(super) fn id(text: &str) -> bool {
     let allowed = |c: char| ('!'..='~').contains(&c) && c != '/';
     (1..=64).contains(&text.len()) && !text.starts_with('~') && text.chars().all(allowed)
+}
+
+/// Also one of the system's.
+fn id_read(text: &str) -> bool {
+    match text.strip_prefix('~') {
+        Some(rest) => {
+            rest.chars().all(|c| ('!'..='~').contains(&c) && c != '/') && text.len() <= 160
+        }
+        None => id(text),
+    }
 }

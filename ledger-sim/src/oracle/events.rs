@@ -7,7 +7,7 @@ use ledger_domain::{AccountRules, AccountStatus, AccountType, Effect, Event, Lin
 use ledger_proto::logged::LoggedCommand;
 
 use crate::model::{
-    CAPTURE, Due, Moved, POST, Place, REVERSAL, Verdict, Verdicts, canonical_id, decimal,
+    CAPTURE, Due, Moved, POST, Place, REVERSAL, Run, Verdict, Verdicts, canonical_id, decimal,
     destination,
 };
 use crate::request::{Ask, Change, Request, Rules, Transfer};
@@ -83,6 +83,16 @@ fn did(request: &Request, event: &Event) -> bool {
                 | (Change::Unfreeze, AccountStatus::Open)
                 | (Change::Close, AccountStatus::Closed)
         ),
+        (Ask::Schedule(asked), Event::ScheduleCreated { schedule, plan, .. }) => {
+            // Reads compare the rest.
+            schedule.to_string() == canonical_id(&asked.id)
+                && plan.leg.debit_account.as_str() == asked.debit
+                && Some(plan.start) == asked.start
+                && plan.until == asked.until
+        }
+        (Ask::Cancel { schedule: asked }, Event::ScheduleCancelled { schedule, .. }) => {
+            schedule.to_string() == canonical_id(asked)
+        }
         (Ask::Lock { before }, Event::BooksLocked { locked_before, .. }) => locked_before == before,
         _ => false,
     }
@@ -203,11 +213,7 @@ fn is_bound(link: &Link, transfer: &Transfer) -> bool {
 
 /// Whether a command of nobody's gives back all that is due, in order.
 pub(super) fn expiries(due: &[Due], command: &LoggedCommand) -> Result<(), String> {
-    let of_nobody = command.request_id.is_none()
-        && command.actor.is_empty()
-        && command.cause.is_none()
-        && command.source.is_none()
-        && command.content_hash == [0; 16];
+    let of_nobody = is_of_nobody(command);
     let same = |(due, event): (&Due, &Event)| match event {
         Event::HoldExpired { ledger, hold, amount, .. } => {
             u32::try_from(due.nth) == Ok(ledger.0)
@@ -221,6 +227,49 @@ pub(super) fn expiries(due: &[Due], command: &LoggedCommand) -> Result<(), Strin
         return Ok(());
     }
     Err(format!("due are {due:?}, the log has {command:?}"))
+}
+
+fn is_of_nobody(command: &LoggedCommand) -> bool {
+    command.request_id.is_none()
+        && command.actor.is_empty()
+        && command.cause.is_none()
+        && command.source.is_none()
+        && command.content_hash == [0; 16]
+}
+
+/// Whether a command of nobody's is what a schedule comes to that is due.
+pub(super) fn ran(
+    place: Place,
+    due: &Due,
+    (transfer, verdict): (&Transfer, &Verdict),
+    (times, run): (usize, Run),
+    command: &LoggedCommand,
+) -> Result<(), String> {
+    let wrong = || format!("{place:?}: {due:?} comes to {verdict:?}, the log has {command:?}");
+    let [Event::TransferBatch(batch), Event::ScheduleRan { ledger, schedule, number, .. }] =
+        &command.events[..]
+    else {
+        return Err(wrong());
+    };
+    let Event::ScheduleRan { due_at, next_due, refused, .. } = command.events[1] else {
+        return Err(wrong());
+    };
+    let mut rows = batch.iter().map(|(_, row)| row);
+    let row = rows.next().ok_or_else(wrong)?;
+    let expected = match verdict {
+        Verdict::Moves(moved) => Ok(moved),
+        _ => Err(run.refused.ok_or_else(wrong)?),
+    };
+    check_row(transfer, expected, row, place)?;
+    let same = is_of_nobody(command)
+        && rows.next().is_none()
+        && batch.ledger == *ledger
+        && u32::try_from(due.nth) == Ok(ledger.0)
+        && schedule.to_string() == due.id
+        && usize::try_from(*number) == Ok(times)
+        && (due_at, next_due) == (run.due, run.next)
+        && refused.map(ledger_domain::Code::number) == run.refused;
+    if same { Ok(()) } else { Err(wrong()) }
 }
 
 /// Keeps why each refusal was made.
@@ -247,7 +296,10 @@ pub(super) fn rejections(
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
             | Event::BooksLocked { .. }
-            | Event::HoldExpired { .. } => {}
+            | Event::HoldExpired { .. }
+            | Event::ScheduleCreated { .. }
+            | Event::ScheduleCancelled { .. }
+            | Event::ScheduleRan { .. } => {}
         }
     }
 }

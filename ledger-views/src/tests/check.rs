@@ -83,7 +83,8 @@ pub(super) fn check_at(
         let found = row.map(|(place, row)| (place, row.status, row.remaining, row.released));
         assert_eq!(found, truth.holds.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
     }
-    open_holds(reader, truth, ledgers.iter().map(|(_, row)| row.handle))
+    open_holds(reader, truth, ledgers.iter().map(|(_, row)| row.handle))?;
+    schedules(reader, truth, last)
 }
 
 /// The open holds, and the open sends, are those that have the status, in pages of any size.
@@ -113,6 +114,25 @@ fn open_holds(
             }
             assert_eq!(found, expected, "{kind:?} at {:?}", truth.place);
         }
+    }
+    Ok(())
+}
+
+fn schedules(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), StoreError> {
+    let at = truth.place;
+    for (ledger, id) in last.schedules.keys() {
+        let handle = ledger_domain::LedgerHandle(*ledger);
+        let found = reader.schedule(at, handle, id, usize::MAX)?.map(|view| {
+            let runs = view.runs.iter().map(|(place, run)| (*place, run.number)).collect();
+            let next_due = view.next_due();
+            (view.row.place, view.row.plan, next_due, runs, view.cancelled)
+        });
+        let expected = truth.schedules.get(&(*ledger, id.clone()));
+        assert_eq!(found.as_ref(), expected, "{id} {at:?}");
+        let listed = reader.schedules(at, handle, None, 1_000)?.items;
+        let listed = listed.into_iter().find(|(name, _)| **name == *id.to_string());
+        let next_due = listed.map(|(_, view)| view.next_due());
+        assert_eq!(next_due, expected.map(|it| it.2), "{id} {at:?}");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use ledger_domain::{
     AccountChange, AccountName, AccountType, AskedRules, AssetCode, Code, Command, CommandBody,
     Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Origin,
-    Original, Posted, Rejection, Seen, State, Timestamp, Transfer,
+    Original, Plan, Posted, Rejection, Seen, State, Timestamp, Transfer, When,
 };
 
 use super::pick;
@@ -23,7 +23,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
         _ => AskedRules::without_limits(rng.bool()),
     };
-    let body = match rng.u32(..13) {
+    let body = match rng.u32(..16) {
         0 => CommandBody::CreateLedger,
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
@@ -39,6 +39,15 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
         5 => CommandBody::SetAccountRules { name: account(rng), rules: rules(rng) },
         6 => CommandBody::LockBooks { locked_before: rng.bool().then(|| rng.i64(-5..5)) },
+        7 | 8 => {
+            *ids += 1;
+            let leg = random_leg(rng, account, asset);
+            let when = if rng.bool() { When::Once } else { When::Every(rng.i64(3..40)) };
+            let (start, count) = (now + rng.i64(1..30), rng.bool().then(|| rng.u32(1..4)));
+            let plan = Plan { leg, reference: "".into(), when, start, until: None, count };
+            CommandBody::ScheduleTransfer { schedule: id_of(*ids), plan: Box::new(plan) }
+        }
+        9 => CommandBody::CancelSchedule { schedule: id_of(rng.u64(..=*ids)) },
         _ => CommandBody::PostTransfers {
             transfers: {
                 let count = rng.usize(1..6);
@@ -52,6 +61,25 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
     Command { ledger, request_id: None, conditions: Vec::new(), body }
 }
 
+fn random_leg(
+    rng: &mut Rng,
+    account: impl Fn(&mut Rng) -> AccountName,
+    asset: impl Fn(&mut Rng) -> AssetCode,
+) -> Leg {
+    let debit_account = account(rng);
+    let mut credit_account = account(rng);
+    while credit_account == debit_account {
+        credit_account = account(rng);
+    }
+    Leg {
+        debit_account,
+        credit_account,
+        asset: asset(rng),
+        amount: Decimal::parse(&rng.u32(1..2_000).to_string()).unwrap(),
+        up_to: rng.u8(..4) == 0,
+    }
+}
+
 fn random_transfer(
     rng: &mut Rng,
     ids: &mut u64,
@@ -60,18 +88,7 @@ fn random_transfer(
     asset: impl Fn(&mut Rng) -> AssetCode,
 ) -> Transfer {
     *ids += 1;
-    let debit_account = account(rng);
-    let mut credit_account = account(rng);
-    while credit_account == debit_account {
-        credit_account = account(rng);
-    }
-    let leg = Leg {
-        debit_account,
-        credit_account,
-        asset: asset(rng),
-        amount: Decimal::parse(&rng.u32(1..2_000).to_string()).unwrap(),
-        up_to: rng.u8(..4) == 0,
-    };
+    let leg = random_leg(rng, account, asset);
     let earlier = id_of(rng.u64(ids.saturating_sub(12).max(1)..=*ids));
     let movement = match rng.u32(..13) {
         0..3 => Movement::Hold { leg, expires_at: rng.bool().then(|| now + rng.i64(..60)) },

@@ -2,7 +2,7 @@
 
 use ledger_domain::{
     AcceptedTransfer, AccountStatus, Capture, Decimal, Destination, Effect, Leg, Link, Movement,
-    Origin, RefusedTransfer, Reversal, Transfer, TransferBatch,
+    Origin, Plan, RefusedTransfer, Reversal, Transfer, TransferBatch, When,
 };
 
 use super::*;
@@ -141,6 +141,58 @@ fn grouped_batch() -> TransferBatch {
     }
 }
 
+fn scheduled(when: When, until: Option<i64>, count: Option<u32>) -> Event {
+    let leg = leg();
+    let plan = Plan { leg, reference: "rent".into(), when, start: -5, until, count };
+    let (ledger, schedule, plan) = (LedgerHandle(1), uuid(7), Box::new(plan));
+    Event::ScheduleCreated { ledger, schedule, plan, next_due: 5 }
+}
+
+fn schedule_events() -> Vec<(&'static str, Event)> {
+    let ledger = LedgerHandle(1);
+    vec![
+        ("schedule_created", scheduled(When::Monthly(31), Some(i64::MAX), Some(12))),
+        ("schedule_created_once", scheduled(When::Once, None, None)),
+        ("schedule_created_every", scheduled(When::Every(5_000_000_000), None, None)),
+        ("schedule_created_weekly", scheduled(When::Weekly(0b100_0001), None, None)),
+        ("schedule_created_yearly", scheduled(When::Yearly { month: 2, day: 29 }, None, None)),
+        ("schedule_cancelled", Event::ScheduleCancelled { ledger, schedule: uuid(7) }),
+        ("schedule_ran", ran(Some(1_700_000_000_000_000_000), None)),
+        ("schedule_ran_last", ran(None, Some(Code::InsufficientFunds))),
+    ]
+}
+
+fn ran(next_due: Option<i64>, refused: Option<Code>) -> Event {
+    let (ledger, schedule) = (LedgerHandle(1), uuid(7));
+    Event::ScheduleRan { ledger, schedule, number: 300, due_at: 5, next_due, refused }
+}
+
+/// What computes with a rule relies on its bounds.
+#[test]
+fn rules_out_of_bounds_are_refused() {
+    use wire::schedule_created::Rule;
+    for rule in [
+        Rule::Every(0),
+        Rule::Every(u64::MAX),
+        Rule::Weekly(0),
+        Rule::Weekly(128),
+        Rule::Monthly(0),
+        Rule::Monthly(32),
+        Rule::Yearly(0),
+        Rule::Yearly(1301),
+        Rule::Yearly(1232),
+    ] {
+        let Event::ScheduleCreated { ledger, schedule: id, plan, .. } =
+            scheduled(When::Once, None, None)
+        else {
+            panic!("a schedule");
+        };
+        let mut wire = schedule::created_to_wire(ledger, &id, &plan, 5);
+        wire.rule = Some(rule);
+        assert!(schedule::created_from_wire(wire).is_err(), "{rule:?}");
+    }
+}
+
 /// What goes to other ledgers, what comes from them, and how both are refused.
 fn sent_batch() -> TransferBatch {
     let destination = |deadline| {
@@ -198,7 +250,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
     let limits = Box::new([(asset, 10_000), (AssetHandle(3), (1 << 64) + 5)]);
     let limited = AccountRules { may_go_negative: false, credit_limits: limits };
     let same = vec![posted(1, uuid(1)), posted(1, uuid(2))];
-    vec![
+    let mut events = vec![
         ("ledger_created", Event::LedgerCreated { ledger, name: LedgerName::from_log("bank") }),
         (
             "asset_created",
@@ -255,7 +307,9 @@ fn all_events() -> Vec<(&'static str, Event)> {
                 rejection: Rejection::new(Code::UnknownLedger, "none"),
             },
         ),
-    ]
+    ];
+    events.extend(schedule_events());
+    events
 }
 
 #[test]

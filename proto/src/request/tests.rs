@@ -401,3 +401,76 @@ fn a_ledger_is_created_without_conditions() {
     assert_eq!(rejection.code, Code::Malformed, "{rejection}");
     assert!(rejection.subject.starts_with("conditions"), "{rejection}");
 }
+
+fn rent() -> v1::Schedule {
+    v1::Schedule {
+        schedule_id: "rent".into(),
+        debit_account: "alice".into(),
+        credit_account: "bob".into(),
+        asset: "USD".into(),
+        amount: "1.50".into(),
+        start_time: Some(crate::time::to_wire(86_400_000_000_000)),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_schedule_reads_back_as_it_was_asked_for() {
+    use v1::schedule::{Rule, Weekly, Yearly};
+    let until_time = Some(crate::time::to_wire(1 << 60));
+    for rule in [
+        None,
+        Some(Rule::EverySeconds(86_400)),
+        Some(Rule::Weekly(Weekly { days: vec![1, 7] })),
+        Some(Rule::MonthlyDay(31)),
+        Some(Rule::Yearly(Yearly { month: 2, day: 29 })),
+    ] {
+        let asked = v1::Schedule { rule, until_time, count: 3, up_to: true, ..rent() };
+        let request = v1::ScheduleTransferRequest {
+            parent: "ledgers/bank".into(),
+            schedule: Some(asked.clone()),
+            ..Default::default()
+        };
+        let CommandBody::ScheduleTransfer { schedule, plan } =
+            schedule_transfer(&request).unwrap().body
+        else {
+            panic!("a schedule");
+        };
+        assert_eq!(crate::answer::schedule(&schedule.to_string(), &plan, Some(2)), asked);
+    }
+}
+
+#[test]
+fn a_schedule_of_another_shape_is_refused() {
+    use v1::schedule::{Rule, Weekly, Yearly};
+    let weekly = |days: &[i32]| Some(Rule::Weekly(Weekly { days: days.to_vec() }));
+    let yearly = |month, day| Some(Rule::Yearly(Yearly { month, day }));
+    let ruled = |rule| v1::Schedule { rule, ..rent() };
+    let early = Some(crate::time::to_wire(5));
+    for (schedule, refused) in [
+        (v1::Schedule { schedule_id: "~a".into(), ..rent() }, "MALFORMED: schedule_id"),
+        (v1::Schedule { start_time: None, ..rent() }, "MALFORMED: start_time"),
+        (v1::Schedule { until_time: early, ..rent() }, "MALFORMED: until_time"),
+        (v1::Schedule { amount: "0".into(), ..rent() }, "ZERO_AMOUNT: amount"),
+        (v1::Schedule { credit_account: "alice".into(), ..rent() }, "SAME_ACCOUNT: alice"),
+        (v1::Schedule { reference: "x".repeat(257), ..rent() }, "TOO_LONG: reference"),
+        (ruled(Some(Rule::EverySeconds(0))), "MALFORMED: every_seconds"),
+        (ruled(Some(Rule::EverySeconds(u64::MAX))), "MALFORMED: every_seconds"),
+        (ruled(weekly(&[])), "MALFORMED: weekly.days"),
+        (ruled(weekly(&[8])), "MALFORMED: weekly.days"),
+        (ruled(weekly(&[-1])), "MALFORMED: weekly.days"),
+        (ruled(weekly(&[3, 3])), "MALFORMED: weekly.days"),
+        (ruled(Some(Rule::MonthlyDay(0))), "MALFORMED: monthly_day"),
+        (ruled(Some(Rule::MonthlyDay(32))), "MALFORMED: monthly_day"),
+        (ruled(yearly(13, 1)), "MALFORMED: yearly.month"),
+        (ruled(yearly(1, 300)), "MALFORMED: yearly.day"),
+    ] {
+        let request = v1::ScheduleTransferRequest {
+            parent: "ledgers/bank".into(),
+            schedule: Some(schedule),
+            ..Default::default()
+        };
+        let found = schedule_transfer(&request).unwrap_err().to_string();
+        assert!(found.starts_with(refused), "{found} is not {refused}");
+    }
+}

@@ -1,0 +1,164 @@
+//! What is true after one event, counted naively.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger_domain::event::Row as BatchRow;
+use ledger_domain::{
+    AcceptedTransfer, AccountHandle, AccountRules, AccountStatus, AssetHandle, Balance, Effect,
+    Event, Id, Plan, Timestamp,
+};
+
+use crate::*;
+
+/// What is true after one event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Truth {
+    pub(super) place: Place,
+    pub(super) balances: BTreeMap<(AccountHandle, AssetHandle), (Place, Balance)>,
+    pub(super) entries: BTreeMap<(AccountHandle, AssetHandle), Vec<Place>>,
+    pub(super) accounts: BTreeMap<(u32, String), AccountHandle>,
+    pub(super) transfers: BTreeMap<(u32, Id), (Place, bool)>,
+    pub(super) statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
+    pub(super) rules: BTreeMap<AccountHandle, (Place, AccountRules)>,
+    pub(super) locks: BTreeMap<u32, (Place, Option<i64>)>,
+    /// What is left of each transfer that was reversed, and by which.
+    pub(super) reversals: BTreeMap<(u32, Id), (Place, u128, Vec<Id>)>,
+    /// Transfers of each journal entry.
+    pub(super) journal: BTreeMap<(u32, Id), Vec<Id>>,
+    /// Where each account changed last.
+    pub(super) changed: BTreeMap<AccountHandle, Place>,
+    /// What each hold is, what is left of it, and what was given back.
+    pub(super) holds: BTreeMap<(u32, Id), (Place, HoldStatus, u128, u128)>,
+    /// Those that are sends.
+    pub(super) sends: BTreeSet<(u32, Id)>,
+    /// Each schedule: where it was made, what was asked, when it is due next, its times newest first, and
+    /// whether it was cancelled.
+    pub(super) schedules: BTreeMap<(u32, Id), Scheduled>,
+    pub(super) ledgers: Vec<String>,
+    pub(super) assets: usize,
+}
+
+pub(super) type Scheduled = (Place, Plan, Option<Timestamp>, Vec<(Place, u32)>, bool);
+
+impl Truth {
+    pub(super) fn follow(&mut self, place: Place, event: &Event, truths: &mut Vec<Truth>) {
+        self.place = place;
+        match event {
+            Event::LedgerCreated { name, .. } => self.ledgers.push(name.as_str().into()),
+            Event::AssetCreated { .. } => self.assets += 1,
+            Event::AccountOpened { ledger, account, name, .. } => {
+                self.accounts.insert((ledger.0, name.as_str().into()), *account);
+                self.changed.insert(*account, place);
+            }
+            Event::AccountStatusChanged { account, status, .. } => {
+                self.statuses.insert(*account, (place, *status));
+                self.changed.insert(*account, place);
+            }
+            Event::AccountRulesChanged { account, rules, .. } => {
+                self.rules.insert(*account, (place, rules.clone()));
+                self.changed.insert(*account, place);
+            }
+            Event::BooksLocked { ledger, locked_before } => {
+                self.locks.insert(ledger.0, (place, *locked_before));
+            }
+            Event::TransferBatch(batch) => {
+                for (row, item) in batch.iter() {
+                    self.place.index = place.index + row;
+                    let id = match item {
+                        BatchRow::Accepted(accepted) => {
+                            self.accept(batch.ledger.0, accepted);
+                            &accepted.id
+                        }
+                        BatchRow::Refused(refused) => &refused.transfer.id,
+                    };
+                    let accepted = matches!(item, BatchRow::Accepted(_));
+                    self.transfers.insert((batch.ledger.0, id.clone()), (self.place, accepted));
+                    truths.push(self.clone());
+                }
+                return;
+            }
+            Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
+                let sides = [(*debit_account, *asset), (*credit_account, *asset)];
+                self.enter(sides, |counters| counters[1] -= amount);
+                let row = (place, HoldStatus::Expired, 0, *amount);
+                self.holds.insert((ledger.0, hold.clone()), row);
+            }
+            Event::ScheduleCreated { ledger, schedule, plan, next_due } => {
+                let made = (place, (**plan).clone(), Some(*next_due), Vec::new(), false);
+                self.schedules.insert((ledger.0, schedule.clone()), made);
+            }
+            Event::ScheduleCancelled { ledger, schedule } => {
+                let key = (ledger.0, schedule.clone());
+                self.schedules.entry(key).and_modify(|it| (it.2, it.4) = (None, true));
+            }
+            Event::ScheduleRan { ledger, schedule, number, next_due, .. } => {
+                self.schedules.entry((ledger.0, schedule.clone())).and_modify(|it| {
+                    it.2 = *next_due;
+                    it.3.insert(0, (place, *number));
+                });
+            }
+            Event::CommandRefused { .. } => {}
+        }
+        truths.push(self.clone());
+    }
+
+    fn accept(&mut self, ledger: u32, it: &AcceptedTransfer) {
+        let (place, amount) = (self.place, it.amount);
+        if let Some(entry) = it.link.entry() {
+            self.journal.entry((ledger, entry.clone())).or_default().push(it.id.clone());
+        }
+        let sides = [(it.debit_account, it.asset), (it.credit_account, it.asset)];
+        let (hold, row) = match &it.effect {
+            Effect::Post | Effect::Receive(_) => {
+                return self.enter(sides, |counters| counters[0] += amount);
+            }
+            Effect::Reversal(reversal) => {
+                self.enter(sides, |counters| counters[0] += amount);
+                let all = (place, amount + reversal.remaining, Vec::new());
+                let row = self.reversals.entry((ledger, reversal.of.clone())).or_insert(all);
+                (row.0, row.1) = (place, row.1 - amount);
+                return row.2.insert(0, it.id.clone());
+            }
+            Effect::Hold { .. } | Effect::Send(_) => {
+                if matches!(it.effect, Effect::Send(_)) {
+                    self.sends.insert((ledger, it.id.clone()));
+                }
+                self.enter(sides, |counters| counters[1] += amount);
+                (&it.id, (place, HoldStatus::Open, amount, 0))
+            }
+            Effect::Capture(capture) => {
+                self.enter(sides, |[posted, pending]| {
+                    (*posted, *pending) = (*posted + amount, *pending - amount)
+                });
+                let left = self.holds[&(ledger, capture.hold.clone())].2 - amount;
+                let status = if left == 0 { HoldStatus::Captured } else { HoldStatus::Open };
+                (&capture.hold, (place, status, left, 0))
+            }
+            Effect::Void { hold, .. } => {
+                self.enter(sides, |counters| counters[1] -= amount);
+                (&**hold, (place, HoldStatus::Voided, 0, amount))
+            }
+        };
+        self.holds.insert((ledger, hold.clone()), row);
+    }
+
+    /// Changes posted and pending of the debit side of the first balance and the credit side of the second.
+    fn enter(&mut self, sides: [(AccountHandle, AssetHandle); 2], change: impl Fn(&mut [u128; 2])) {
+        for (key, is_debit) in sides.into_iter().zip([true, false]) {
+            let (place, balance) = self.balances.entry(key).or_default();
+            *place = self.place;
+            self.changed.insert(key.0, self.place);
+            let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
+                balance;
+            let (posted, pending) = if is_debit {
+                (debits_posted, debits_pending)
+            } else {
+                (credits_posted, credits_pending)
+            };
+            let mut counters = [*posted, *pending];
+            change(&mut counters);
+            [*posted, *pending] = counters;
+            self.entries.entry(key).or_default().push(self.place);
+        }
+    }
+}
