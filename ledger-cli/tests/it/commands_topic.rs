@@ -2,8 +2,6 @@
 //! form, to which partition, and what becomes of it when servers are killed, come and go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::process::Stdio;
 use std::time::Duration;
 
 use ledger_domain::partition::partition_of;
@@ -25,16 +23,16 @@ const PARTITIONS: u32 = 2;
 const JSON: (&str, &[u8]) = ("content-type", b"application/json");
 
 /// The topics of a server's, seen from outside.
-struct Topics {
+pub(crate) struct Topics {
     cluster: Cluster,
     results: Records,
     publisher: Publisher,
     /// Results that came, in order.
-    came: Vec<KafkaRecord>,
+    pub(crate) came: Vec<KafkaRecord>,
 }
 
 impl Topics {
-    fn of(log: &Log) -> Topics {
+    pub(crate) fn of(log: &Log) -> Topics {
         let options = KafkaOptions {
             bootstrap: log.bootstrap().to_owned(),
             prefix: log.prefix().to_owned(),
@@ -61,7 +59,7 @@ impl Topics {
     }
 
     /// Until there are results that are as they shall be.
-    fn wait(&mut self, what: &str, mut there: impl FnMut(&[KafkaRecord]) -> bool) {
+    pub(crate) fn wait(&mut self, what: &str, mut there: impl FnMut(&[KafkaRecord]) -> bool) {
         let started = std::time::Instant::now();
         while !there(&self.came) {
             assert!(started.elapsed() < PATIENCE, "{what}: {} results came", self.came.len());
@@ -89,7 +87,7 @@ impl Topics {
     }
 }
 
-fn correlation(record: &KafkaRecord) -> String {
+pub(crate) fn correlation(record: &KafkaRecord) -> String {
     String::from_utf8(record.header("correlation-id").unwrap().to_vec()).unwrap()
 }
 
@@ -114,89 +112,14 @@ fn post(ledger: &str, id: &str) -> v1::Command {
     v1::Command { request: Some(Request::PostTransfer(request)) }
 }
 
-fn post_json(ledger: &str, id: &str) -> Value {
+pub(crate) fn post_json(ledger: &str, id: &str) -> Value {
     json!({ "postTransfer": { "parent": format!("ledgers/{ledger}"), "transfer": {
         "transferId": id, "debitAccount": "a", "creditAccount": "b", "asset": "USD", "amount": "1.00",
     } } })
 }
 
-fn bank() -> u32 {
+pub(crate) fn bank() -> u32 {
     partition_of("bank", PARTITIONS)
-}
-
-/// What kcat or Kafka's own console producer sends: a line of JSON each, with the ledger's name as its key,
-/// which Kafka's own partitioner takes to the ledger's partition.
-#[test]
-fn lines_of_json_from_a_console_are_commands() {
-    let Some(log) = Log::somewhere("commands-lines") else { return };
-    let scratch = Scratch::new();
-    let server = log.serve(&scratch.data());
-    let account = |name: &str| {
-        json!({ "openAccount": { "parent": "ledgers/bank", "accountId": name,
-                "type": "ACCOUNT_TYPE_LIABILITY", "rules": { "mayGoNegative": true } } })
-    };
-    let commands = [
-        json!({ "createLedger": { "ledgerId": "bank", "requestId": "make-bank" } }),
-        json!({ "createAsset": { "parent": "ledgers/bank", "assetId": "USD", "scale": 2 } }),
-        account("a"),
-        account("b"),
-        post_json("bank", "t-1"),
-        post_json("bank", "t-1"),
-        json!({ "createLedger": { "ledgerId": "bank" } }),
-        json!({ "freezeAccount": { "name": "ledgers/bank/accounts/a", "requestId": "freeze-a" } }),
-        post_json("bank", "t-2"),
-        json!({ "setAccountRules": { "name": "ledgers/bank/accounts/a", "requestId": "rules-a",
-                "rules": { "creditLimits": [{ "asset": "USD", "amount": "900" }] } } }),
-        json!({ "lockBooks": { "name": "ledgers/bank", "lockedBefore": "2020-01-01T00:00:00Z",
-                "requestId": "lock" } }),
-    ];
-    let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
-    let (at, topic) = (log.bootstrap(), format!("{}.commands", log.prefix()));
-    let mut producer = crate::cluster::Cluster::new()
-        .command(&format!(
-            "tool console-producer --bootstrap-server {at} --topic {topic} \
-             --reader-property parse.key=true --reader-property key.separator=|"
-        ))
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    producer.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    assert!(producer.wait().unwrap().success());
-
-    let mut topics = Topics::of(&log);
-    topics.wait("all", |came| came.len() == commands.len());
-    let values: Vec<Value> = topics
-        .came
-        .iter()
-        .map(|record| serde_json::from_slice(record.value.as_deref().unwrap()).unwrap())
-        .collect();
-    for (record, offset) in topics.came.iter().zip(0..) {
-        assert_eq!((record.partition, record.offset), (bank(), offset), "as the commands");
-        assert_eq!(record.key.as_deref(), Some(b"bank".as_slice()));
-    }
-    let known: Vec<String> = topics.came.iter().map(correlation).collect();
-    let place = |offset: u64| format!("{topic}-{}-{offset}", bank());
-    assert_eq!(known[0], "make-bank");
-    assert_eq!(known[1..4], [place(1), place(2), place(3)]);
-    assert_eq!(known[4..7], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
-    assert_eq!(known[7..], ["freeze-a", "t-2", "rules-a", "lock"]);
-    for value in &values[..6] {
-        assert!(value["acknowledgement"]["position"].is_string(), "{value}");
-    }
-    assert_eq!(values[2]["name"], "ledgers/bank/accounts/a");
-    assert_eq!(values[5]["acknowledgement"]["replayed"], true);
-    let position = &values[4]["acknowledgement"]["position"];
-    assert_eq!(&values[5]["acknowledgement"]["position"], position);
-    assert_eq!(values[6]["refusal"]["reason"], "LEDGER_EXISTS");
-    assert_eq!(values[7]["name"], "ledgers/bank/accounts/a");
-    assert!(values[7]["acknowledgement"].is_object(), "{}", values[7]);
-    assert_eq!(values[8]["refusal"]["reason"], "ACCOUNT_FROZEN");
-    assert_eq!(values[9]["name"], "ledgers/bank/accounts/a");
-    assert!(values[9]["acknowledgement"].is_object(), "{}", values[9]);
-    assert_eq!(values[10]["name"], "ledgers/bank");
-    assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
-    let read = server.json(&["transfer", "get", "bank", "t-1"]);
-    assert_eq!(&read["position"], position, "{read}");
 }
 
 /// Whatever is on the topic is answered, and the next command is decided.

@@ -13,6 +13,7 @@ mod wire;
 
 mod bank;
 mod books;
+mod command_lines;
 mod commands_topic;
 mod conditions;
 mod crash;

@@ -1,0 +1,118 @@
+//! Lines of JSON on the commands topic, one of every kind of command.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::client::Scratch;
+use crate::commands_topic::{Topics, bank, correlation, post_json};
+use crate::on_kafka::Log;
+
+/// A transfer that depends on something; from an account that is not frozen.
+fn depends(condition: Value, id: &str) -> Value {
+    json!({ "postTransfer": { "parent": "ledgers/bank", "requestId": format!("r-{id}"),
+        "conditions": [condition], "transfer": { "transferId": id, "debitAccount": "b",
+        "creditAccount": "c", "asset": "USD", "amount": "1.00" } } })
+}
+
+/// What kcat or Kafka's own console producer sends: a line of JSON each, with the ledger's name as its key,
+/// which Kafka's own partitioner takes to the ledger's partition.
+#[test]
+fn lines_of_json_from_a_console_are_commands() {
+    let Some(log) = Log::somewhere("commands-lines") else { return };
+    let scratch = Scratch::new();
+    let server = log.serve(&scratch.data());
+    let account = |name: &str| {
+        json!({ "openAccount": { "parent": "ledgers/bank", "accountId": name,
+                "type": "ACCOUNT_TYPE_LIABILITY", "rules": { "mayGoNegative": true } } })
+    };
+    let commands = [
+        json!({ "createLedger": { "ledgerId": "bank", "requestId": "make-bank" } }),
+        json!({ "createAsset": { "parent": "ledgers/bank", "assetId": "USD", "scale": 2 } }),
+        account("a"),
+        account("b"),
+        post_json("bank", "t-1"),
+        post_json("bank", "t-1"),
+        json!({ "createLedger": { "ledgerId": "bank" } }),
+        json!({ "freezeAccount": { "name": "ledgers/bank/accounts/a", "requestId": "freeze-a" } }),
+        post_json("bank", "t-2"),
+        json!({ "setAccountRules": { "name": "ledgers/bank/accounts/a", "requestId": "rules-a",
+                "rules": { "creditLimits": [{ "asset": "USD", "amount": "900" }] } } }),
+        json!({ "lockBooks": { "name": "ledgers/bank", "lockedBefore": "2020-01-01T00:00:00Z",
+                "requestId": "lock" } }),
+        account("c"),
+        depends(json!({ "account": "b", "version": "7" }), "t-3"),
+        depends(
+            json!({ "account": "b", "balance": { "asset": "USD", "amount": "1.00",
+                "figure": "BALANCE_FIGURE_POSTED", "comparison": "COMPARISON_EQUAL" } }),
+            "t-4",
+        ),
+        json!({ "sendMoney": { "parent": "ledgers/bank", "sendId": "s-1", "debitAccount": "b",
+                "destination": "ledgers/nowhere/accounts/c", "asset": "USD", "amount": "2" } }),
+        json!({ "scheduleTransfer": { "parent": "ledgers/bank", "requestId": "rent", "schedule": {
+                "scheduleId": "rent", "debitAccount": "b", "creditAccount": "a", "asset": "USD",
+                "amount": "1", "startTime": "2200-01-01T00:00:00Z", "monthlyDay": 31 } } }),
+        json!({ "cancelSchedule": { "name": "ledgers/bank/schedules/rent", "requestId": "end" } }),
+        json!({ "sagaStep": { "settle": { "source": "ledgers/bank/transfers/s-1" } } }),
+    ];
+    let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
+    let (at, topic) = (log.bootstrap(), format!("{}.commands", log.prefix()));
+    let mut producer = crate::cluster::Cluster::new()
+        .command(&format!(
+            "tool console-producer --bootstrap-server {at} --topic {topic} \
+             --reader-property parse.key=true --reader-property key.separator=|"
+        ))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    producer.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(producer.wait().unwrap().success());
+
+    let mut topics = Topics::of(&log);
+    topics.wait("all", |came| came.len() == commands.len());
+    let values: Vec<Value> = topics
+        .came
+        .iter()
+        .map(|record| serde_json::from_slice(record.value.as_deref().unwrap()).unwrap())
+        .collect();
+    for (record, offset) in topics.came.iter().zip(0..) {
+        assert_eq!((record.partition, record.offset), (bank(), offset), "as the commands");
+        assert_eq!(record.key.as_deref(), Some(b"bank".as_slice()));
+    }
+    let known: Vec<String> = topics.came.iter().map(correlation).collect();
+    let place = |offset: u64| format!("{topic}-{}-{offset}", bank());
+    assert_eq!(known[0], "make-bank");
+    assert_eq!(known[1..4], [place(1), place(2), place(3)]);
+    assert_eq!(known[4..7], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
+    assert_eq!(known[7..11], ["freeze-a", "t-2", "rules-a", "lock"]);
+    for value in &values[..6] {
+        assert!(value["acknowledgement"]["position"].is_string(), "{value}");
+    }
+    assert_eq!(values[2]["name"], "ledgers/bank/accounts/a");
+    assert_eq!(values[5]["acknowledgement"]["replayed"], true);
+    let position = &values[4]["acknowledgement"]["position"];
+    assert_eq!(&values[5]["acknowledgement"]["position"], position);
+    assert_eq!(values[6]["refusal"]["reason"], "LEDGER_EXISTS");
+    assert_eq!(values[7]["name"], "ledgers/bank/accounts/a");
+    assert!(values[7]["acknowledgement"].is_object(), "{}", values[7]);
+    assert_eq!(values[8]["refusal"]["reason"], "ACCOUNT_FROZEN");
+    assert_eq!(values[9]["name"], "ledgers/bank/accounts/a");
+    assert!(values[9]["acknowledgement"].is_object(), "{}", values[9]);
+    assert_eq!(values[10]["name"], "ledgers/bank");
+    assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
+    assert_eq!(values[12]["refusal"]["reason"], "VERSION_MISMATCH");
+    for (value, name) in values[13..17].iter().zip([
+        "transfers/t-4",
+        "sagas/s-1",
+        "schedules/rent",
+        "schedules/rent",
+    ]) {
+        assert_eq!(value["name"], format!("ledgers/bank/{name}"), "{value}");
+        assert!(value["acknowledgement"].is_object(), "{value}");
+    }
+    // What servers do for each other is nobody else's to ask for.
+    assert_eq!(values[17]["refusal"]["reason"], "MALFORMED");
+    let read = server.json(&["transfer", "get", "bank", "t-1"]);
+    assert_eq!(&read["position"], position, "{read}");
+}
