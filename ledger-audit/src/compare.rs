@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
-use ledger_domain::{AccountHandle, AssetHandle, Balance, Position};
+use ledger_domain::{AccountHandle, AssetHandle, Balance, LedgerHandle, Position, State};
 use ledger_log::{Cursor, LogInfo};
 use ledger_views::key::{self, Place};
 use ledger_views::row::AppliedRow;
 use ledger_views::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, JournalEntryRow,
-    LatestRow, LedgerNameRow, LedgerRow, ProjectError, Projection, Row, Rows, ScheduleRow,
+    LatestRow, LedgerNameRow, LedgerRow, Members, ProjectError, Projection, Row, Rows, ScheduleRow, SetKind,
     StoreError, Table, TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord, project_record,
 };
 
+use crate::holds;
 use crate::report::{AuditError, Report};
 
 /// Compares record by record, while the view may go on.
@@ -54,6 +55,11 @@ impl Balances for Running {
 
     fn set(&mut self, account: AccountHandle, asset: AssetHandle, balance: Balance, place: Place) {
         self.0.insert((account, asset), (balance, place));
+    }
+
+    fn members(&mut self, _: LedgerHandle, _: SetKind) -> Result<Members, StoreError> {
+        // From the log's first record on there was none before.
+        Ok(Members::default())
     }
 }
 
@@ -150,6 +156,22 @@ impl<'a> Compare<'a> {
             let what = "the view was made from other bytes than the log holds now";
             let counted = Position::commit(self.partition, cursor.counted);
             report.find("LG-4", counted, what.into());
+        }
+        Ok(())
+    }
+
+    /// Compares what the view lists with the state, if both are after the same record. Where rows were found to
+    /// differ, so do lists.
+    pub(crate) fn open_holds(&self, state: &State, report: &mut Report) -> Result<(), AuditError> {
+        let position = self.last.map(|last| (last, Position::commit(self.partition, last)));
+        let Some((last, at)) = position.filter(|(_, at)| report.position == Some(*at)) else {
+            return Ok(());
+        };
+        if self.failed || self.surplus.is_some() || !report.is_clean() {
+            return Ok(());
+        }
+        for what in holds::differences(self.view, last, state).map_err(|error| views(&error))? {
+            report.find("PR-2", at, what);
         }
         Ok(())
     }
@@ -331,7 +353,9 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
         | Table::BookLocks
         | Table::Holds
         | Table::Reversals
-        | Table::ScheduleChanges => key::read_place(key),
+        | Table::ScheduleChanges
+        | Table::SetKeyframes
+        | Table::SetMembers => key::read_place(key),
         _ => None,
     }
 }
@@ -352,7 +376,9 @@ fn place_of(
         | Table::BookLocks
         | Table::Holds
         | Table::Reversals
-        | Table::ScheduleChanges => place_of_key(table, key),
+        | Table::ScheduleChanges
+        | Table::SetKeyframes
+        | Table::SetMembers => place_of_key(table, key),
         Table::Schedules => ScheduleRow::decode(value).map(|row| row.place),
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),
         Table::JournalEntries => JournalEntryRow::decode(value).map(|row| row.place),

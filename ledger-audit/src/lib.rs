@@ -15,6 +15,7 @@ pub mod service;
 
 mod compare;
 mod fit;
+mod holds;
 mod ids;
 
 pub use replay::{Progress, Target, Until, replay};

@@ -397,7 +397,10 @@ impl<'a> Replay<'a> {
         self.report.chain = self.reader.cursor().chain;
         self.report.state_hash = state_hash(&self.state);
         let surplus = match self.compare {
-            Some(compare) => compare.finish(&mut self.report)?,
+            Some(compare) => {
+                compare.open_holds(&self.state, &mut self.report)?;
+                compare.finish(&mut self.report)?
+            }
             None => None,
         };
         Ok((self.report, surplus))

@@ -5,6 +5,7 @@ mod asset;
 mod audit;
 mod balance;
 mod books;
+mod hold;
 mod import;
 mod journal;
 mod ledger;
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Make, end and read schedules: transfers that post themselves, once or again and again
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
+    /// List the holds of which something is left
+    #[command(subcommand)]
+    Hold(hold::HoldCommand),
     /// Record, reverse and read journal entries: transfers that are accepted together or not at all
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -121,6 +125,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Account(command) => account::run(&context, command).await?,
         Command::Transfer(command) => transfer::run(&context, command).await?,
         Command::Schedule(command) => schedule::run(&context, command).await?,
+        Command::Hold(command) => hold::run(&context, command).await?,
         Command::Journal(command) => journal::run(&context, command).await?,
         Command::Saga(command) => saga::run(&context, command).await?,
         Command::Balance(args) => balance::run(&context, args).await?,

@@ -461,6 +461,13 @@ impl LedgerQueryService for Server {
     ) -> Result<Response<v1::ListSchedulesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
+
+    async fn list_holds(
+        &self,
+        _: Request<v1::ListHoldsRequest>,
+    ) -> Result<Response<v1::ListHoldsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }
 
 /// What was printed.

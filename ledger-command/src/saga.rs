@@ -12,12 +12,12 @@
 
 mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ledger_domain::send::{receive, settle};
 use ledger_domain::{
     Command, Effect, Event, Id, LedgerHandle, LedgerName, Rejection, Settlement, State, Timestamp,
-    send,
 };
 
 use tokio::sync::Notify;
@@ -29,6 +29,8 @@ const PAUSE_FIRST_NS: i64 = 50_000_000;
 const PAUSE_LONGEST_NS: i64 = 10_000_000_000;
 /// Steps of a partition that are asked for at once.
 const IN_FLIGHT_MAX: usize = 256;
+/// Changes that are kept for a driver: one that is further behind looks at all that is open.
+const RECENT_MAX: usize = 4_096;
 
 /// A send, by its ledger and id.
 pub type Key = (LedgerHandle, Id);
@@ -44,7 +46,10 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Changes {
     open: BTreeMap<Key, Open>,
-    version: u64,
+    /// The sends that were opened or ended last, in order.
+    recent: VecDeque<Key>,
+    /// How many changes came before those.
+    forgotten: u64,
 }
 
 /// An open send: its ledger, and the step that its destination decides.
@@ -95,17 +100,19 @@ impl Outbox {
     /// One that the same batch has ended is open no more.
     fn opened(&self, state: &State, ledger: LedgerHandle, id: &Id) {
         let source = state.ledger(ledger).map(|book| book.name.clone());
-        let Some((source, receive)) = source.zip(send::receive(state, ledger, id)) else { return };
+        let Some((source, receive)) = source.zip(receive(state, ledger, id)) else { return };
+        let key = (ledger, id.clone());
         let mut changes = self.changes();
-        changes.version += 1;
-        changes.open.insert((ledger, id.clone()), Open { source, receive });
+        changes.open.insert(key.clone(), Open { source, receive });
+        changes.note(key);
         self.changed.notify_one();
     }
 
     fn ended(&self, ledger: LedgerHandle, id: &Id) {
+        let key = (ledger, id.clone());
         let mut changes = self.changes();
-        changes.version += 1;
-        changes.open.remove(&(ledger, id.clone()));
+        changes.open.remove(&key);
+        changes.note(key);
         self.changed.notify_one();
     }
 
@@ -119,6 +126,27 @@ impl Outbox {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Changes {
+    fn note(&mut self, key: Key) {
+        self.recent.push_back(key);
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_front();
+            self.forgotten += 1;
+        }
+    }
+
+    /// How many changes there have been.
+    fn version(&self) -> u64 {
+        self.forgotten + self.recent.len() as u64
+    }
+
+    /// The sends that have changed since this version; `None` when that is not known any more.
+    fn since(&self, version: u64) -> Option<impl Iterator<Item = &Key>> {
+        let known = usize::try_from(version.checked_sub(self.forgotten)?).ok()?;
+        Some(self.recent.iter().skip(known))
     }
 }
 
@@ -161,6 +189,8 @@ pub enum StepKind {
 pub struct Sagas {
     seen: Option<u64>,
     sagas: BTreeMap<Key, Saga>,
+    /// Those that are not in flight, by when they are asked for next.
+    waiting: BTreeSet<(Timestamp, Key)>,
     in_flight: usize,
 }
 
@@ -169,31 +199,33 @@ struct Saga {
     open: Open,
     /// What the destination's log said.
     settlement: Option<Settlement>,
-    in_flight: bool,
     failures: u32,
-    next_at: Timestamp,
+    /// When it is asked for next; `None` while it is in flight.
+    next_at: Option<Timestamp>,
 }
 
 impl Sagas {
     /// Steps that can be asked for now. Whoever takes them owes an answer to each.
     pub fn step(&mut self, outbox: &Outbox, now: Timestamp) -> Vec<Step> {
         self.look(outbox, now);
-        let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight);
-        let ready = self.sagas.iter_mut();
-        let ready = ready.filter(|(_, saga)| !saga.in_flight && saga.next_at <= now).take(room);
-        let steps: Vec<Step> = ready.map(|(key, saga)| saga.next(key)).collect();
-        self.in_flight += steps.len();
+        let mut steps = Vec::new();
+        while self.in_flight < IN_FLIGHT_MAX
+            && self.waiting.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, key)) = self.waiting.pop_first()
+        {
+            if let Some(saga) = self.sagas.get_mut(&key) {
+                steps.push(saga.next(key));
+                self.in_flight += 1;
+            }
+        }
         steps
     }
 
     /// When there is something to ask for, unless something changes before; `None` is never.
     #[must_use]
     pub fn wake(&self) -> Option<Timestamp> {
-        if self.in_flight >= IN_FLIGHT_MAX {
-            return None;
-        }
-        let waiting = self.sagas.values().filter(|saga| !saga.in_flight);
-        waiting.map(|saga| saga.next_at).min()
+        let has_room = self.in_flight < IN_FLIGHT_MAX;
+        self.waiting.first().filter(|_| has_room).map(|(at, _)| *at)
     }
 
     /// Takes in what came of a step.
@@ -201,65 +233,82 @@ impl Sagas {
         self.in_flight = self.in_flight.saturating_sub(1);
         // One that ended meanwhile is asked about no more.
         let Some(saga) = self.sagas.get_mut(send) else { return };
-        saga.in_flight = false;
-        match (kind, answered) {
+        let next_at = match (kind, answered) {
             (StepKind::Receive, Answered::Accepted) => saga.settles(Settlement::Received, now),
             (StepKind::Receive, Answered::Refused(rejection)) => {
-                saga.settles(Settlement::Refused(rejection), now);
+                saga.settles(Settlement::Refused(rejection), now)
             }
             // It ends here once the follower has read it.
             (StepKind::Settle, Answered::Accepted) => saga.pauses(now),
             (StepKind::Settle, Answered::Refused(rejection)) => {
                 tracing::error!(send = %send.1, %rejection, "a send cannot be settled");
-                saga.pauses(now);
+                saga.pauses(now)
             }
             (_, Answered::Again { why }) => {
                 tracing::debug!(send = %send.1, why, "a step of a send is asked for again");
-                saga.pauses(now);
+                saga.pauses(now)
             }
+        };
+        if let Some(before) = saga.next_at.replace(next_at) {
+            self.waiting.remove(&(before, send.clone()));
         }
+        self.waiting.insert((next_at, send.clone()));
     }
 
     fn look(&mut self, outbox: &Outbox, now: Timestamp) {
         let changes = outbox.changes();
-        if self.seen == Some(changes.version) {
+        let version = changes.version();
+        if self.seen == Some(version) {
             return;
         }
-        self.seen = Some(changes.version);
-        self.sagas.retain(|key, _| changes.open.contains_key(key));
-        for (key, open) in &changes.open {
-            self.sagas.entry(key.clone()).or_insert_with(|| Saga {
-                open: open.clone(),
-                settlement: None,
-                in_flight: false,
-                failures: 0,
-                next_at: now,
-            });
+        match self.seen.and_then(|seen| changes.since(seen)) {
+            Some(changed) => changed.for_each(|key| self.take(key, changes.open.get(key), now)),
+            None => {
+                (self.sagas, self.waiting) = Default::default();
+                changes.open.iter().for_each(|(key, open)| self.take(key, Some(open), now));
+            }
+        }
+        self.seen = Some(version);
+    }
+
+    /// Begins with a send that is open, and forgets one that has ended.
+    fn take(&mut self, key: &Key, open: Option<&Open>, now: Timestamp) {
+        let Some(open) = open else {
+            let next_at = self.sagas.remove(key).and_then(|saga| saga.next_at);
+            if let Some(at) = next_at {
+                self.waiting.remove(&(at, key.clone()));
+            }
+            return;
+        };
+        if !self.sagas.contains_key(key) {
+            let (open, next_at) = (open.clone(), Some(now));
+            self.sagas.insert(key.clone(), Saga { open, settlement: None, failures: 0, next_at });
+            self.waiting.insert((now, key.clone()));
         }
     }
 }
 
 impl Saga {
-    fn next(&mut self, key: &Key) -> Step {
-        self.in_flight = true;
+    fn next(&mut self, send: Key) -> Step {
+        self.next_at = None;
         let (command, kind) = match &self.settlement {
             None => (self.open.receive.clone(), StepKind::Receive),
-            Some(settlement) => {
-                (send::settle(&self.open.source, &key.1, settlement), StepKind::Settle)
-            }
+            Some(settlement) => (settle(&self.open.source, &send.1, settlement), StepKind::Settle),
         };
-        Step { send: key.clone(), command, kind }
+        Step { send, command, kind }
     }
 
-    fn settles(&mut self, settlement: Settlement, now: Timestamp) {
+    /// When it is asked for next, as below.
+    fn settles(&mut self, settlement: Settlement, now: Timestamp) -> Timestamp {
         self.settlement = Some(settlement);
-        (self.failures, self.next_at) = (0, now);
+        self.failures = 0;
+        now
     }
 
-    fn pauses(&mut self, now: Timestamp) {
+    fn pauses(&mut self, now: Timestamp) -> Timestamp {
         let doubled = PAUSE_FIRST_NS.saturating_mul(1 << self.failures.min(16));
-        self.next_at = now.saturating_add(doubled.min(PAUSE_LONGEST_NS));
         self.failures += 1;
+        now.saturating_add(doubled.min(PAUSE_LONGEST_NS))
     }
 }
 

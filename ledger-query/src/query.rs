@@ -2,6 +2,7 @@
 
 mod accounts;
 mod directory;
+mod holds;
 mod sagas;
 mod schedules;
 mod transfers;

@@ -184,4 +184,11 @@ impl LedgerQueryService for LedgerQuery {
     ) -> Answer<v1::ListSchedulesResponse> {
         self.scan(request, Query::list_schedules).await
     }
+
+    async fn list_holds(
+        &self,
+        request: Request<v1::ListHoldsRequest>,
+    ) -> Answer<v1::ListHoldsResponse> {
+        self.scan(request, Query::list_holds).await
+    }
 }

@@ -3,6 +3,7 @@
 
 mod bank;
 mod fresh;
+mod holds;
 mod locks;
 mod rules;
 mod schedules;

@@ -22,7 +22,7 @@ use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use account::{Account, Bound, Status};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
-pub(crate) use same::canonical_id;
+pub(crate) use same::{canonical_id, is_uuid};
 use same::{same_ask, same_content};
 pub(crate) use schedule::{Made, Run};
 pub(crate) use send::{all_settled, destination, settlement};

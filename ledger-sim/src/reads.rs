@@ -1,6 +1,7 @@
 //! What queries answer against the model, at the position that the answer states.
 
 mod schedules;
+mod holds;
 mod transfers;
 
 use std::cell::RefCell;
@@ -96,11 +97,16 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..14) {
-            12 => self.schedules(ledger, book, level, rng.i32(1..4)),
-            13 if !book.schedules.is_empty() => {
+        let read = match rng.u32(0..15) {
+            13 => self.schedules(ledger, book, level, rng.i32(1..4)),
+            14 if !book.schedules.is_empty() => {
                 let schedules: Vec<&String> = book.schedules.keys().collect();
                 self.schedule(ledger, book, schedules[rng.usize(0..schedules.len())], level)
+            }
+            12 => {
+                let account =
+                    rng.choice(&accounts).filter(|_| rng.bool()).map(|name| name.as_str());
+                self.holds(ledger, book, account, level, rng.i32(1..5))
             }
             10 => self.ledger(ledger, book, level),
             11 if book.transfers.values().any(Reads::is_saga) => {

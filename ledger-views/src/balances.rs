@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ledger_domain::{AccountHandle, AssetHandle, Balance};
+use ledger_domain::{AccountHandle, AssetHandle, Balance, LedgerHandle};
 
 use crate::key::{self, Place};
 use crate::project::Balances;
 use crate::row::{LatestRow, Row};
 use crate::rows::Rows;
+use crate::sets::{Members, SetKind};
 use crate::store::{StoreError, ViewStore};
 use crate::table::Table;
 
@@ -138,5 +139,9 @@ impl Balances for HotBalances {
             self.dirty.push(key);
         }
         self.undo.push((key, before));
+    }
+
+    fn members(&mut self, ledger: LedgerHandle, kind: SetKind) -> Result<Members, StoreError> {
+        Members::load(self.store.as_ref(), ledger, kind)
     }
 }

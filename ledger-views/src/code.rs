@@ -150,7 +150,7 @@ impl<'a> Source<'a> {
 }
 
 /// Reads an id's key form.
-fn read_id(key: &[u8]) -> Option<Id> {
+pub(crate) fn read_id(key: &[u8]) -> Option<Id> {
     match key.split_first()? {
         (0, uuid) => Some(Id::Uuid(uuid.try_into().ok()?)),
         (1, text) => Some(Id::Text(std::str::from_utf8(text).ok()?.into())),

@@ -2,7 +2,8 @@
 
 use ledger_domain::{AccountHandle, AssetHandle, Id, LedgerHandle, Position, Timestamp};
 
-use crate::code::Source;
+use crate::code::{Source, read_id};
+use crate::sets::SetKind;
 
 /// A place in one partition: offset of a commit, and index of an event in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -108,6 +109,74 @@ pub fn change(ledger: LedgerHandle, id: &Id, place: Place) -> Vec<u8> {
     let mut key = changes_prefix(ledger, id);
     key.extend_from_slice(&newest_first(place));
     key
+}
+
+/// Bytes that every key of one set begins with in [`crate::Table::SetKeyframes`].
+#[must_use]
+pub fn set(ledger: LedgerHandle, kind: SetKind) -> [u8; 5] {
+    let mut key = [kind.number(); 5];
+    key[..4].copy_from_slice(&ledger.0.to_be_bytes());
+    key
+}
+
+/// Key of [`crate::Table::SetKeyframes`].
+#[must_use]
+pub fn set_keyframe(ledger: LedgerHandle, kind: SetKind, place: Place) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[..5].copy_from_slice(&set(ledger, kind));
+    key[5..].copy_from_slice(&newest_first(place));
+    key
+}
+
+/// Bytes that every key below one keyframe begins with in [`crate::Table::SetMembers`].
+#[must_use]
+pub fn set_keyframe_members(ledger: LedgerHandle, kind: SetKind, keyframe: Place) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[..5].copy_from_slice(&set(ledger, kind));
+    key[5..13].copy_from_slice(&keyframe.offset.to_be_bytes());
+    key[13..].copy_from_slice(&keyframe.index.to_be_bytes());
+    key
+}
+
+/// Key of [`crate::Table::SetMembers`]: what a set has to do with a member from a place on. The zero keeps
+/// the members apart, as in [`changes_prefix`].
+#[must_use]
+pub fn set_member(
+    ledger: LedgerHandle,
+    kind: SetKind,
+    keyframe: Place,
+    member: &Id,
+    place: Place,
+) -> Vec<u8> {
+    let mut key = set_keyframe_members(ledger, kind, keyframe).to_vec();
+    member.write_key(&mut key);
+    key.push(0);
+    key.extend_from_slice(&newest_first(place));
+    key
+}
+
+/// Behind every key of this member, and before those of the next one: a text holds visible characters alone,
+/// and no UUID goes on where another one ends.
+#[must_use]
+pub fn behind_set_member(
+    ledger: LedgerHandle,
+    kind: SetKind,
+    keyframe: Place,
+    member: &Id,
+) -> Vec<u8> {
+    let mut key = set_keyframe_members(ledger, kind, keyframe).to_vec();
+    member.write_key(&mut key);
+    key.push(1);
+    key
+}
+
+/// Reads [`set_member`]: the member and the place.
+#[must_use]
+pub fn read_set_member(key: &[u8]) -> Option<(Id, Place)> {
+    let (_, rest) = key.split_first_chunk::<17>()?;
+    let (member, place) = rest.split_last_chunk::<12>()?;
+    let (0, member) = member.split_last()? else { return None };
+    Some((read_id(member)?, read_newest_first(place)?))
 }
 
 /// The place at the end of a key whose newest row comes first.

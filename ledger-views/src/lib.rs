@@ -22,6 +22,7 @@ pub mod rows;
 pub mod project;
 
 mod balances;
+pub mod sets;
 pub mod store;
 pub mod writer;
 
@@ -38,14 +39,15 @@ pub use mirror::Mirror;
 pub use project::{
     Balances, ProjectError, Projection, ViewRecord, ViewRecordKind, project, project_record,
 };
-pub use reader::{Page, ViewReader};
+pub use reader::{MemberPage, Page, ViewReader};
 pub use row::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryKind, EntryRow, Heads,
     HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, RecordKind,
-    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, TimeRow, ToldRow,
-    TransferOutcome, TransferRow, ViewLog,
+    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange,
+    SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
 };
 pub use rows::Rows;
+pub use sets::{Members, SetKind, Sets};
 pub use store::memory::MemoryStore;
 pub use store::rocks::{Readers, RocksShared, RocksStore};
 pub use store::secondary::SecondaryStore;

@@ -1,8 +1,8 @@
 //! Which version of a view counts: named in a manifest that is swapped by rename.
 //!
 //! ```text
-//! views/<partition>/MANIFEST.json     {"view":"v1"}
-//! views/<partition>/v1/               the store of that version
+//! views/<partition>/MANIFEST.json     {"view":"v2"}
+//! views/<partition>/v2/               the store of that version
 //! ```
 //!
 //! A new version is built in a folder of its own beside the running one; the swap of the manifest
@@ -16,7 +16,7 @@ use crate::store::StoreError;
 use crate::store::rocks::{Readers, RocksShared, RocksStore};
 
 /// The version that this code reads and writes, and the name of its folder.
-pub const VIEW_VERSION: &str = "v1";
+pub const VIEW_VERSION: &str = "v2";
 const MANIFEST: &str = "MANIFEST.json";
 
 /// Opens the view in this folder, creating it when there is none.
@@ -92,7 +92,7 @@ mod tests {
         let shared = RocksShared::new(8 << 20, 4 << 20);
         drop(open_view(folder.path(), &shared, Readers::ThisProcess).unwrap());
         let manifest = fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
-        assert_eq!(manifest, "{\"view\":\"v1\"}\n");
+        assert_eq!(manifest, "{\"view\":\"v2\"}\n");
         let first = open_view(folder.path(), &shared, Readers::ThisProcess).unwrap();
         let second = open_view(folder.path(), &shared, Readers::ThisProcess);
         assert!(matches!(second, Err(StoreError::Unavailable { .. })), "one process at a time");

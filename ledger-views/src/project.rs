@@ -15,6 +15,7 @@ use crate::row::{
     LedgerNameRow, LedgerRow, RecordKind, ReversalRow, Row, TimeRow, TransferOutcome, TransferRow,
 };
 use crate::rows::Rows;
+use crate::sets::{Change, Members, SetKind, Sets};
 use crate::store::StoreError;
 use crate::table::Table;
 use ledger_domain::event::Row as BatchRow;
@@ -63,7 +64,7 @@ pub enum ProjectError {
     Store(#[from] StoreError),
 }
 
-/// Running balances.
+/// Running balances, and the sets that were there before.
 pub trait Balances {
     /// The counters of this account and asset; zero for one that never moved.
     ///
@@ -78,6 +79,12 @@ pub trait Balances {
     /// Sets the counters as the event at `place` left them. The rows of [`Table::Latest`] are the
     /// caller's: one for each balance, once for many events.
     fn set(&mut self, account: AccountHandle, asset: AssetHandle, balance: Balance, place: Place);
+
+    /// A set as the store has it. Asked for once, before the first change of the set.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn members(&mut self, ledger: LedgerHandle, kind: SetKind) -> Result<Members, StoreError>;
 }
 
 /// What a projection carries from event to event.
@@ -87,6 +94,8 @@ pub struct Projection<B> {
     pub heads: Heads,
     /// Running balances.
     pub balances: B,
+    /// Members of sets.
+    pub sets: Sets,
 }
 
 /// Rows of one record: what it is, and what its events make.
@@ -194,6 +203,7 @@ pub fn project(
                 effective_at: None,
             };
             entries(projection, place, &moved, rows)?;
+            open_hold(projection, *ledger, place, (hold, false), rows)?;
             let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released: *amount };
             rows.put(Table::Holds, &key::change(*ledger, hold, place), |out| row.encode(out));
         }
@@ -223,7 +233,7 @@ fn project_batch(
         let (id, outcome) = match item {
             BatchRow::Accepted(accepted) => {
                 entries(projection, place, &Moved::by(accepted), rows)?;
-                hold(batch.ledger, place, accepted, rows);
+                hold(projection, batch.ledger, place, accepted, rows)?;
                 reversal(batch.ledger, place, accepted, rows);
                 journal.take(place, accepted, rows);
                 (&accepted.id, TransferOutcome::Accepted(accepted.clone()))
@@ -323,10 +333,16 @@ fn entry(
 }
 
 /// What a transfer makes of a hold: its own, or that which it captures or voids.
-fn hold(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &mut Rows) {
+fn hold(
+    projection: &mut Projection<impl Balances>,
+    ledger: LedgerHandle,
+    place: Place,
+    accepted: &AcceptedTransfer,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
     let amount = accepted.amount;
     let (id, row) = match &accepted.effect {
-        Effect::Post | Effect::Receive(_) | Effect::Reversal(_) => return,
+        Effect::Post | Effect::Receive(_) | Effect::Reversal(_) => return Ok(()),
         Effect::Hold { .. } | Effect::Send(_) => {
             let row = HoldRow { status: HoldStatus::Open, remaining: amount, released: 0 };
             (&accepted.id, row)
@@ -342,6 +358,26 @@ fn hold(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &
         }
     };
     rows.put(Table::Holds, &key::change(ledger, id, place), |out| row.encode(out));
+    match (&accepted.effect, row.status) {
+        (Effect::Hold { .. } | Effect::Send(_), _) => {
+            open_hold(projection, ledger, place, (id, true), rows)
+        }
+        // Something is left of it.
+        (_, HoldStatus::Open) => Ok(()),
+        _ => open_hold(projection, ledger, place, (id, false), rows),
+    }
+}
+
+/// A hold is among the open ones from here on, or no more.
+fn open_hold(
+    projection: &mut Projection<impl Balances>,
+    ledger: LedgerHandle,
+    place: Place,
+    (member, joins): (&Id, bool),
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    let change = Change { ledger, kind: SetKind::OpenHolds, place, member, joins };
+    Ok(projection.sets.change(&mut projection.balances, change, rows)?)
 }
 
 fn reversal(ledger: LedgerHandle, place: Place, accepted: &AcceptedTransfer, rows: &mut Rows) {

@@ -1,6 +1,7 @@
 //! Reads of a view, each as of a fixed place: all up to it, and nothing later (QY-1).
 
 mod schedules;
+mod sets;
 mod transfers;
 
 use std::ops::ControlFlow;
@@ -19,6 +20,8 @@ use crate::row::{
 use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
 use crate::writer::ViewState;
+
+pub use sets::MemberPage;
 
 /// Rows that one page of a list looks at. A page may so be short, or empty, and still have a next.
 const PAGE_ROWS_EXAMINED_MAX: usize = 10_000;

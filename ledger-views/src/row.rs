@@ -14,11 +14,13 @@ mod change;
 mod log;
 mod schedule;
 mod send;
+mod set;
 mod transfer;
 
 pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
 pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};
 pub use schedule::{ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView};
+pub use set::{SetChange, SetKeyframeRow};
 
 /// A value of a table.
 pub trait Row: Sized {

@@ -39,6 +39,11 @@ pub enum Table {
     Schedules,
     /// ledger ++ id ++ 0 ++ !offset ++ !index -> what became of a schedule there, newest first.
     ScheduleChanges,
+    /// ledger ++ set ++ !offset ++ !index -> a keyframe of a set, newest first.
+    SetKeyframes,
+    /// ledger ++ set ++ offset ++ index of the keyframe ++ id ++ 0 ++ !offset ++ !index -> what the set has to do
+    /// with that member from there on, newest first.
+    SetMembers,
     /// offset -> what the record there is.
     Commits,
     /// !`recorded_at` -> offset of the commit, newest first.
@@ -62,7 +67,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 20] = [
+    pub const ALL: [Table; 22] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -81,6 +86,8 @@ impl Table {
         Table::BookLocks,
         Table::Schedules,
         Table::ScheduleChanges,
+        Table::SetKeyframes,
+        Table::SetMembers,
         Table::Commits,
         Table::Times,
     ];
@@ -107,6 +114,8 @@ impl Table {
             Table::JournalEntries => (Family::Directory, Some(12)),
             Table::Schedules => (Family::Directory, Some(25)),
             Table::ScheduleChanges => (Family::Directory, Some(26)),
+            Table::SetKeyframes => (Family::Directory, Some(20)),
+            Table::SetMembers => (Family::Directory, Some(21)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -134,6 +143,8 @@ impl Table {
             Table::BookLocks => "book_locks",
             Table::Schedules => "schedules",
             Table::ScheduleChanges => "schedule_changes",
+            Table::SetKeyframes => "set_keyframes",
+            Table::SetMembers => "set_members",
             Table::Commits => "commits",
             Table::Times => "times",
         }

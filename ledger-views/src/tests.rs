@@ -5,6 +5,7 @@ mod check;
 mod faults;
 mod mirror;
 mod random;
+mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -29,6 +30,8 @@ use crate::*;
 const LOG: ViewLog = ViewLog { log_id: [5; 16], partition: 0, partition_count: 1 };
 /// So few that most balances are read from the store again.
 const HOT_BALANCES_MAX: usize = 4;
+/// So few that sets have many keyframes.
+const KEYFRAME_CHANGES_MIN: u64 = 3;
 
 /// What is true after one event.
 #[derive(Clone, Debug, Default)]
@@ -229,7 +232,8 @@ impl Truth {
 }
 
 fn open(store: &Arc<dyn ViewStore>) -> ViewWriter {
-    ViewWriter::open_with(Arc::clone(store), LOG, HOT_BALANCES_MAX).unwrap()
+    let sets = Sets::with_changes_min(KEYFRAME_CHANGES_MIN);
+    ViewWriter::open_with(Arc::clone(store), LOG, HOT_BALANCES_MAX, sets).unwrap()
 }
 
 fn cursor(offset: u64) -> Vec<u8> {

@@ -10,6 +10,7 @@ use crate::project::{ProjectError, Projection, ViewRecord, ViewRecordKind, proje
 use crate::reader::ViewReader;
 use crate::row::{AppliedRow, Heads, Row, ToldRow, ViewLog};
 use crate::rows::Rows;
+use crate::sets::Sets;
 use crate::store::{StoreError, ViewStore};
 use crate::table::Table;
 
@@ -116,19 +117,20 @@ impl ViewWriter {
     /// [`StoreError::OtherLog`] when the store is of another log or partition,
     /// [`StoreError::Damaged`] when it cannot be understood.
     pub fn open(store: Arc<dyn ViewStore>, log: ViewLog) -> Result<Self, StoreError> {
-        Self::open_with(store, log, HOT_BALANCES_MAX)
+        Self::open_with(store, log, HOT_BALANCES_MAX, Sets::default())
     }
 
     pub(crate) fn open_with(
         store: Arc<dyn ViewStore>,
         log: ViewLog,
         hot_balances_max: usize,
+        sets: Sets,
     ) -> Result<Self, StoreError> {
         let balances = HotBalances::new(Arc::clone(&store), hot_balances_max);
         let mut writer = ViewWriter {
             store,
             log,
-            projection: Projection { heads: Heads::default(), balances },
+            projection: Projection { heads: Heads::default(), balances, sets },
             rows: Rows::default(),
             staged: None,
             cursor: None,
@@ -158,6 +160,7 @@ impl ViewWriter {
         }
         self.projection.heads = applied.as_ref().map_or_else(Heads::default, |row| row.heads);
         self.projection.balances.clear();
+        self.projection.sets.clear();
         self.rows.clear();
         self.staged = applied
             .as_ref()
@@ -253,12 +256,14 @@ impl ViewWriter {
         match project_record(&mut self.projection, record, &mut self.rows) {
             Ok(()) => {
                 self.projection.balances.keep();
+                self.projection.sets.keep();
                 let ViewRecord { offset, recorded_at, .. } = *record;
                 self.staged = Some(Applied { offset, recorded_at });
                 Ok(())
             }
             Err(error) => {
                 self.projection.balances.take_back();
+                self.projection.sets.take_back();
                 self.projection.heads = heads;
                 self.rows.truncate(rows);
                 Err(error.into())

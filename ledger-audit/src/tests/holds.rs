@@ -73,3 +73,30 @@ fn a_hold_that_is_used_past_its_deadline_is_found() {
         assert_eq!(found(&author.log)[..1], one("LD-3", "0@12.0"));
     }
 }
+
+#[test]
+fn a_list_of_open_holds_that_is_not_the_states_is_found() {
+    let mut author = Author::bank();
+    author.forge(vec![held("h", None), held("i", None)]);
+    author.forge(vec![captured("t-8", "h", 100, 0)]);
+    let log = author.log;
+    let records = log.end(0).unwrap();
+    let view = views::reader(&views::project(&log, records));
+    let last = records - 1;
+    let replayed = |commits: &[&[Event]]| {
+        let mut author = Author::bank();
+        let mut state = author.state.clone();
+        for events in commits {
+            author.now += 10;
+            events.iter().for_each(|event| apply(&mut state, event, author.now as i64));
+        }
+        crate::holds::differences(&view, last, &state).unwrap()
+    };
+    let opened = [held("h", None), held("i", None)];
+    assert_eq!(replayed(&[&opened, &[captured("t-8", "h", 100, 0)]]), [""; 0]);
+    let missing = ["open_holds: hold h is not listed"];
+    assert_eq!(replayed(&[&opened]), missing);
+    let listed = ["open_holds: hold i is listed and not open"];
+    let ended = [captured("t-8", "h", 100, 0), voided("t-9", "i", 100)];
+    assert_eq!(replayed(&[&opened, &ended]), listed);
+}

@@ -212,7 +212,7 @@ fn wire_balance(
 }
 
 impl Fixed<'_> {
-    fn account(
+    pub(super) fn account(
         &self,
         ledger: &LedgerName,
         name: &AccountName,

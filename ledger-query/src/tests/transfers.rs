@@ -5,7 +5,7 @@ use ledger_domain::{AccountName, AssetCode, Decimal, Id, Leg, Link, Movement, Tr
 use super::*;
 
 /// A hold of EUR from the till to the wallet, and what is done with it.
-fn moves(id: &str, movement: Movement) -> Transfer {
+pub(super) fn moves(id: &str, movement: Movement) -> Transfer {
     Transfer {
         id: Id::parse(id).unwrap(),
         movement,
@@ -15,7 +15,7 @@ fn moves(id: &str, movement: Movement) -> Transfer {
     }
 }
 
-fn hold(id: &str, amount: &str, expires_at: Option<i64>) -> Transfer {
+pub(super) fn hold(id: &str, amount: &str, expires_at: Option<i64>) -> Transfer {
     let leg = Leg {
         debit_account: AccountName::parse("till").unwrap(),
         credit_account: AccountName::parse("wallet").unwrap(),

@@ -73,7 +73,7 @@ pub(crate) fn canonical_id(id: &str) -> String {
     if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
 }
 
-pub(super) fn is_uuid(id: &str) -> bool {
+pub(crate) fn is_uuid(id: &str) -> bool {
     id.len() == 36
         && id.char_indices().all(|(at, c)| match at {
             8 | 13 | 18 | 23 => c == '-',

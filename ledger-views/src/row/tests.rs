@@ -120,6 +120,20 @@ fn holds() {
 }
 
 #[test]
+fn sets() {
+    let row = SetKeyframeRow { members: 300 };
+    golden(&row, "ac02");
+    exact(&row);
+    for (row, bytes) in
+        [(SetChange::Left, "00"), (SetChange::Joined, "01"), (SetChange::Carried, "02")]
+    {
+        golden(&row, bytes);
+        exact(&row);
+    }
+    assert_eq!(SetChange::decode(&[3]), None, "no such change");
+}
+
+#[test]
 fn reversals_and_journal_entries() {
     let row = ReversalRow { reversal: Id::Text("r1".into()), remaining: 300 };
     golden(&row, "03017231ac02");

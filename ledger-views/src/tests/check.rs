@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{Truth, World};
 use crate::store::StoreError;
-use crate::{AccountRow, Place, Table, TransferOutcome, ViewReader};
+use crate::{AccountRow, HoldStatus, Place, SetKind, Table, TransferOutcome, ViewReader};
 
 /// Reads at every place of the log.
 pub(super) fn check_everywhere(reader: &ViewReader, world: &World) {
@@ -81,7 +81,8 @@ pub(super) fn check_at(
         let found = row.map(|(place, row)| (place, row.status, row.remaining, row.released));
         assert_eq!(found, truth.holds.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
     }
-    schedules(reader, truth, last)
+    schedules(reader, truth, last)?;
+    open_holds(reader, truth, ledgers.iter().map(|(_, row)| row.handle))
 }
 
 fn schedules(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), StoreError> {
@@ -99,6 +100,33 @@ fn schedules(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), Sto
         let listed = listed.into_iter().find(|(name, _)| **name == *id.to_string());
         let next_due = listed.map(|(_, view)| view.next_due());
         assert_eq!(next_due, expected.map(|it| it.2), "{id} {at:?}");
+    }
+    Ok(())
+}
+
+/// The open holds are those that have the status, in pages of any size.
+fn open_holds(
+    reader: &ViewReader,
+    truth: &Truth,
+    ledgers: impl Iterator<Item = ledger_domain::LedgerHandle>,
+) -> Result<(), StoreError> {
+    for ledger in ledgers {
+        let is_open = |row: &(Place, HoldStatus, u128, u128)| row.1 == HoldStatus::Open;
+        let mine = truth.holds.iter().filter(|((of, _), row)| *of == ledger.0 && is_open(row));
+        let expected: Vec<_> = mine.map(|((_, id), _)| id.clone()).collect();
+        for limit in [1, 3, 100] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let kind = SetKind::OpenHolds;
+                let page = reader.members(truth.place, ledger, kind, after.as_ref(), limit)?;
+                found.extend(page.members);
+                after = page.after;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "open holds at {:?}", truth.place);
+        }
     }
     Ok(())
 }
