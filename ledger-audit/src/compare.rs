@@ -9,8 +9,9 @@ use ledger_views::key::{self, Place};
 use ledger_views::row::AppliedRow;
 use ledger_views::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, JournalEntryRow,
-    LatestRow, LedgerNameRow, LedgerRow, Members, ProjectError, Projection, Row, Rows, ScheduleRow, SetKind,
-    StoreError, Table, TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord, project_record,
+    LatestRow, LedgerNameRow, LedgerRow, Members, ProjectError, Projection, Row, Rows, ScheduleRow,
+    SetKind, StoreError, Table, TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord,
+    project_record,
 };
 
 use crate::holds;

@@ -1,7 +1,7 @@
 //! What queries answer against the model, at the position that the answer states.
 
-mod schedules;
 mod holds;
+mod schedules;
 mod transfers;
 
 use std::cell::RefCell;

@@ -18,9 +18,14 @@ pub fn schedule_transfer(request: &v1::ScheduleTransferRequest) -> Result<Comman
     let missing = || malformed("schedule", "", "is required");
     let wire = request.schedule.as_ref().ok_or_else(missing)?;
     let schedule = parse_id("schedule_id", &wire.schedule_id)?;
+    let plan = plan(wire);
+    if let Err(refused) = &plan
+        && refused.code == Code::Malformed
+    {
+        return Err(refused.clone());
+    }
     let conditions = conditions(&request.conditions)?;
-    let plan = Box::new(plan(wire)?);
-    let body = CommandBody::ScheduleTransfer { schedule, plan };
+    let body = CommandBody::ScheduleTransfer { schedule, plan: Box::new(plan?) };
     Ok(Command { ledger, request_id, conditions, body })
 }
 
