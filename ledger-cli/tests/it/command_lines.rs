@@ -6,28 +6,23 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::client::Scratch;
-use crate::commands_topic::{Topics, bank, correlation, post_json};
+use crate::commands_topic::{JSON, Topics, bank, correlation, post_json};
 use crate::on_kafka::Log;
 
 /// A transfer that depends on something; from an account that is not frozen.
-fn depends(condition: Value, id: &str) -> Value {
+fn depends(condition: &Value, id: &str) -> Value {
     json!({ "postTransfer": { "parent": "ledgers/bank", "requestId": format!("r-{id}"),
         "conditions": [condition], "transfer": { "transferId": id, "debitAccount": "b",
         "creditAccount": "c", "asset": "USD", "amount": "1.00" } } })
 }
 
-/// What kcat or Kafka's own console producer sends: a line of JSON each, with the ledger's name as its key,
-/// which Kafka's own partitioner takes to the ledger's partition.
-#[test]
-fn lines_of_json_from_a_console_are_commands() {
-    let Some(log) = Log::somewhere("commands-lines") else { return };
-    let scratch = Scratch::new();
-    let server = log.serve(&scratch.data());
+/// One of every kind, in an order in which they work.
+fn commands() -> Vec<Value> {
     let account = |name: &str| {
         json!({ "openAccount": { "parent": "ledgers/bank", "accountId": name,
                 "type": "ACCOUNT_TYPE_LIABILITY", "rules": { "mayGoNegative": true } } })
     };
-    let commands = [
+    vec![
         json!({ "createLedger": { "ledgerId": "bank", "requestId": "make-bank" } }),
         json!({ "createAsset": { "parent": "ledgers/bank", "assetId": "USD", "scale": 2 } }),
         account("a"),
@@ -42,9 +37,9 @@ fn lines_of_json_from_a_console_are_commands() {
         json!({ "lockBooks": { "name": "ledgers/bank", "lockedBefore": "2020-01-01T00:00:00Z",
                 "requestId": "lock" } }),
         account("c"),
-        depends(json!({ "account": "b", "version": "7" }), "t-3"),
+        depends(&json!({ "account": "b", "version": "7" }), "t-3"),
         depends(
-            json!({ "account": "b", "balance": { "asset": "USD", "amount": "1.00",
+            &json!({ "account": "b", "balance": { "asset": "USD", "amount": "1.00",
                 "figure": "BALANCE_FIGURE_POSTED", "comparison": "COMPARISON_EQUAL" } }),
             "t-4",
         ),
@@ -54,8 +49,17 @@ fn lines_of_json_from_a_console_are_commands() {
                 "scheduleId": "rent", "debitAccount": "b", "creditAccount": "a", "asset": "USD",
                 "amount": "1", "startTime": "2200-01-01T00:00:00Z", "monthlyDay": 31 } } }),
         json!({ "cancelSchedule": { "name": "ledgers/bank/schedules/rent", "requestId": "end" } }),
-        json!({ "sagaStep": { "settle": { "source": "ledgers/bank/transfers/s-1" } } }),
-    ];
+    ]
+}
+
+/// What kcat or Kafka's own console producer sends: a line of JSON each, with the ledger's name as its key,
+/// which Kafka's own partitioner takes to the ledger's partition.
+#[test]
+fn lines_of_json_from_a_console_are_commands() {
+    let Some(log) = Log::somewhere("commands-lines") else { return };
+    let scratch = Scratch::new();
+    let server = log.serve(&scratch.data());
+    let commands = commands();
     let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
     let (at, topic) = (log.bootstrap(), format!("{}.commands", log.prefix()));
     let mut producer = crate::cluster::Cluster::new()
@@ -112,7 +116,9 @@ fn lines_of_json_from_a_console_are_commands() {
         assert!(value["acknowledgement"].is_object(), "{value}");
     }
     // What servers do for each other is nobody else's to ask for.
-    assert_eq!(values[17]["refusal"]["reason"], "MALFORMED");
+    let step = json!({ "sagaStep": { "settle": { "source": "ledgers/bank/transfers/s-1" } } });
+    topics.send_to(bank(), "step", Some(step.to_string().as_bytes()), &[JSON]);
+    assert_eq!(topics.json("step")["refusal"]["reason"], "MALFORMED");
     let read = server.json(&["transfer", "get", "bank", "t-1"]);
     assert_eq!(&read["position"], position, "{read}");
 }

@@ -20,7 +20,7 @@ use crate::server::{Server, runtime};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const PARTITIONS: u32 = 2;
-const JSON: (&str, &[u8]) = ("content-type", b"application/json");
+pub(crate) const JSON: (&str, &[u8]) = ("content-type", b"application/json");
 
 /// The topics of a server's, seen from outside.
 pub(crate) struct Topics {
@@ -51,7 +51,13 @@ impl Topics {
     }
 
     /// Sends a value to a partition; its result is then known by this id.
-    fn send_to(&self, partition: u32, id: &str, value: Option<&[u8]>, headers: &[(&str, &[u8])]) {
+    pub(crate) fn send_to(
+        &self,
+        partition: u32,
+        id: &str,
+        value: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+    ) {
         let mut all = vec![("correlation-id", id.as_bytes())];
         all.extend(headers);
         let (partition, key) = (Some(partition), Some(b"key".as_slice()));
@@ -73,7 +79,7 @@ impl Topics {
         self.came.iter().find(|record| correlation(record) == id).unwrap().clone()
     }
 
-    fn json(&mut self, id: &str) -> Value {
+    pub(crate) fn json(&mut self, id: &str) -> Value {
         let record = self.result(id);
         assert_eq!(record.header("content-type"), Some(b"application/json".as_slice()), "{id}");
         serde_json::from_slice(record.value.as_deref().unwrap()).unwrap()

@@ -103,7 +103,7 @@ fn money_arrives_in_another_ledger_and_its_way_is_read_as_it_was() {
     refused(&server, &send("s", "5", "bob", &["--reference=rent"]), "ID_REUSED");
     refused(&server, &send("s", "4", "alice", &["--reference=rent"]), "ID_REUSED");
     refused(&server, &["transfer", "reverse", "bank", "s"], "NOT_REVERSIBLE");
-    refused(&server, &["transfer", "reverse", "bank", "~settle:s"], "MALFORMED");
+    refused(&server, &["transfer", "reverse", "bank", "~settle:s"], "NOT_REVERSIBLE");
     refused(&server, &["saga", "get", "bank", "fund"], "UNKNOWN_SAGA");
     audit_is_clean(&server);
 }

@@ -22,7 +22,10 @@ const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_befo
     credit_limits:[(asset,amount)]},status,changed_at,\
     balances:[(asset,Balance{debits_posted,credits_posted,debits_pending,credits_pending})]}],\
     holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at,\
-    send:{to:{ledger,account,deadline},sent_at,reference}}},recorded_at}";
+    send:{to:{ledger,account,deadline},sent_at,reference}}},\
+    schedules:{(ledger,id):Schedule{plan:{leg:{debit_account,credit_account,asset,amount,up_to},\
+    reference,when:Once|Every|Weekly|Monthly|Yearly,start,until,count},times,next_due,cancelled}},\
+    recorded_at}";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + HASH_BYTES + CURSOR_BYTES + HASH_BYTES;
 /// Fast: the state is mostly names and counters.

@@ -2,8 +2,8 @@
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AssetCode,
-    AssetHandle, Destination, Effect, Event, Id, LedgerHandle, LedgerName, Link, TransferBatch,
-    apply,
+    AssetHandle, Decimal, Destination, Effect, Event, Id, LedgerHandle, LedgerName, Leg, Link,
+    Plan, TransferBatch, When, apply,
 };
 use ledger_log::LogId;
 
@@ -51,11 +51,29 @@ fn sample() -> Snapshot {
         open(1, "a", limited),
         Event::TransferBatch(TransferBatch { ledger, accepted, refused: Vec::new() }),
         Event::BooksLocked { ledger, locked_before: Some(-5) },
+        scheduled(ledger),
     ];
     events.iter().for_each(|event| apply(&mut state, event, 1_000));
     state.record(1_000);
     let cursor = Cursor { next: 9, sequence: 5, ..Cursor::start(LogId([1; 16]), 3) };
     Snapshot { cursor, state }
+}
+
+/// A schedule "r", due on the last day of every month.
+fn scheduled(ledger: LedgerHandle) -> Event {
+    let name = |name| AccountName::parse(name).unwrap();
+    let leg = Leg {
+        debit_account: name("world"),
+        credit_account: name("a"),
+        asset: AssetCode::parse("USD").unwrap(),
+        amount: Decimal::parse("1.5").unwrap(),
+        up_to: false,
+    };
+    let (reference, when, start) = ("rent".into(), When::Monthly(31), 7_000);
+    let plan = Plan { leg, reference, when, start, until: None, count: Some(3) };
+    let next_due = plan.first_due().unwrap();
+    let (schedule, plan) = (Id::parse("r").unwrap(), Box::new(plan));
+    Event::ScheduleCreated { ledger, schedule, plan, next_due }
 }
 
 fn encoded() -> Vec<u8> {
@@ -87,6 +105,7 @@ fn the_state_has_the_bytes_of_its_schema() {
             "016101000100fbf40100fbd007010000fbd20400fba409",       // the second, with its limit
             "0200010168000100fbd20401fb102700", // two holds, of which one expires
             "00010173000100fbd20400010473686f70016201fbe02efbd0070472656e74", // and one is a send
+            "00",                               // no schedule
             "fbd007",                           // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"

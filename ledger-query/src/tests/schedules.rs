@@ -8,7 +8,7 @@ use super::bank::Bank;
 
 fn schedule(id: &str, start: i64, when: When) -> CommandBody {
     let leg = Leg {
-        debit_account: AccountName::parse("world").unwrap(),
+        debit_account: AccountName::parse("till").unwrap(),
         credit_account: AccountName::parse("wallet").unwrap(),
         asset: AssetCode::parse("EUR").unwrap(),
         amount: Decimal::parse("1").unwrap(),
