@@ -139,7 +139,12 @@ impl Draft<'_> {
                 self.ends(transfer, &capture.hold, &moved, capture.remaining)?;
                 self.step(&moved, Step::Capture)
             }
-            Effect::Void { hold, .. } => {
+            Effect::Void { hold, refused } => {
+                if refused.is_some() != transfer.id.is_settlement() {
+                    return Err(
+                        "voids without the reason that a send's end has, or with one".into()
+                    );
+                }
                 self.ends(transfer, hold, &moved, 0)?;
                 self.step(&moved, Step::Release)
             }

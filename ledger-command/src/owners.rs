@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// A server that writes a partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     /// Id of the server.
     pub server: String,
@@ -13,6 +13,8 @@ pub struct Owner {
     pub address: String,
     /// Its term: of two that say so, the later one is right.
     pub term: u64,
+    /// By which it knows that a command was sent on by another server.
+    pub token: String,
 }
 
 /// The owners of all partitions, by partition.

@@ -155,11 +155,11 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
     let fields = [
         ("kind", effect.kind() == movement.kind()),
         ("debit_account", same(now.debit_account == Some(*debit_account))),
+        ("destination", first_to.map(place) == movement.destination().map(place)),
         ("credit_account", same(now.credit_account == Some(*credit_account))),
         ("asset", same(now.asset == Some(*asset))),
         ("hold_id", effect.hold() == movement.hold()),
         ("reversed_id", effect.reversal().map(|it| &it.of) == movement.reverses()),
-        ("destination", first_to.map(place) == movement.destination().map(place)),
         ("amount", asked == movement.amount()),
         ("up_to", same(leg.is_some_and(|leg| leg.up_to) == up_to.is_some())),
         ("expire_time", effect.expires_at() == movement.expires_at()),

@@ -27,7 +27,8 @@ pub use run::drive;
 /// Pause before a step is asked for again: doubled each time, up to the longest.
 const PAUSE_FIRST_NS: i64 = 50_000_000;
 const PAUSE_LONGEST_NS: i64 = 10_000_000_000;
-/// Steps of a partition that are asked for at once.
+/// Steps of a partition of either kind that are asked for at once: those that other ledgers decide do not keep
+/// its own waiting.
 const IN_FLIGHT_MAX: usize = 256;
 /// Changes that are kept for a driver: one that is further behind looks at all that is open.
 const RECENT_MAX: usize = 4_096;
@@ -189,9 +190,30 @@ pub enum StepKind {
 pub struct Sagas {
     seen: Option<u64>,
     sagas: BTreeMap<Key, Saga>,
-    /// Those that are not in flight, by when they are asked for next.
+    receiving: Lane,
+    settling: Lane,
+}
+
+/// Steps of one kind.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Sends whose step is not in flight, by when it is asked for next.
     waiting: BTreeSet<(Timestamp, Key)>,
     in_flight: usize,
+}
+
+impl Lane {
+    /// The next send whose step can be asked for now.
+    fn pop(&mut self, now: Timestamp) -> Option<Key> {
+        self.wake().filter(|at| *at <= now)?;
+        self.in_flight += 1;
+        self.waiting.pop_first().map(|(_, key)| key)
+    }
+
+    fn wake(&self) -> Option<Timestamp> {
+        let has_room = self.in_flight < IN_FLIGHT_MAX;
+        self.waiting.first().filter(|_| has_room).map(|(at, _)| *at)
+    }
 }
 
 #[derive(Debug)]
@@ -209,13 +231,12 @@ impl Sagas {
     pub fn step(&mut self, outbox: &Outbox, now: Timestamp) -> Vec<Step> {
         self.look(outbox, now);
         let mut steps = Vec::new();
-        while self.in_flight < IN_FLIGHT_MAX
-            && self.waiting.first().is_some_and(|(at, _)| *at <= now)
-            && let Some((_, key)) = self.waiting.pop_first()
-        {
-            if let Some(saga) = self.sagas.get_mut(&key) {
-                steps.push(saga.next(key));
-                self.in_flight += 1;
+        for lane in [&mut self.settling, &mut self.receiving] {
+            while let Some(key) = lane.pop(now) {
+                match self.sagas.get_mut(&key) {
+                    Some(saga) => steps.push(saga.next(key)),
+                    None => lane.in_flight -= 1,
+                }
             }
         }
         steps
@@ -224,13 +245,13 @@ impl Sagas {
     /// When there is something to ask for, unless something changes before; `None` is never.
     #[must_use]
     pub fn wake(&self) -> Option<Timestamp> {
-        let has_room = self.in_flight < IN_FLIGHT_MAX;
-        self.waiting.first().filter(|_| has_room).map(|(at, _)| *at)
+        self.settling.wake().into_iter().chain(self.receiving.wake()).min()
     }
 
     /// Takes in what came of a step.
     pub fn answered(&mut self, send: &Key, kind: StepKind, answered: Answered, now: Timestamp) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        let lane = self.lane(kind);
+        lane.in_flight = lane.in_flight.saturating_sub(1);
         // One that ended meanwhile is asked about no more.
         let Some(saga) = self.sagas.get_mut(send) else { return };
         let next_at = match (kind, answered) {
@@ -249,10 +270,20 @@ impl Sagas {
                 saga.pauses(now)
             }
         };
-        if let Some(before) = saga.next_at.replace(next_at) {
-            self.waiting.remove(&(before, send.clone()));
+        let before = saga.next_at.replace(next_at);
+        let kind = saga.kind();
+        if let Some(before) = before {
+            self.receiving.waiting.remove(&(before, send.clone()));
+            self.settling.waiting.remove(&(before, send.clone()));
         }
-        self.waiting.insert((next_at, send.clone()));
+        self.lane(kind).waiting.insert((next_at, send.clone()));
+    }
+
+    fn lane(&mut self, kind: StepKind) -> &mut Lane {
+        match kind {
+            StepKind::Receive => &mut self.receiving,
+            StepKind::Settle => &mut self.settling,
+        }
     }
 
     fn look(&mut self, outbox: &Outbox, now: Timestamp) {
@@ -264,7 +295,9 @@ impl Sagas {
         match self.seen.and_then(|seen| changes.since(seen)) {
             Some(changed) => changed.for_each(|key| self.take(key, changes.open.get(key), now)),
             None => {
-                (self.sagas, self.waiting) = Default::default();
+                self.sagas.clear();
+                self.receiving.waiting.clear();
+                self.settling.waiting.clear();
                 changes.open.iter().for_each(|(key, open)| self.take(key, Some(open), now));
             }
         }
@@ -274,21 +307,29 @@ impl Sagas {
     /// Begins with a send that is open, and forgets one that has ended.
     fn take(&mut self, key: &Key, open: Option<&Open>, now: Timestamp) {
         let Some(open) = open else {
-            let next_at = self.sagas.remove(key).and_then(|saga| saga.next_at);
-            if let Some(at) = next_at {
-                self.waiting.remove(&(at, key.clone()));
+            let Some(saga) = self.sagas.remove(key) else { return };
+            if let Some(at) = saga.next_at {
+                self.lane(saga.kind()).waiting.remove(&(at, key.clone()));
             }
             return;
         };
         if !self.sagas.contains_key(key) {
             let (open, next_at) = (open.clone(), Some(now));
             self.sagas.insert(key.clone(), Saga { open, settlement: None, failures: 0, next_at });
-            self.waiting.insert((now, key.clone()));
+            self.receiving.waiting.insert((now, key.clone()));
         }
     }
 }
 
 impl Saga {
+    /// Which step is next.
+    fn kind(&self) -> StepKind {
+        match self.settlement {
+            None => StepKind::Receive,
+            Some(_) => StepKind::Settle,
+        }
+    }
+
     fn next(&mut self, send: Key) -> Step {
         self.next_at = None;
         let (command, kind) = match &self.settlement {

@@ -14,7 +14,7 @@ use crate::router::{Arrival, FIND_OWNER_DEFAULT, Origin, Router, TRACEPARENT, tr
 
 /// A full batch with the longest names, ids and references fits twice.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
-/// Metadata of a command that another server has sent on.
+/// Metadata of a command that another server has sent on: the token of the server that it is sent to.
 pub(crate) const FORWARDED: &str = "ledger-forwarded";
 
 /// The service.
@@ -140,7 +140,7 @@ impl LedgerCommandService for CommandService {
     }
 
     async fn execute(&self, call: Request<v1::Command>) -> Served<v1::CommandResult> {
-        let arrival = arrival(&call);
+        let arrival = self.arrival(&call);
         Ok(Response::new(self.router.execute(call.into_inner(), arrival).await))
     }
 }
@@ -151,7 +151,7 @@ impl CommandService {
         call: Request<T>,
         asked: impl FnOnce(T) -> Asked,
     ) -> v1::CommandResult {
-        let arrival = arrival(&call);
+        let arrival = self.arrival(&call);
         let command = v1::Command { request: Some(asked(call.into_inner())) };
         self.router.execute(command, arrival).await
     }
@@ -164,18 +164,18 @@ impl CommandService {
         let (name, acknowledgement) = result::acknowledged(self.execute_as(call, asked).await)?;
         Ok((name, Some(acknowledgement)))
     }
-}
 
-fn arrival<T>(call: &Request<T>) -> Arrival {
-    let metadata = call.metadata();
-    let is_sent_on = metadata.contains_key(FORWARDED);
-    let origin = if is_sent_on { Origin::Server } else { Origin::Client };
-    let told = metadata.get(TRACEPARENT).map(|value| traceparent(value.as_bytes()));
-    Arrival {
-        actor: String::new(),
-        traceparent: told.unwrap_or_default(),
-        origin,
-        at_most: deadline::wait_at_most(metadata, FIND_OWNER_DEFAULT),
+    fn arrival<T>(&self, call: &Request<T>) -> Arrival {
+        let metadata = call.metadata();
+        let token = metadata.get(FORWARDED).map(|token| token.as_bytes());
+        let origin = token.map_or(Origin::Client, |token| self.router.forwarder(token));
+        let told = metadata.get(TRACEPARENT).map(|value| traceparent(value.as_bytes()));
+        Arrival {
+            actor: String::new(),
+            traceparent: told.unwrap_or_default(),
+            origin,
+            at_most: deadline::wait_at_most(metadata, FIND_OWNER_DEFAULT),
+        }
     }
 }
 

@@ -188,6 +188,10 @@ pub struct Writer {
     record_bytes_max: usize,
     /// Whether the partition is this server's to write.
     assigned: bool,
+    /// Whether it finishes what it has and begins nothing more.
+    closing: bool,
+    /// Whether what is due waits for the commands in the next commit.
+    commands_lead: bool,
     phase: Phase,
     queue: VecDeque<Request>,
     queued_transfers: usize,
@@ -220,6 +224,8 @@ impl Writer {
             parts,
             limits,
             assigned: false,
+            closing: false,
+            commands_lead: false,
             phase: Phase::Standby,
             queue: VecDeque::new(),
             queued_transfers: 0,
@@ -263,6 +269,11 @@ impl Writer {
                 self.queue.push_back(request);
             }
         }
+    }
+
+    /// Its server stops: it finishes what it has, and what becomes due is for the next one.
+    pub fn close(&mut self) {
+        self.closing = true;
     }
 
     /// Takes a delivery report.
@@ -443,7 +454,7 @@ impl Writer {
 /// How it is said that a command is not recorded, and will not be.
 pub(crate) const NOT_RECORDED_PREFIX: &str = "not recorded, safe to retry: ";
 
-fn not_recorded(why: &str) -> Reply {
+fn not_recorded<P>(why: &str) -> Reply<P> {
     Reply::NotRecorded { reason: format!("{NOT_RECORDED_PREFIX}{why}") }
 }
 

@@ -103,7 +103,8 @@ impl Plan {
     /// When it is due again, after it was due `times` times, at `due_at` the last time.
     #[must_use]
     pub fn due_after(&self, times: u32, due_at: Timestamp) -> Option<Timestamp> {
-        if self.count.is_some_and(|count| times >= count) {
+        // Its number has 32 bits: at one a second it ends after 136 years.
+        if times == u32::MAX || self.count.is_some_and(|count| times >= count) {
             return None;
         }
         self.in_time(self.when.first_from(self.start, due_at.checked_add(1)?)?)

@@ -270,6 +270,7 @@ fn introduce(
     let viewed = || u32::try_from(views.len()).unwrap_or(u32::MAX);
     Ok(Myself {
         id: commands::fresh_id(),
+        token: random::bytes_16().map(|byte| format!("{byte:02x}")).concat(),
         address: match config.advertise.as_str() {
             "" => address.to_string(),
             advertised => advertised.to_owned(),
@@ -304,7 +305,14 @@ async fn join(
     let count = myself.partition_count;
     let runtime = tokio::runtime::Handle::current();
     let (handle, owners) = (command.clone(), Owners::new(count));
-    let router = Router::shared(command, count, &myself.id, owners.clone(), commands::fresh_id);
+    let router = Router::shared(
+        command,
+        count,
+        &myself.id,
+        owners.clone(),
+        commands::fresh_id,
+        &myself.token,
+    );
     let routes = router.clone();
     let membership = tokio::task::spawn_blocking(move || {
         let membership = Membership::begin(&cluster, &myself, &known, owners)?;

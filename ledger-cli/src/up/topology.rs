@@ -17,6 +17,8 @@ use tonic::{Request, Response, Status};
 pub(super) struct Myself {
     pub(super) id: String,
     pub(super) address: String,
+    /// What other servers are told, and no client.
+    pub(super) token: String,
     /// Of its data folder.
     pub(super) folder_id: String,
     pub(super) roles: Vec<String>,
@@ -51,6 +53,7 @@ impl Myself {
             said_at: Some(answer::timestamp(clock::now())),
             partitions: partitions.collect(),
             folder_id: self.folder_id.clone(),
+            token: self.token.clone(),
         }
     }
 }
@@ -136,8 +139,12 @@ fn owners<'a>(
             let at = usize::try_from(state.partition).unwrap_or(usize::MAX);
             let Some(owner) = owners.get_mut(at) else { continue };
             if owner.as_ref().is_none_or(|owner| owner.term < state.term) {
-                let (server, address) = (server.id.clone(), server.address.clone());
-                *owner = Some(Owner { server, address, term: state.term });
+                *owner = Some(Owner {
+                    server: server.id.clone(),
+                    address: server.address.clone(),
+                    term: state.term,
+                    token: server.token.clone(),
+                });
             }
         }
     }
@@ -167,13 +174,13 @@ impl Topology {
         let mut servers = self.known.servers().clone();
         // Of itself it knows more than it has said.
         servers.insert(self.myself.id.clone(), self.myself.state());
+        servers.values_mut().for_each(|server| server.token.clear());
         let owners = owners(servers.values(), self.log.partition_count);
         let mut partitions = Vec::with_capacity(owners.len());
         for (partition, owner) in (0..).zip(owners) {
             let end = self.backend.end(partition);
             let end = end.map_err(|error| Status::unavailable(error.to_string()))?;
-            let none = || Owner { server: String::new(), address: String::new(), term: 0 };
-            let Owner { server, address, term } = owner.unwrap_or_else(none);
+            let Owner { server, address, term, token: _ } = owner.unwrap_or_default();
             partitions.push(v1::get_topology_response::Partition {
                 partition,
                 end,
@@ -231,6 +238,7 @@ mod tests {
         let alive = server("alive", &[(1, 12)]);
         known.set([dead, alive].into_iter().map(|server| (server.id.clone(), server)).collect());
         let on = |folder_id: &str| Myself {
+            token: String::new(),
             id: "next".into(),
             address: String::new(),
             folder_id: folder_id.into(),

@@ -11,6 +11,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 use super::{Arrival, TRACEPARENT};
+use crate::owners::Owner;
 use crate::result::{failed_for, reason};
 use crate::service::{FORWARDED, MESSAGE_BYTES_MAX};
 
@@ -44,12 +45,12 @@ pub(super) enum Tried {
 impl Peers {
     pub(super) async fn execute(
         &self,
-        address: &str,
+        owner: &Owner,
         command: v1::Command,
         arrival: &Arrival,
         left: Duration,
     ) -> Tried {
-        let channel = match self.channel(address) {
+        let channel = match self.channel(&owner.address) {
             Ok(channel) => channel,
             Err(error) => {
                 let why = format!("no address: {error}");
@@ -61,7 +62,8 @@ impl Peers {
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let mut request = Request::new(command);
         request.set_timeout(left);
-        request.metadata_mut().insert(FORWARDED, MetadataValue::from_static("1"));
+        let token = owner.token.parse().unwrap_or(MetadataValue::from_static("1"));
+        request.metadata_mut().insert(FORWARDED, token);
         if let Ok(traceparent) = arrival.traceparent.parse() {
             request.metadata_mut().insert(TRACEPARENT, traceparent);
         }

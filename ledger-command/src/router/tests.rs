@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ledger_proto::v1::command::Request;
+use ledger_proto::v1::ledger_command_service_client::LedgerCommandServiceClient;
 use ledger_proto::v1::ledger_command_service_server::{
     LedgerCommandService, LedgerCommandServiceServer,
 };
 use tokio::task::JoinSet;
+use tonic::transport::Endpoint;
 
 use super::*;
 use crate::config::Config;
 use crate::owners::Owner;
 use crate::run::{self, Environment};
-use crate::service;
+use crate::service::{self, FORWARDED};
 use crate::tests::embedded::{environment, serve};
 use crate::writer::Status;
 
@@ -40,13 +42,24 @@ struct Cluster {
     folder: tempfile::TempDir,
 }
 
+fn token_of(name: &str) -> String {
+    format!("token of {name}").replace(' ', "-")
+}
+
 async fn server(name: &'static str, environment: &Environment) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let environment = Environment { folder: folder.path().to_owned(), ..environment.clone() };
     let handle = run::start(&environment, Config::default()).unwrap();
     handle.caught_up().await.unwrap();
     let owners = Owners::new(PARTITIONS);
-    let router = Router::shared(Some(handle.clone()), PARTITIONS, name, owners.clone(), fresh_id);
+    let router = Router::shared(
+        Some(handle.clone()),
+        PARTITIONS,
+        name,
+        owners.clone(),
+        fresh_id,
+        &token_of(name),
+    );
     let mut services = tonic::transport::Server::builder();
     let address = serve(services.add_service(service::server(router.clone()))).await;
     Server { name, address, handle, router, owners, _folder: folder }
@@ -75,6 +88,7 @@ impl Cluster {
             server: owner.name.into(),
             address: owner.address.clone(),
             term: 0,
+            token: token_of(owner.name),
         }));
     }
 
@@ -196,6 +210,39 @@ async fn what_was_sent_on_is_not_sent_on_again() {
     cluster.stop().await;
 }
 
+/// A step of a send, as one server takes it where another one writes.
+fn step() -> v1::Command {
+    let step = v1::SettleStep { source: "ledgers/bank/transfers/s-1".into(), refusal: None };
+    let step = v1::SagaStep { step: Some(v1::saga_step::Step::Settle(step)) };
+    v1::Command { request: Some(Request::SagaStep(step)) }
+}
+
+/// A header is no proof: only a server that was told the token takes a step.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_a_send_is_taken_from_a_server_and_from_nobody_else() {
+    let cluster = Cluster::of(&["one", "two"]).await;
+    cluster.give_to(1).await;
+    position(&ask(&cluster.servers[0], create_ledger()).await);
+    let channel = Endpoint::from_shared(format!("http://{}", cluster.servers[1].address)).unwrap();
+    let mut client = LedgerCommandServiceClient::new(channel.connect().await.unwrap());
+    for header in [None, Some("1"), Some("token-of-one"), Some("token-of-tw"), Some("")] {
+        let mut request = tonic::Request::new(step());
+        if let Some(header) = header {
+            request.metadata_mut().insert(FORWARDED, header.parse().unwrap());
+        }
+        let result = client.execute(request).await.unwrap().into_inner();
+        let Some(Outcome::Refusal(refusal)) = result.outcome else { panic!("{header:?}") };
+        assert_eq!((refusal.reason.as_str(), refusal.position.as_str()), ("MALFORMED", ""));
+    }
+    // Of this server's own driver, over the other one's service.
+    let driver = Arrival { origin: Origin::Driver, ..Arrival::default() };
+    let result = cluster.servers[0].router.execute(step(), driver).await;
+    let Some(Outcome::Refusal(refusal)) = result.outcome else { panic!("decided there") };
+    assert_eq!(refusal.reason, "HOLD_NOT_OPEN");
+    assert!(!refusal.position.is_empty());
+    cluster.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_owner_nothing_is_recorded_and_says_so_in_time() {
     let cluster = Cluster::of(&["one"]).await;
@@ -210,7 +257,12 @@ async fn without_an_owner_nothing_is_recorded_and_says_so_in_time() {
 async fn a_command_waits_for_the_owner_that_comes_after_one_that_is_gone() {
     let cluster = Cluster::of(&["one", "two"]).await;
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    cluster.tell(Some(&Owner { server: "gone".into(), address: gone.to_string(), term: 0 }));
+    cluster.tell(Some(&Owner {
+        server: "gone".into(),
+        address: gone.to_string(),
+        term: 0,
+        token: String::new(),
+    }));
     let router = cluster.servers[0].router.clone();
     let asked =
         tokio::spawn(async move { router.execute(create_ledger(), Arrival::default()).await });
@@ -239,13 +291,14 @@ async fn what_was_sent_and_then_not_recorded_elsewhere_is_in_doubt() {
     cluster.give_to(1).await;
     let two = cluster.servers[1].handle.clone();
     run_blocking(move || two.stop().unwrap()).await;
-    cluster.tell(Some(&Owner { server: "breaks".into(), address, term: 0 }));
+    cluster.tell(Some(&Owner { server: "breaks".into(), address, term: 0, token: String::new() }));
     let router = cluster.servers[0].router.clone();
     let asked =
         tokio::spawn(async move { router.execute(create_ledger(), Arrival::default()).await });
     comes.recv().await.unwrap();
     let Server { name, address, .. } = &cluster.servers[1];
-    let closed = Owner { server: (*name).into(), address: address.clone(), term: 0 };
+    let closed =
+        Owner { server: (*name).into(), address: address.clone(), term: 0, token: String::new() };
     cluster.tell(Some(&closed));
     let direct = cluster.servers[1].router.execute(create_ledger(), Arrival::default()).await;
     assert_eq!(reason(&direct), reason::NOT_RECORDED, "by itself: {direct:?}");
@@ -407,7 +460,12 @@ async fn what_is_in_doubt_at_one_owner_is_asked_of_the_next() {
     let cluster = Cluster::of(&["one", "two"]).await;
     let mut services = tonic::transport::Server::builder();
     let address = serve(services.add_service(LedgerCommandServiceServer::new(Doubtful))).await;
-    cluster.tell(Some(&Owner { server: "doubtful".into(), address, term: 0 }));
+    cluster.tell(Some(&Owner {
+        server: "doubtful".into(),
+        address,
+        term: 0,
+        token: String::new(),
+    }));
     let router = cluster.servers[0].router.clone();
     let asked =
         tokio::spawn(async move { router.execute(create_ledger(), Arrival::default()).await });

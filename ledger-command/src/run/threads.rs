@@ -139,6 +139,9 @@ impl Writing {
                 self.waiters.insert(request.token, reply_to);
                 self.writer.offer(request);
             }
+            if closing {
+                self.writer.close();
+            }
             wake = self.step();
             if closing {
                 let now = (self.clock)();

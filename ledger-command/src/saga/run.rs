@@ -13,6 +13,8 @@ use super::{Answered, Key, Sagas, Step, StepKind, refused};
 use crate::router::{Arrival, Origin, Router};
 use crate::run::Handle;
 
+/// How long a step looks for the server that decides it: it is asked for again anyway, and others wait.
+const FIND_OWNER: Duration = Duration::from_secs(1);
 /// How often it looks whether partitions have come or gone.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -20,7 +22,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 #[expect(clippy::disallowed_methods, reason = "the pauses of the real world")]
 pub async fn drive(handle: Handle, router: Router, clock: fn() -> Timestamp) {
     let changed = handle.sends_changed();
-    let mut driving = Driving { handle, router, sagas: BTreeMap::new(), asked: JoinSet::new() };
+    let mut driving =
+        Driving { handle, router, sagas: BTreeMap::new(), given: 0, asked: JoinSet::new() };
     loop {
         let now = clock();
         let wake = driving.ask(now);
@@ -42,13 +45,21 @@ pub async fn drive(handle: Handle, router: Router, clock: fn() -> Timestamp) {
 struct Driving {
     handle: Handle,
     router: Router,
-    /// Of the partitions that this server writes.
-    sagas: BTreeMap<u32, Sagas>,
+    /// Of the partitions that this server writes, each with the number that it was given when it came.
+    sagas: BTreeMap<u32, (u64, Sagas)>,
+    given: u64,
     asked: JoinSet<Done>,
 }
 
+/// A partition since it came to this server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Tenure {
+    partition: u32,
+    given: u64,
+}
+
 /// What came of a step of a partition's send.
-type Done = (u32, Key, StepKind, Answered);
+type Done = (Tenure, Key, StepKind, Answered);
 
 impl Driving {
     /// Asks for every step that is ready; when the next one is.
@@ -61,31 +72,38 @@ impl Driving {
                 continue;
             }
             let Some(link) = self.handle.link(partition) else { continue };
-            let sagas = self.sagas.entry(partition).or_default();
+            let (given, sagas) = self.sagas.entry(partition).or_insert_with(|| {
+                self.given += 1;
+                (self.given, Sagas::default())
+            });
+            let tenure = Tenure { partition, given: *given };
             for step in sagas.step(link.outbox(), now) {
-                self.asked.spawn(take(self.router.clone(), partition, step));
+                self.asked.spawn(take(self.router.clone(), tenure, step));
             }
             wake = wake.into_iter().chain(sagas.wake()).min();
         }
         wake
     }
 
-    fn answered(&mut self, (partition, send, kind, answered): Done, now: Timestamp) {
-        if let Some(sagas) = self.sagas.get_mut(&partition) {
+    /// What was asked before the partition went and came again is no business of its driver now.
+    fn answered(&mut self, (tenure, send, kind, answered): Done, now: Timestamp) {
+        if let Some((given, sagas)) = self.sagas.get_mut(&tenure.partition)
+            && *given == tenure.given
+        {
             sagas.answered(&send, kind, answered, now);
         }
     }
 }
 
-async fn take(router: Router, partition: u32, step: Step) -> Done {
+async fn take(router: Router, tenure: Tenure, step: Step) -> Done {
     let Step { send, command, kind } = step;
     let Some(step) = request::step_to_wire(&command) else {
         panic!("a step of a send has a form on the wire");
     };
     let command = v1::Command { request: Some(Request::SagaStep(step)) };
-    let arrival = Arrival { origin: Origin::Driver, ..Arrival::default() };
+    let arrival = Arrival { origin: Origin::Driver, at_most: FIND_OWNER, ..Arrival::default() };
     let answered = answered(router.execute(command, arrival).await);
-    (partition, send, kind, answered)
+    (tenure, send, kind, answered)
 }
 
 fn answered(result: v1::CommandResult) -> Answered {

@@ -224,6 +224,40 @@ fn what_is_received_is_recorded_later_than_it_was_sent() {
     assert_eq!(items[0].receipt().unwrap().recorded_at, ahead + 1);
 }
 
+/// One that is wrong must not take this partition with it, nor end its writer.
+#[test]
+fn a_cause_far_ahead_is_not_followed_and_burns_nothing() {
+    let mut rig = two();
+    rig.post(sends("s", "shop", "b", "30"));
+    let mut sagas = Sagas::default();
+    let step = next(&rig, &mut sagas);
+    for ahead in [2_000_000_000, i64::MAX - rig.now - 1, i64::MAX - rig.now] {
+        let mut command = step.command.clone();
+        let CommandBody::PostTransfers { transfers } = &mut command.body else { panic!() };
+        let Movement::Receive { from, .. } = &mut transfers[0].movement else { panic!() };
+        from.sent_at = rig.now + ahead;
+        assert!(matches!(rig.ask(command), Reply::NotRecorded { .. }), "{ahead}");
+    }
+    assert_eq!(asked(&mut rig, &step).0, "ok 0@14.1");
+}
+
+/// Sends to a ledger that does not answer do not keep what is decided here waiting.
+#[test]
+fn a_settlement_does_not_wait_behind_what_others_decide() {
+    let mut rig = two();
+    let transfers = (0..300).map(|n| sends(&format!("s-{n}"), "shop", "b", "0.01"));
+    rig.ask(batch(None, transfers.collect()));
+    let mut sagas = Sagas::default();
+    let steps = sagas.step(rig.link.outbox(), rig.now);
+    assert_eq!(steps.len(), 256, "no more at once");
+    assert_eq!(sagas.wake(), None);
+    let first = &steps[0];
+    sagas.answered(&first.send, first.kind, Answered::Accepted, rig.now);
+    let next = sagas.step(rig.link.outbox(), rig.now);
+    let kinds: Vec<StepKind> = next.iter().map(|step| step.kind).collect();
+    assert_eq!(kinds, [StepKind::Settle, StepKind::Receive]);
+}
+
 #[test]
 fn sends_of_a_batch_answer_at_their_rows() {
     let mut rig = two();

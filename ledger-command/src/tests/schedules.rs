@@ -95,3 +95,34 @@ fn times_that_were_missed_are_made_up_for_each_once_whatever_crashes() {
         assert_eq!(ran, each);
     }
 }
+
+/// However much is due: commands lead every commit but those that it began.
+#[test]
+fn what_was_missed_does_not_keep_commands_waiting() {
+    let limits = WriterLimits { commit_bytes_max: 2_000, ..WriterLimits::default() };
+    let mut rig = rich(limits);
+    let at = rig.now + SECOND;
+    rig.ask(command(None, schedule("rent", "0.01", at, When::Every(SECOND), Some(500))));
+    rig.now = at + 1_000 * SECOND;
+    // More than is left of a commit that what is due has filled.
+    let batch = (0..20).map(|n| transfer(&format!("t-{n}"), "world", "b", "1")).collect();
+    let token = rig.offer(super::rig::batch(None, batch));
+    rig.pump();
+    let answered = line(&rig.reply(token));
+    assert!(answered.starts_with("ok 0@10.0, ok 0@10.1"), "{answered}");
+    assert_eq!(ran(&rig).len(), 500, "and all of it is made up for");
+    rig.assert_replay_is_live();
+}
+
+/// Whoever gives the partition back leaves what is due to the next one.
+#[test]
+fn a_writer_that_closes_begins_nothing_that_is_due() {
+    let mut rig = rich(WriterLimits::default());
+    let at = rig.now + SECOND;
+    rig.ask(command(None, schedule("rent", "0.01", at, When::Every(SECOND), Some(5))));
+    rig.writer.close();
+    rig.now = at + 10 * SECOND;
+    rig.pump();
+    assert!(rig.writer.is_idle());
+    assert_eq!(ran(&rig), []);
+}

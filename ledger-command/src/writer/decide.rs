@@ -14,7 +14,7 @@ use super::answer::{self, Fresh};
 use super::draft::Draft;
 use super::recent::RecentEntry;
 use super::term::{Phase, Serving};
-use super::{InFlight, Place, Waiting, Writer, WriterLimits};
+use super::{CLOCK_BEHIND_MAX_NS, InFlight, Place, Waiting, Writer, WriterLimits, not_recorded};
 use crate::ids::{IdEntry, Keys, entry_key, request_key, reversed_key, transfer_key};
 use crate::reply::{Answer, Replied, Reply, Request};
 
@@ -63,14 +63,17 @@ impl Writer {
             };
             let sequence = self.speculation.sequence + 1;
             let recorded_at =
-                now.max(self.speculation.recorded_at + 1).max(self.after_causes(group));
+                now.max(self.speculation.recorded_at + 1).max(self.after_causes(group, now));
             let mut draft = Draft::new(sequence, recorded_at);
-            self.take_due(&mut draft);
+            // Behind a commit that what is due has filled, commands come first: else much of it would keep them
+            // waiting for ever.
+            let has_due = !std::mem::take(&mut self.commands_lead) && self.take_due(&mut draft);
             for _ in 0..group {
                 let Some(request) = self.queue.pop_front() else { break };
                 let weight = request.weight();
                 if let Taken::NextCommit(request) = self.take(request, &known, &mut draft) {
                     self.queue.push_front(request);
+                    self.commands_lead = has_due;
                     break;
                 }
                 self.queued_transfers -= weight;
@@ -81,14 +84,18 @@ impl Writer {
         }
     }
 
-    /// Later than what caused any of these commands, also where another clock is ahead.
-    fn after_causes(&self, group: usize) -> Timestamp {
+    /// Later than what caused any of these commands, where another clock is ahead by no more than a writer's
+    /// may be behind: one that is wrong must not take this partition with it.
+    fn after_causes(&self, group: usize, now: Timestamp) -> Timestamp {
+        let latest = now.saturating_add(CLOCK_BEHIND_MAX_NS);
         let causes = self.queue.iter().take(group).filter_map(|request| request.command.cause());
-        causes.max().map_or(0, |cause| cause + 1)
+        causes.filter(|cause| *cause < latest).max().map_or(0, |cause| cause.saturating_add(1))
     }
 
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.speculation.state.next_due().is_some_and(|at| at <= now)
+    /// Whoever gives the partition back begins nothing more.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        let begins = self.assigned && !self.closing;
+        begins && self.speculation.state.next_due().is_some_and(|at| at <= now)
     }
 
     fn has_room(&mut self) -> bool {
@@ -153,6 +160,11 @@ impl Writer {
 
     fn take(&mut self, request: Request, known: &Known, draft: &mut Draft) -> Taken {
         let Request { ref command, token, validate_only, .. } = request;
+        if command.cause().is_some_and(|cause| cause >= draft.now) {
+            let why = "what caused it was recorded by a clock that is ahead of this one";
+            self.reply(draft, token, Replied::of(not_recorded(why)));
+            return Taken::Done;
+        }
         let content_hash = of_command(command);
         if let Some(replied) = self.replay(command, content_hash, known) {
             self.reply(draft, token, replied);

@@ -12,9 +12,12 @@ use crate::follower::entries;
 const EXPIRY_BYTES_MAX: usize = 160;
 
 impl Writer {
-    /// What is due comes before every command of its commit. As much of it as fits: the rest is due in the
-    /// next.
-    pub(super) fn take_due(&mut self, draft: &mut Draft) {
+    /// What is due comes before every command of its commit. As much of it as fits: the rest is due in a
+    /// later one. Whether there is any.
+    pub(super) fn take_due(&mut self, draft: &mut Draft) -> bool {
+        if !self.is_due(draft.now) {
+            return false;
+        }
         let bytes_max = self.limits.commit_bytes_max.min(self.record_bytes_max);
         let mut left = (bytes_max.saturating_sub(RECORD_OVERHEAD_BYTES) / EXPIRY_BYTES_MAX).max(1);
         while left > 0 {
@@ -22,7 +25,7 @@ impl Writer {
             let events = decide_due(&self.speculation.state, draft.now, left);
             left = left.saturating_sub(events.len());
             if events.is_empty() {
-                return;
+                break;
             }
             let logged = LoggedCommand {
                 request_id: None,
@@ -36,13 +39,14 @@ impl Writer {
             };
             let bytes = logged::encode(&logged);
             if !draft.is_empty() && draft.bytes_with(&bytes) > bytes_max {
-                return;
+                break;
             }
             let state = &mut self.speculation.state;
             logged.events.iter().for_each(|event| apply(state, event, draft.now));
             self.remember_due(&logged, draft);
             draft.push(bytes, logged.events.iter().map(Event::width).sum());
         }
+        !draft.is_empty()
     }
 
     /// Keeps the ids of transfers that nobody asked for, which can be reversed as any other.

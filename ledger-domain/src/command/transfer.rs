@@ -310,11 +310,11 @@ impl Transfer {
         let fields = [
             ("kind", movement.kind() == other.movement.kind()),
             ("debit_account", same(|leg| leg.debit_account.as_str())),
+            ("destination", to(movement) == to(&other.movement)),
             ("credit_account", same(|leg| leg.credit_account.as_str())),
             ("asset", same(|leg| leg.asset.as_str())),
             ("hold_id", movement.hold() == other.movement.hold()),
             ("reversed_id", movement.reverses() == other.movement.reverses()),
-            ("destination", to(movement) == to(&other.movement)),
             ("amount", movement.amount() == other.movement.amount()),
             ("up_to", up_to(leg) == up_to(other_leg)),
             ("expire_time", movement.expires_at() == other.movement.expires_at()),
