@@ -105,7 +105,8 @@ fn the_state_has_the_bytes_of_its_schema() {
             "016101000100fbf40100fbd007010000fbd20400fba409",       // the second, with its limit
             "0200010168000100fbd20401fb102700", // two holds, of which one expires
             "00010173000100fbd20400010473686f70016201fbe02efbd0070472656e74", // and one is a send
-            "00",                               // no schedule
+            "010001017205776f726c640161035553440f0100", // one schedule, what it posts
+            "0472656e74031ffbb0360001030001fdb036840ed26a120000", // when, and when next
             "fbd007",                           // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"

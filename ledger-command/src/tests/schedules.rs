@@ -105,7 +105,7 @@ fn what_was_missed_does_not_keep_commands_waiting() {
     rig.ask(command(None, schedule("rent", "0.01", at, When::Every(SECOND), Some(500))));
     rig.now = at + 1_000 * SECOND;
     // More than is left of a commit that what is due has filled.
-    let batch = (0..20).map(|n| transfer(&format!("t-{n}"), "world", "b", "1")).collect();
+    let batch = (0..400).map(|n| transfer(&format!("t-{n}"), "world", "b", "1")).collect();
     let token = rig.offer(super::rig::batch(None, batch));
     rig.pump();
     let answered = line(&rig.reply(token));
