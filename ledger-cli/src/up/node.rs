@@ -20,7 +20,8 @@ use super::roles::Roles;
 use super::seen::{self, Seen};
 use super::topology::{Known, Myself, Topology};
 use super::views::Views;
-use crate::{auditor, commands, folder};
+use crate::auditor::{self, Threads};
+use crate::{commands, folder};
 
 /// What a server runs. Cheap to clone.
 #[derive(Clone)]
@@ -110,7 +111,7 @@ impl Node {
         if let Some((backend, log)) = log {
             let mut audited: Vec<_> = myself.views.iter().cloned().map(Some).collect();
             audited.resize(usize::try_from(log.partition_count)?, None);
-            let audit = auditor::over(backend.clone(), *log, audited);
+            let audit = auditor::over(backend.clone(), *log, audited, Threads::default());
             let topology = Topology::service(myself.clone(), known.clone(), backend.clone(), *log);
             routes = routes.add_service(AuditServiceServer::new(audit)).add_service(topology);
             services.extend([AUDITS, TOPOLOGY]);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{anyhow, ensure};
+use ledger_audit::AuditServer;
 use ledger_log::{Backend, LogInfo};
 use ledger_proto::v1::audit_service_server::AuditService as _;
 use ledger_proto::v1::{ReplayReport, ReplayRequest, replay_request, replay_response};
@@ -11,7 +12,8 @@ use ledger_views::{Readers, RocksShared, ViewLog, ViewReader, ViewWriter, open_v
 use tokio_stream::StreamExt as _;
 
 use super::Bars;
-use crate::{auditor, folder};
+use crate::auditor::{self, Threads};
+use crate::folder;
 
 /// Replays the log in `data` and compares it with the views there: a report for each partition.
 ///
@@ -28,7 +30,20 @@ pub(super) async fn offline(
     let views = views.collect::<anyhow::Result<Vec<_>>>()?;
 
     // The same service that a server has, asked without a network.
-    let server = auditor::over(backend, log, views);
+    let threads = Threads::default();
+    let server = auditor::over(backend, log, views, threads.clone());
+    let reports = replay(&server, until, bars).await;
+    drop(server);
+    // The last of them closes the stores.
+    tokio::task::spawn_blocking(move || threads.join()).await?;
+    reports
+}
+
+async fn replay(
+    server: &AuditServer,
+    until: Option<replay_request::Until>,
+    bars: &mut Bars,
+) -> anyhow::Result<Vec<ReplayReport>> {
     let said = |status: tonic::Status| anyhow!("{}", status.message());
     let answer = server.replay(tonic::Request::new(ReplayRequest { until })).await.map_err(said)?;
     let mut stream = answer.into_inner();
