@@ -113,7 +113,9 @@ impl Book {
         let of = canonical_id(&transfer.reverses);
         let original = self.transfers.get(&of).or_else(|| past.transfers.get(&of)).ok_or(220u32)?;
         let posted = original.moved.as_ref().ok_or(220u32)?;
-        let of_ledgers = original.asked.id.starts_with('~');
+        // What a schedule posted is a post as any other.
+        let id = &original.asked.id;
+        let of_ledgers = id.starts_with('~') && !id.starts_with("~at:");
         if of_ledgers || !matches!(original.asked.kind, 0 | POST | CAPTURE) {
             return Err(221);
         }
