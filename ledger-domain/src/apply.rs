@@ -1,8 +1,10 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
+mod customers;
 mod schedule;
 
 use crate::command::{AccountStatus, Timestamp};
+use crate::customer::{CustomerHandle, NewAccount};
 use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
 use crate::name::{Id, LedgerName};
@@ -35,23 +37,10 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             ledger.assets.push(Asset { code: code.clone(), scale: *scale });
         }
         Event::AccountOpened { ledger, account, name, account_type, rules } => {
-            assert_eq!(
-                next_account(state),
-                Some(*account),
-                "account handles are given out in order"
-            );
-            let book = ledger_mut(state, *ledger);
-            let taken = book.accounts_by_name.insert(name.clone(), *account);
-            assert_eq!(taken, None, "an account's name is given once");
-            state.accounts.push(Account {
-                ledger: *ledger,
-                name: name.clone(),
-                account_type: *account_type,
-                rules: rules.clone(),
-                status: AccountStatus::Open,
-                changed_at: recorded_at,
-                balances: Vec::new(),
-            });
+            let (account, account_type) = (*account, *account_type);
+            let (name, rules) = (name.clone(), rules.clone());
+            let opened = NewAccount { account, name, account_type, rules };
+            open_account(state, *ledger, opened, recorded_at);
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             let account = account_mut(state, *ledger, *account);
@@ -81,8 +70,33 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
         Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
         | Event::ScheduleRan { .. } => schedule::apply(state, event),
+        Event::CustomerRegistered { .. }
+        | Event::ProfileUpdated { .. }
+        | Event::CustomerErased { .. } => customers::apply(state, event, recorded_at),
         Event::CommandRefused { .. } => {}
     }
+}
+
+fn open_account(
+    state: &mut State,
+    ledger: LedgerHandle,
+    opened: NewAccount,
+    recorded_at: Timestamp,
+) {
+    let NewAccount { account, name, account_type, rules } = opened;
+    assert_eq!(next_account(state), Some(account), "account handles are given out in order");
+    let taken = ledger_mut(state, ledger).accounts_by_name.insert(name.clone(), account);
+    assert_eq!(taken, None, "an account's name is given once");
+    let (status, changed_at, balances) = (AccountStatus::Open, recorded_at, Vec::new());
+    state.accounts.push(Account {
+        ledger,
+        name,
+        account_type,
+        rules,
+        status,
+        changed_at,
+        balances,
+    });
 }
 
 fn apply_transfer(
@@ -206,6 +220,10 @@ pub(crate) fn next_account(state: &State) -> Option<AccountHandle> {
     u64::try_from(state.accounts.len()).ok().map(AccountHandle)
 }
 
+pub(crate) fn next_customer(state: &State) -> Option<CustomerHandle> {
+    u64::try_from(state.customers.len()).ok().map(CustomerHandle)
+}
+
 impl Ledger {
     fn new(name: LedgerName) -> Self {
         Ledger {
@@ -214,6 +232,7 @@ impl Ledger {
             assets: Vec::new(),
             assets_by_code: Index::default(),
             accounts_by_name: Index::default(),
+            customers_by_name: Index::default(),
         }
     }
 }

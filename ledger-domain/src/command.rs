@@ -2,10 +2,13 @@
 
 pub(crate) mod transfer;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{BalanceCondition, Condition, Predicate};
-use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::customer::{self, AskedAccount, Profile};
+use crate::name::{AccountName, AssetCode, CustomerName, Id, LedgerName, MetadataKey};
 use crate::rules::AskedRules;
 use crate::schedule::{Plan, When};
 
@@ -78,6 +81,29 @@ pub enum CommandBody {
     CancelSchedule {
         /// Its id.
         schedule: Id,
+    },
+    /// Registers a customer of it, and opens accounts for them.
+    Register {
+        /// Its name.
+        customer: CustomerName,
+        /// The accounts, each with a name of its own; at most [`crate::limits::CUSTOMER_ACCOUNTS_MAX`].
+        accounts: Vec<AskedAccount>,
+        /// What is kept of the person.
+        profile: Profile,
+    },
+    /// Changes what is kept of a person.
+    UpdateProfile {
+        /// The customer.
+        customer: CustomerName,
+        /// What is from now on so.
+        set: Profile,
+        /// What is not kept any more; none of these is set.
+        remove: BTreeSet<MetadataKey>,
+    },
+    /// Destroys the key of a customer, so that nobody knows what was kept of the person.
+    EraseCustomer {
+        /// The customer.
+        customer: CustomerName,
     },
     /// Posts transfers in order, each by itself.
     PostTransfers {
@@ -239,6 +265,9 @@ impl Command {
                 write_field(2, &[14], out);
                 transfer::write_id(3, schedule, out);
             }
+            CommandBody::Register { .. }
+            | CommandBody::UpdateProfile { .. }
+            | CommandBody::EraseCustomer { .. } => customer::write_content(body, out),
             CommandBody::PostTransfers { transfers } => {
                 write_field(2, &[4], out);
                 let mut value = Vec::new();

@@ -4,6 +4,7 @@ mod change_account;
 mod conditions;
 mod create_asset;
 mod create_ledger;
+mod customers;
 mod due;
 mod lock_books;
 mod named;
@@ -225,6 +226,15 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
         }
         CommandBody::CancelSchedule { schedule } => {
             schedules::cancel(state, &command.ledger, schedule)
+        }
+        CommandBody::Register { customer, accounts, profile } => {
+            customers::register(state, &command.ledger, customer, accounts, profile)
+        }
+        CommandBody::UpdateProfile { customer, set, remove } => {
+            customers::update_profile(state, &command.ledger, customer, set, remove)
+        }
+        CommandBody::EraseCustomer { customer } => {
+            customers::erase(state, &command.ledger, customer)
         }
         CommandBody::PostTransfers { transfers } => {
             match post_transfers::decide(state, &command.ledger, transfers, known, now) {

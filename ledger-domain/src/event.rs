@@ -1,7 +1,8 @@
 //! What happened: facts that `apply` cannot refuse.
 
 use crate::command::{AccountStatus, AccountType, Link, Timestamp, Transfer, TransferKind};
-use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::customer::{CustomerHandle, NewAccount, Profile};
+use crate::name::{AccountName, AssetCode, CustomerName, Id, LedgerName};
 use crate::rejection::{Code, Rejection};
 use crate::rules::AccountRules;
 use crate::schedule::Plan;
@@ -117,6 +118,35 @@ pub enum Event {
         /// Why its transfer was refused, if it was.
         refused: Option<Code>,
     },
+    /// A customer was registered, and accounts were opened for them.
+    CustomerRegistered {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// Its handle, the next free one of the partition.
+        customer: CustomerHandle,
+        /// Its name.
+        name: CustomerName,
+        /// The accounts.
+        accounts: Vec<NewAccount>,
+        /// What is kept of the person.
+        profile: Profile,
+    },
+    /// Something else is kept of a person.
+    ProfileUpdated {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// The customer.
+        customer: CustomerHandle,
+        /// What is kept from now on, all of it.
+        profile: Profile,
+    },
+    /// Nothing is kept of a person any more, and the customer's key is to be destroyed.
+    CustomerErased {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// The customer.
+        customer: CustomerHandle,
+    },
     /// A command was refused as a whole, for a reason that depends on state.
     CommandRefused {
         /// The ledger that it named; it may not exist.
@@ -142,6 +172,9 @@ impl Event {
             | Event::ScheduleCreated { .. }
             | Event::ScheduleCancelled { .. }
             | Event::ScheduleRan { .. }
+            | Event::CustomerRegistered { .. }
+            | Event::ProfileUpdated { .. }
+            | Event::CustomerErased { .. }
             | Event::CommandRefused { .. } => 1,
         }
     }

@@ -26,6 +26,7 @@ pub mod position;
 
 pub mod command;
 pub mod condition;
+pub mod customer;
 pub mod event;
 pub mod rejection;
 pub mod rules;
@@ -49,13 +50,14 @@ pub use command::{
 pub use condition::{
     BalanceCondition, BalanceFigure, Comparison, Condition, Predicate, SignedDecimal,
 };
+pub use customer::{AskedAccount, Customer, CustomerHandle, NewAccount, Profile, Sealed};
 pub use decide::{
     Decision, ItemOutcome, Known, Original, Outcome, Posted, Prior, Seen, decide, decide_due,
 };
 pub use event::{
     AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, Reversal, TransferBatch,
 };
-pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
+pub use name::{AccountName, AssetCode, CustomerName, Id, LedgerName, MetadataKey, NameError};
 pub use position::{Position, PositionError};
 pub use rejection::{Code, Rejection};
 pub use rules::{AccountRules, AskedRules};

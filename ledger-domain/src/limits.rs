@@ -19,6 +19,18 @@ pub const ID_BYTES_MAX: usize = 64;
 pub const SYSTEM_ID_BYTES_MAX: usize = 160;
 /// Bytes of a transfer's reference.
 pub const REFERENCE_BYTES_MAX: usize = 256;
+/// Bytes of a customer's name.
+pub const CUSTOMER_NAME_BYTES_MAX: usize = 64;
+/// Bytes of the name of one value of a profile.
+pub const METADATA_KEY_BYTES_MAX: usize = 64;
+/// Values of one customer's profile.
+pub const PROFILE_KEYS_MAX: usize = 32;
+/// Bytes of one value of a profile.
+pub const PROFILE_VALUE_BYTES_MAX: usize = 256;
+/// Bytes of a sealed value: what it holds, and what its key adds.
+pub const SEALED_BYTES_MAX: usize = PROFILE_VALUE_BYTES_MAX + 64;
+/// Accounts that are opened with their customer.
+pub const CUSTOMER_ACCOUNTS_MAX: usize = 16;
 /// Conditions of one command.
 pub const CONDITIONS_MAX: usize = 16;
 /// Nanoseconds from one transfer of a schedule to the next, at least: a second.

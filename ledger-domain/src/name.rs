@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
-    ACCOUNT_NAME_BYTES_MAX, ASSET_CODE_BYTES_MAX, ID_BYTES_MAX, LEDGER_NAME_BYTES_MAX,
-    SYSTEM_ID_BYTES_MAX,
+    ACCOUNT_NAME_BYTES_MAX, ASSET_CODE_BYTES_MAX, CUSTOMER_NAME_BYTES_MAX, ID_BYTES_MAX,
+    LEDGER_NAME_BYTES_MAX, METADATA_KEY_BYTES_MAX, SYSTEM_ID_BYTES_MAX,
 };
 
 /// A name that its rule refuses; the text says the rule.
@@ -83,6 +83,18 @@ name!(
     /// Code of an asset in its ledger: "USD".
     AssetCode, ASSET_CODE_BYTES_MAX, b"_.-",
     "an asset's code is 1-16 of [A-Za-z0-9_.-] and not \"-\" alone"
+);
+
+name!(
+    /// Name of a customer in its ledger: "c-1042". It stays when the person is erased, so that it must not
+    /// say who that is.
+    CustomerName, CUSTOMER_NAME_BYTES_MAX, b"_.:-",
+    "a customer's name is 1-64 of [A-Za-z0-9_.:-] and not \"-\" alone"
+);
+name!(
+    /// Name of one value of a profile: "email".
+    MetadataKey, METADATA_KEY_BYTES_MAX, b"_.:-",
+    "a key is 1-64 of [A-Za-z0-9_.:-] and not \"-\" alone"
 );
 
 impl AccountName {

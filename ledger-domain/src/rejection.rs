@@ -74,6 +74,8 @@ codes! {
     AssetExists = 203, "ASSET_EXISTS";
     /// The account exists already.
     AccountExists = 204, "ACCOUNT_EXISTS";
+    /// The customer exists already: also one that was erased.
+    CustomerExists = 250, "CUSTOMER_EXISTS";
     /// The schedule exists already: also one that has ended.
     ScheduleExists = 235, "SCHEDULE_EXISTS";
     /// The partition or ledger holds as many ledgers or assets as it may.
@@ -84,12 +86,16 @@ codes! {
     UnknownCreditAccount = 207, "UNKNOWN_CREDIT_ACCOUNT";
     /// No such account.
     UnknownAccount = 212, "UNKNOWN_ACCOUNT";
+    /// No such customer.
+    UnknownCustomer = 251, "UNKNOWN_CUSTOMER";
     /// No such schedule.
     UnknownSchedule = 236, "UNKNOWN_SCHEDULE";
     /// No transfer with this id was accepted.
     UnknownTransfer = 220, "UNKNOWN_TRANSFER";
     /// The transfer posted nothing that could be posted back, or is a reversal itself.
     NotReversible = 221, "NOT_REVERSIBLE";
+    /// The customer is erased, for ever.
+    CustomerErased = 252, "CUSTOMER_ERASED";
     /// The account is closed, for ever.
     AccountClosed = 213, "ACCOUNT_CLOSED";
     /// The account is frozen: nothing new is posted or held until it is unfrozen.
@@ -110,6 +116,8 @@ codes! {
     HoldOfSend = 245, "HOLD_OF_SEND";
     /// The deadline of the send is over.
     DeadlinePassed = 246, "DEADLINE_PASSED";
+    /// There would be more metadata than one thing may have.
+    MetadataFull = 240, "METADATA_FULL";
     /// Books are to be closed up to an instant that has not come.
     LockInFuture = 226, "LOCK_IN_FUTURE";
     /// The transfer takes effect before the instant up to which the books are closed.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{AccountStatus, AccountType, Timestamp};
+use crate::customer::{Customer, CustomerHandle};
 use crate::feed::{feed_instant, feed_length, feed_text};
 use crate::index::Index;
-use crate::name::{AccountName, AssetCode, Id, LedgerName};
+use crate::name::{AccountName, AssetCode, CustomerName, Id, LedgerName};
 use crate::rules::AccountRules;
 use crate::schedule::{self, Due, Schedule};
 use crate::send::{Destination, Outgoing};
@@ -30,6 +31,7 @@ pub struct AccountHandle(pub u64);
 pub struct State {
     pub(crate) ledgers: Vec<Ledger>,
     pub(crate) accounts: Vec<Account>,
+    pub(crate) customers: Vec<Customer>,
     /// Those that are open: something is left of each.
     pub(crate) holds: BTreeMap<(LedgerHandle, Id), Hold>,
     /// All that were ever made.
@@ -49,6 +51,7 @@ pub struct State {
 struct Stored {
     ledgers: Vec<Ledger>,
     accounts: Vec<Account>,
+    customers: Vec<Customer>,
     holds: BTreeMap<(LedgerHandle, Id), Hold>,
     schedules: BTreeMap<(LedgerHandle, Id), Schedule>,
     recorded_at: Timestamp,
@@ -56,7 +59,7 @@ struct Stored {
 
 impl From<Stored> for State {
     fn from(stored: Stored) -> Self {
-        let Stored { mut ledgers, accounts, holds, schedules, recorded_at } = stored;
+        let Stored { mut ledgers, accounts, customers, holds, schedules, recorded_at } = stored;
         for ledger in &mut ledgers {
             let assets = (0..).map(AssetHandle).zip(&ledger.assets);
             ledger.assets_by_code = assets.map(|(at, asset)| (asset.code.clone(), at)).collect();
@@ -67,12 +70,28 @@ impl From<Stored> for State {
                 ledger.accounts_by_name.insert(account.name.clone(), at);
             }
         }
+        for (at, customer) in (0..).map(CustomerHandle).zip(&customers) {
+            let ledger = usize::try_from(customer.ledger.0).ok().and_then(|l| ledgers.get_mut(l));
+            if let Some(ledger) = ledger {
+                ledger.customers_by_name.insert(customer.name.clone(), at);
+            }
+        }
         let named = (0..).map(LedgerHandle).zip(&ledgers);
         let ledgers_by_name = named.map(|(at, ledger)| (ledger.name.clone(), at)).collect();
         let due = schedule::all_due(&holds, &schedules);
         let sends = holds.iter().filter(|(_, hold)| hold.send.is_some());
         let sends = sends.map(|(key, _)| key.clone()).collect();
-        State { ledgers, accounts, holds, schedules, recorded_at, due, sends, ledgers_by_name }
+        State {
+            ledgers,
+            accounts,
+            customers,
+            holds,
+            schedules,
+            recorded_at,
+            due,
+            sends,
+            ledgers_by_name,
+        }
     }
 }
 
@@ -89,6 +108,8 @@ pub struct Ledger {
     pub(crate) assets_by_code: Index<AssetCode, AssetHandle>,
     #[serde(skip)]
     pub(crate) accounts_by_name: Index<AccountName, AccountHandle>,
+    #[serde(skip)]
+    pub(crate) customers_by_name: Index<CustomerName, CustomerHandle>,
 }
 
 /// What is counted.
@@ -329,6 +350,12 @@ impl Ledger {
     pub fn account_by_name(&self, name: &AccountName) -> Option<AccountHandle> {
         self.accounts_by_name.get(name).copied()
     }
+
+    /// The customer with this name.
+    #[must_use]
+    pub fn customer_by_name(&self, name: &CustomerName) -> Option<CustomerHandle> {
+        self.customers_by_name.get(name).copied()
+    }
 }
 
 impl State {
@@ -360,6 +387,18 @@ impl State {
     #[must_use]
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// The customer with this handle.
+    #[must_use]
+    pub fn customer(&self, handle: CustomerHandle) -> Option<&Customer> {
+        self.customers.get(usize::try_from(handle.0).ok()?)
+    }
+
+    /// All customers, by handle.
+    #[must_use]
+    pub fn customers(&self) -> &[Customer] {
+        &self.customers
     }
 
     /// The open hold with this id.
@@ -404,6 +443,7 @@ impl State {
         let State {
             ledgers,
             accounts,
+            customers,
             holds,
             schedules,
             recorded_at,
@@ -414,8 +454,14 @@ impl State {
         sink(&recorded_at.to_le_bytes());
         feed_length(ledgers.len(), sink);
         for ledger in ledgers {
-            let Ledger { name, locked_before, assets, assets_by_code: _, accounts_by_name: _ } =
-                ledger;
+            let Ledger {
+                name,
+                locked_before,
+                assets,
+                assets_by_code: _,
+                accounts_by_name: _,
+                customers_by_name: _,
+            } = ledger;
             feed_text(name.as_str(), sink);
             feed_instant(*locked_before, sink);
             feed_length(assets.len(), sink);
@@ -427,6 +473,10 @@ impl State {
         feed_length(accounts.len(), sink);
         for account in accounts {
             account.feed(sink);
+        }
+        feed_length(customers.len(), sink);
+        for customer in customers {
+            customer.feed(sink);
         }
         feed_length(holds.len(), sink);
         let mut key = Vec::new();

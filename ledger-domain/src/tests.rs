@@ -17,10 +17,13 @@ use crate::{Decimal, apply, invariants};
 /// are nothing, `negative`, or `CODE=AMOUNT` for each limit), `freeze L NAME`,
 /// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
-/// `=> ok` or the refusal; with conditions behind `if`. `lock L [T]` closes and opens books; a transfer may end with `effective T`. `schedule L ID DEBIT CREDIT CODE AMOUNT START [every N] [until T] [count N]`
+/// `=> ok` or the refusal; with conditions behind `if`. `lock L [T]` closes and opens books; a transfer may
+/// end with `effective T`. `schedule L ID DEBIT CREDIT CODE AMOUNT START [every N] [until T] [count N]`
 /// makes a schedule and `cancel L ID` ends it. `at T` moves the clock; `due` ends with what is due first:
-/// the holds that expire, or what a schedule comes to. `balance L
-/// NAME CODE` ends with debits and credits in minor units, and with what is held of them, if anything is.
+/// the holds that expire, or what a schedule comes to. `balance L NAME CODE` ends with debits and credits in
+/// minor units, and with what is held of them, if anything is. `register L NAME [ACCOUNT=TYPE].. [KEY:VALUE]..`,
+/// `profile L NAME [KEY:VALUE].. [-KEY]..` and `erase L NAME` are of customers, and `customer L NAME` ends
+/// with what is kept.
 fn check(script: &str) {
     let mut state = State::default();
     for (number, line) in script.lines().map(str::trim).enumerate() {
@@ -88,6 +91,8 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             CommandBody::ScheduleTransfer { schedule: Id::parse(id).unwrap(), plan }
         }
         ["cancel", _, id] => CommandBody::CancelSchedule { schedule: Id::parse(id).unwrap() },
+        ["register" | "profile" | "erase", _, ..] => customers::body(words),
+        ["customer", ledger, name] => return customers::show(state, ledger, name),
         ["at", now] => {
             state.record(now.parse().unwrap());
             return "ok".into();
@@ -160,6 +165,9 @@ fn due(state: &mut State, max: usize) -> String {
             | Event::BooksLocked { .. }
             | Event::ScheduleCreated { .. }
             | Event::ScheduleCancelled { .. }
+            | Event::CustomerRegistered { .. }
+            | Event::ProfileUpdated { .. }
+            | Event::CustomerErased { .. }
             | Event::CommandRefused { .. } => panic!("{event:?}"),
         }
     }
@@ -444,6 +452,7 @@ fn fed(state: &State) -> Vec<u8> {
 
 mod batches;
 mod conditions;
+mod customers;
 mod desk;
 mod group_properties;
 mod groups;
