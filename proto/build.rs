@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         "ledger/log/v1/log.proto",
         "ledger/v1/types.proto",
         "ledger/v1/schedule.proto",
+        "ledger/v1/customer.proto",
         "ledger/v1/command.proto",
         "ledger/v1/query.proto",
         "ledger/v1/audit.proto",
@@ -20,6 +21,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let descriptors = protox::compile(files, ["proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    // In an order, so that equal maps have equal bytes.
+    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
     Ok(())
 }

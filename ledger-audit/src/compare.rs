@@ -8,10 +8,10 @@ use ledger_log::{Cursor, LogInfo};
 use ledger_views::key::{self, Place};
 use ledger_views::row::AppliedRow;
 use ledger_views::{
-    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, JournalEntryRow,
-    LatestRow, LedgerNameRow, LedgerRow, Members, ProjectError, Projection, Row, Rows, ScheduleRow,
-    SetKind, StoreError, Table, TimeRow, TransferRow, ViewLog, ViewReader, ViewRecord,
-    project_record,
+    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Balances, CommitRow, CustomerNameRow,
+    CustomerRow, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, Members, ProjectError,
+    Projection, Row, Rows, ScheduleRow, SetKind, StoreError, Table, TimeRow, TransferRow, ViewLog,
+    ViewReader, ViewRecord, project_record,
 };
 
 use crate::holds;
@@ -317,7 +317,14 @@ impl<'a> Compare<'a> {
 
 /// Whether a row's place stands in the row of another table that it names.
 fn names_another(table: Table) -> bool {
-    matches!(table, Table::LedgerNames | Table::AssetCodes | Table::AccountNames)
+    matches!(
+        table,
+        Table::LedgerNames
+            | Table::AssetCodes
+            | Table::AccountNames
+            | Table::CustomerNames
+            | Table::AccountCustomers
+    )
 }
 
 fn views(error: &StoreError) -> AuditError {
@@ -356,7 +363,8 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
         | Table::Reversals
         | Table::SetKeyframes
         | Table::SetMembers
-        | Table::ScheduleChanges => key::read_place(key),
+        | Table::ScheduleChanges
+        | Table::Profiles => key::read_place(key),
         _ => None,
     }
 }
@@ -379,8 +387,10 @@ fn place_of(
         | Table::Reversals
         | Table::SetKeyframes
         | Table::SetMembers
-        | Table::ScheduleChanges => place_of_key(table, key),
+        | Table::ScheduleChanges
+        | Table::Profiles => place_of_key(table, key),
         Table::Schedules => ScheduleRow::decode(value).map(|row| row.place),
+        Table::Customers => CustomerRow::decode(value).map(|row| row.place),
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),
         Table::JournalEntries => JournalEntryRow::decode(value).map(|row| row.place),
         Table::Ledgers => LedgerRow::decode(value).map(|row| row.place),
@@ -406,6 +416,14 @@ fn place_of(
             }
             _ => None,
         },
+        Table::CustomerNames => match CustomerNameRow::decode(value) {
+            Some(CustomerNameRow { ledger, name }) => {
+                let row = stored(view, Table::Customers, &key::named(ledger, name.as_str()))?;
+                row.and_then(|bytes| CustomerRow::decode(&bytes)).map(|row| row.place)
+            }
+            None => None,
+        },
+        Table::AccountCustomers => place_of_account(view, key)?,
         Table::AccountNames => match AccountNameRow::decode(value) {
             Some(AccountNameRow { ledger, name }) => {
                 let key = key::named(ledger, name.as_str());
@@ -416,4 +434,12 @@ fn place_of(
         },
     };
     Ok(place)
+}
+
+/// That of the account, with which the customer was registered.
+fn place_of_account(view: &ViewReader, account: &[u8]) -> Result<Option<Place>, AuditError> {
+    match stored(view, Table::AccountNames, account)? {
+        Some(name) => place_of(view, Table::AccountNames, account, &name),
+        None => Ok(None),
+    }
 }

@@ -353,7 +353,10 @@ impl<'a> Replay<'a> {
             | Event::HoldExpired { .. }
             | Event::ScheduleCreated { .. }
             | Event::ScheduleCancelled { .. }
-            | Event::ScheduleRan { .. } => {}
+            | Event::ScheduleRan { .. }
+            | Event::ProfileUpdated { .. }
+            | Event::CustomerErased { .. } => {}
+            Event::CustomerRegistered { accounts, .. } => report.accounts += accounts.len() as u64,
             Event::AccountOpened { .. } => report.accounts += 1,
             Event::CommandRefused { .. } => report.refusals += 1,
             Event::TransferBatch(batch) => {

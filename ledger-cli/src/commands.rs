@@ -5,6 +5,7 @@ mod asset;
 mod audit;
 mod balance;
 mod books;
+mod customer;
 mod hold;
 mod import;
 mod journal;
@@ -49,6 +50,9 @@ pub(crate) enum Command {
     /// Open and read accounts
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Register, update, erase and read customers: accounts with a person behind them
+    #[command(subcommand)]
+    Customer(customer::CustomerCommand),
     /// Post and read transfers
     #[command(subcommand)]
     Transfer(transfer::TransferCommand),
@@ -123,6 +127,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Books(command) => books::run(&context, command).await?,
         Command::Asset(command) => asset::run(&context, command).await?,
         Command::Account(command) => account::run(&context, command).await?,
+        Command::Customer(command) => customer::run(&context, command).await?,
         Command::Transfer(command) => transfer::run(&context, command).await?,
         Command::Hold(command) => hold::run(&context, command).await?,
         Command::Schedule(command) => schedule::run(&context, command).await?,

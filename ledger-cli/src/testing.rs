@@ -275,6 +275,27 @@ impl LedgerCommandService for Server {
         Err(Status::unimplemented(""))
     }
 
+    async fn register(
+        &self,
+        _: Request<v1::RegisterRequest>,
+    ) -> Result<Response<v1::RegisterResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn update_profile(
+        &self,
+        _: Request<v1::UpdateProfileRequest>,
+    ) -> Result<Response<v1::UpdateProfileResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn erase_customer(
+        &self,
+        _: Request<v1::EraseCustomerRequest>,
+    ) -> Result<Response<v1::EraseCustomerResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn post_transfer(
         &self,
         request: Request<v1::PostTransferRequest>,
@@ -473,6 +494,27 @@ impl LedgerQueryService for Server {
         &self,
         _: Request<v1::ListSchedulesRequest>,
     ) -> Result<Response<v1::ListSchedulesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_customer(
+        &self,
+        _: Request<v1::GetCustomerRequest>,
+    ) -> Result<Response<v1::GetCustomerResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_customers(
+        &self,
+        _: Request<v1::ListCustomersRequest>,
+    ) -> Result<Response<v1::ListCustomersResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_profile_changes(
+        &self,
+        _: Request<v1::ListProfileChangesRequest>,
+    ) -> Result<Response<v1::ListProfileChangesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }

@@ -140,6 +140,7 @@ impl Follower {
         parts.link.set_followed(if ids_from <= state_from { from.sequence } else { 0 });
         parts.link.set_followed_offset(from.next);
         parts.link.outbox().begin(&state);
+        parts.link.erasures().begin(&state);
         let meets = (later.next > from.next).then_some(later);
         tracing::info!(partition = parts.partition, state_from, ids_from, "recovering");
         Ok(Follower {
@@ -263,6 +264,7 @@ impl Follower {
                 for event in &command.events {
                     apply(&mut self.state, event, recorded_at);
                     self.parts.link.outbox().follow(&self.state, event);
+                    self.parts.link.erasures().follow(&self.state, event);
                 }
             }
             if offset >= self.ids_from {

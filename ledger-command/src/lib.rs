@@ -23,6 +23,7 @@ pub mod snapshot;
 pub mod readback;
 
 pub mod config;
+pub mod erasures;
 pub mod run;
 
 pub mod ingress;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ledger_domain::State;
 use ledger_log::{Chain, Cursor, Incarnation};
 
+use crate::erasures::Erasures;
 use crate::saga::Outbox;
 
 /// The state at a `TermStarted`, read from the log's bytes.
@@ -37,6 +38,7 @@ pub struct Link {
     writer_waits: AtomicBool,
     slot: Mutex<Slot>,
     outbox: Outbox,
+    erasures: Erasures,
 }
 
 #[derive(Debug, Default)]
@@ -47,9 +49,9 @@ struct Slot {
 }
 
 impl Link {
-    /// With this outbox.
-    pub(crate) fn with(outbox: Outbox) -> Self {
-        Link { outbox, ..Link::default() }
+    /// With these, which tell others of what the follower reads.
+    pub(crate) fn with(outbox: Outbox, erasures: Erasures) -> Self {
+        Link { outbox, erasures, ..Link::default() }
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -60,6 +62,12 @@ impl Link {
     #[must_use]
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// Erased customers whose keys are not destroyed yet, as far as the follower has read.
+    #[must_use]
+    pub fn erasures(&self) -> &Erasures {
+        &self.erasures
     }
 
     /// Sequence of the last commit whose ids are in the id store.

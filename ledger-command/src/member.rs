@@ -151,7 +151,7 @@ mod tests {
         let handle = run::start(&environment, crate::Config::default()).unwrap();
         let options = KafkaOptions { bootstrap: "127.0.0.1:9".into(), ..KafkaOptions::default() };
         let cluster = Cluster::new(options).unwrap();
-        let router = Router::alone(handle.clone());
+        let router = Router::alone(handle.clone(), crate::tests::memory_keys());
         let on = runtime.handle().clone();
         let ingress = Ingress::start(handle.clone(), router, &cluster, on.clone()).unwrap();
         let member = CommandMember::new(handle.clone(), on, ingress, vec![1]);

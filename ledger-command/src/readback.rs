@@ -218,6 +218,23 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             Event::ScheduleCancelled { schedule, .. },
             CommandBody::CancelSchedule { schedule: now },
         ) => first_of([("name", schedule == now)]),
+        (
+            Event::CustomerRegistered { name, accounts, profile, .. },
+            CommandBody::Register { customer, accounts: now, profile: now_profile },
+        ) => {
+            let asked = accounts.iter().map(|account| (&account.name, account.account_type));
+            let asked_now = now.iter().map(|account| (&account.name, account.account_type));
+            // The event names the assets of limits by handle: what is none of the others is the rules.
+            first_of([
+                ("customer_id", name == customer),
+                ("accounts", asked.eq(asked_now)),
+                ("profile", profile == now_profile),
+                ("accounts.rules", accounts.is_empty()),
+            ])
+        }
+        // It has all that is kept then, and no name: what was asked cannot be told.
+        (Event::ProfileUpdated { .. }, CommandBody::UpdateProfile { .. }) => Some("set"),
+        (Event::CustomerErased { .. }, CommandBody::EraseCustomer { .. }) => Some("name"),
         // One that opens clearing accounts begins with them.
         (
             Event::TransferBatch(_) | Event::AccountOpened { .. },

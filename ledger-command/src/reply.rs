@@ -32,7 +32,10 @@ impl Request {
             | ledger_domain::CommandBody::SetAccountRules { .. }
             | ledger_domain::CommandBody::LockBooks { .. }
             | ledger_domain::CommandBody::ScheduleTransfer { .. }
-            | ledger_domain::CommandBody::CancelSchedule { .. } => 1,
+            | ledger_domain::CommandBody::CancelSchedule { .. }
+            | ledger_domain::CommandBody::Register { .. }
+            | ledger_domain::CommandBody::UpdateProfile { .. }
+            | ledger_domain::CommandBody::EraseCustomer { .. } => 1,
         }
     }
 }

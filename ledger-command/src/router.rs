@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use ledger_domain::partition::partition_of;
 use ledger_domain::{LedgerName, Rejection};
+use ledger_keys::{KeyError, Keys, Subject};
 use ledger_proto::command::{Prepared, identify, prepare, prepare_of_server, request_id};
 use ledger_proto::v1;
 use ledger_proto::v1::command_result::Outcome;
@@ -108,6 +109,8 @@ struct Inner {
     /// The writers of this server; `None` where it has none.
     handle: Option<Handle>,
     partition_count: u32,
+    /// Those of customers, whose profiles are sealed before the writer sees them.
+    keys: Keys,
     /// `None` where this server writes all there is.
     shared: Option<Shared>,
     /// When the server began to stop.
@@ -139,9 +142,9 @@ enum Attempt {
 impl Router {
     /// For a server that writes every partition.
     #[must_use]
-    pub fn alone(handle: Handle) -> Self {
+    pub fn alone(handle: Handle, keys: Keys) -> Self {
         let partition_count = handle.partition_count();
-        Router::of(Some(handle), partition_count, None)
+        Router::of(Some(handle), partition_count, keys, None)
     }
 
     /// For a server that shares the partitions; `handle` is `None` where it writes none. `fresh_id` makes a
@@ -151,6 +154,7 @@ impl Router {
     pub fn shared(
         handle: Option<Handle>,
         partition_count: u32,
+        keys: Keys,
         me: &str,
         owners: Owners,
         fresh_id: fn() -> String,
@@ -158,12 +162,17 @@ impl Router {
     ) -> Self {
         let (me, token) = (me.to_owned(), token.to_owned());
         let shared = Shared { me, owners, peers: Peers::default(), fresh_id, token };
-        Router::of(handle, partition_count, Some(shared))
+        Router::of(handle, partition_count, keys, Some(shared))
     }
 
-    fn of(handle: Option<Handle>, partition_count: u32, shared: Option<Shared>) -> Self {
+    fn of(
+        handle: Option<Handle>,
+        partition_count: u32,
+        keys: Keys,
+        shared: Option<Shared>,
+    ) -> Self {
         let closed = OnceLock::new();
-        Router { inner: Arc::new(Inner { handle, partition_count, shared, closed }) }
+        Router { inner: Arc::new(Inner { handle, partition_count, keys, shared, closed }) }
     }
 
     /// The server stops: a command that finds no owner within a moment is not waited for any longer.
@@ -232,9 +241,40 @@ impl Router {
     async fn here(&self, mut prepared: Prepared, arrival: &Arrival) -> v1::CommandResult {
         let answering = Answering::of(&mut prepared);
         let Some(handle) = &self.inner.handle else { return answering.result(Reply::NotOwner) };
+        let prepared = match self.sealed(prepared).await {
+            Ok(prepared) => prepared,
+            Err(why) => {
+                let message = format!("{NOT_RECORDED_PREFIX}{why}");
+                return answering.failed(reason::NOT_RECORDED, &message);
+            }
+        };
         let Arrival { actor, traceparent, .. } = arrival.clone();
         let how = Submission { validate_only: prepared.validate_only, actor, traceparent };
         answering.result(handle.submit(prepared.command, how).await)
+    }
+
+    /// Seals what is kept of a person. Keys are read from a disk, and made there.
+    #[expect(clippy::disallowed_methods, reason = "the disk or the brokers, at the edge")]
+    async fn sealed(&self, mut prepared: Prepared) -> Result<Prepared, String> {
+        if prepared.secrets.is_empty() {
+            return Ok(prepared);
+        }
+        let keys = self.inner.keys.clone();
+        let sealed = tokio::task::spawn_blocking(move || {
+            let (ledger, writes) = (prepared.command.ledger.clone(), !prepared.validate_only);
+            let mut sealer = None;
+            prepared.seal(|customer, name, text| {
+                let subject = || Subject { ledger: ledger.clone(), customer: customer.clone() };
+                let sealer = match &mut sealer {
+                    Some(sealer) => sealer,
+                    none => none.insert(keys.sealer(&subject(), writes)?),
+                };
+                Ok::<_, KeyError>(sealer.seal(name, text))
+            })?;
+            Ok::<_, KeyError>(prepared)
+        });
+        let sealed = sealed.await.map_err(|error| error.to_string())?;
+        sealed.map_err(|error| error.to_string())
     }
 
     #[expect(clippy::disallowed_methods, reason = "a deadline, at the edge")]

@@ -26,6 +26,7 @@ use ledger_log::{Backend, LogInfo};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::config::Config;
+use crate::erasures::Erasures;
 use crate::follower::{FollowError, Follower, FollowerParts};
 use crate::ids::{IdStore, IdStoreError, IdStores};
 use crate::link::Link;
@@ -108,6 +109,7 @@ struct Inner {
     doors: Vec<Door>,
     tokens: AtomicU64,
     sends_changed: Arc<Notify>,
+    erasures_came: Arc<Notify>,
     threads: Mutex<Vec<JoinHandle<Result<(), RunError>>>>,
 }
 
@@ -117,12 +119,13 @@ struct Inner {
 /// # Errors
 /// [`RunError`] of the first partition whose stores cannot be opened or are not of this log.
 pub fn start(environment: &Environment, config: Config) -> Result<Handle, RunError> {
-    let sends_changed = Arc::new(Notify::new());
+    let (sends_changed, erasures_came) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let id_stores = IdStores::new(&environment.folder.join("ids"));
     let mut partitions = Vec::new();
     for partition in 0..environment.log.partition_count {
         let ids: Arc<dyn IdStore> = Arc::new(id_stores.open(partition)?);
-        let link = Arc::new(Link::with(Outbox::telling(sends_changed.clone())));
+        let outbox = Outbox::telling(sends_changed.clone());
+        let link = Arc::new(Link::with(outbox, Erasures::telling(erasures_came.clone())));
         partitions.push(open(environment, config, partition, ids, link)?);
     }
     let (mut doors, mut threads) = (Vec::new(), Vec::new());
@@ -133,7 +136,7 @@ pub fn start(environment: &Environment, config: Config) -> Result<Handle, RunErr
     }
     let backend = environment.backend.clone();
     let (tokens, threads) = (AtomicU64::new(0), Mutex::new(threads));
-    let inner = Inner { backend, doors, tokens, sends_changed, threads };
+    let inner = Inner { backend, doors, tokens, sends_changed, erasures_came, threads };
     Ok(Handle { inner: Arc::new(inner) })
 }
 
@@ -306,6 +309,11 @@ impl Handle {
     /// Told when a send was opened or ended, in any partition.
     pub(crate) fn sends_changed(&self) -> Arc<Notify> {
         self.inner.sends_changed.clone()
+    }
+
+    /// Told of every customer of any partition that is erased.
+    pub(crate) fn erasures_came(&self) -> Arc<Notify> {
+        self.inner.erasures_came.clone()
     }
 
     /// Why a partition has stopped for good here, where the log is not why: then another server can write

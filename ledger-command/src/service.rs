@@ -115,6 +115,27 @@ impl LedgerCommandService for CommandService {
         Ok(Response::new(v1::CancelScheduleResponse { name, acknowledgement }))
     }
 
+    async fn register(&self, call: Request<v1::RegisterRequest>) -> Served<v1::RegisterResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::Register).await?;
+        Ok(Response::new(v1::RegisterResponse { name, acknowledgement }))
+    }
+
+    async fn update_profile(
+        &self,
+        call: Request<v1::UpdateProfileRequest>,
+    ) -> Served<v1::UpdateProfileResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::UpdateProfile).await?;
+        Ok(Response::new(v1::UpdateProfileResponse { name, acknowledgement }))
+    }
+
+    async fn erase_customer(
+        &self,
+        call: Request<v1::EraseCustomerRequest>,
+    ) -> Served<v1::EraseCustomerResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::EraseCustomer).await?;
+        Ok(Response::new(v1::EraseCustomerResponse { name, acknowledgement }))
+    }
+
     async fn post_transfer(
         &self,
         call: Request<v1::PostTransferRequest>,

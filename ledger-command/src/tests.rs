@@ -14,3 +14,12 @@ pub(crate) mod rig;
 mod sagas;
 mod schedules;
 mod terms;
+
+use std::sync::Arc;
+
+use ledger_keys::{Keys, MemoryKeys};
+
+/// Keys that end with the test; they need not be secret.
+pub(crate) fn memory_keys() -> Keys {
+    Keys::new(Arc::new(MemoryKeys::default()), || [7; 16])
+}

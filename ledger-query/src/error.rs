@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ledger_domain::{Position, Rejection, Timestamp};
+use ledger_keys::KeyError;
 use ledger_proto::answer;
 use ledger_views::StoreError;
 use tonic::{Code, Status};
@@ -83,6 +84,9 @@ pub enum QueryError {
     /// The view cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The keys of a customer cannot be read.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
 }
 
 fn how_far(applied: Option<Position>) -> String {
@@ -139,6 +143,10 @@ impl QueryError {
                 | StoreError::Full { .. }
                 | StoreError::Unavailable { .. },
             ) => (Code::Unavailable, "VIEW_UNAVAILABLE", vec![]),
+            QueryError::Keys(KeyError::Damaged { .. }) => (Code::DataLoss, "KEY_DAMAGED", vec![]),
+            QueryError::Keys(KeyError::Unavailable { .. }) => {
+                (Code::Unavailable, "KEYS_UNAVAILABLE", vec![])
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The core: a request in, an answer out, from one state. It never waits and never blocks for long.
 
 mod accounts;
+mod customers;
 mod directory;
 mod holds;
 mod sagas;
@@ -9,6 +10,7 @@ mod transfers;
 
 use ledger_domain::partition::partition_of;
 use ledger_domain::{LedgerHandle, LedgerName, Position, Timestamp};
+use ledger_keys::Keys;
 use ledger_proto::{answer, v1};
 use ledger_views::{Applied, LedgerRow, Place, RecordKind, StoreError, ViewReader};
 
@@ -21,6 +23,7 @@ pub struct Query {
     views: Vec<ViewReader>,
     log_id: [u8; 16],
     clock: Option<fn() -> Timestamp>,
+    keys: Option<Keys>,
 }
 
 /// How far a client's clock may be ahead of the server's before its instants are the future: a writer
@@ -51,13 +54,19 @@ impl Query {
                 return Err(StoreError::OtherLog { what });
             }
         }
-        Ok(Query { views, log_id: first.log_id, clock: None })
+        Ok(Query { views, log_id: first.log_id, clock: None, keys: None })
     }
 
     /// Refuses instants of the future, by this clock.
     #[must_use]
     pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
         Query { clock: Some(clock), ..self }
+    }
+
+    /// Opens what is kept of customers by these keys; without any, all of it is unreadable.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Query { keys: Some(keys), ..self }
     }
 
     /// The view of each partition, in order.

@@ -96,8 +96,10 @@ impl LedgerQuery {
 type Answer<A> = Result<Response<A>, Status>;
 
 fn refused(error: QueryError) -> Status {
-    if let QueryError::Store(error) = &error {
-        tracing::error!(%error, "a view cannot be read");
+    match &error {
+        QueryError::Store(error) => tracing::error!(%error, "a view cannot be read"),
+        QueryError::Keys(error) => tracing::error!(%error, "keys cannot be read"),
+        _ => {}
     }
     error.into()
 }
@@ -197,5 +199,27 @@ impl LedgerQueryService for LedgerQuery {
         request: Request<v1::ListSchedulesRequest>,
     ) -> Answer<v1::ListSchedulesResponse> {
         self.scan(request, Query::list_schedules).await
+    }
+
+    async fn get_customer(
+        &self,
+        request: Request<v1::GetCustomerRequest>,
+    ) -> Answer<v1::GetCustomerResponse> {
+        // Its key is read from a disk.
+        self.scan(request, Query::get_customer).await
+    }
+
+    async fn list_customers(
+        &self,
+        request: Request<v1::ListCustomersRequest>,
+    ) -> Answer<v1::ListCustomersResponse> {
+        self.scan(request, Query::list_customers).await
+    }
+
+    async fn list_profile_changes(
+        &self,
+        request: Request<v1::ListProfileChangesRequest>,
+    ) -> Answer<v1::ListProfileChangesResponse> {
+        self.scan(request, Query::list_profile_changes).await
     }
 }

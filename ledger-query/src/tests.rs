@@ -2,6 +2,7 @@
 //! (QY-1), pages show one state, and what cannot be answered says why.
 
 mod bank;
+mod customers;
 mod fresh;
 mod holds;
 mod locks;

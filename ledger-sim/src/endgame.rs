@@ -137,7 +137,7 @@ impl World {
             return Err("LD-5: the writer's state differs from the follower's".into());
         }
         let fresh: Vec<Disk> = (0..PARTITIONS).map(|_| Disk::default()).collect();
-        let mut cold = Node::start(&self.log, self.info, &fresh, &mut self.rng)?;
+        let mut cold = Node::start(&self.log, self.info, &fresh, &self.keys, &mut self.rng)?;
         let cold = &mut cold.parts[partition as usize];
         while cold.follow()? > 0 {}
         while cold.project(self.now, 1 << 20)? > 0 {}

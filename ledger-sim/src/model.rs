@@ -8,6 +8,7 @@ mod account;
 mod amount;
 mod batch;
 mod condition;
+mod customer;
 mod groups;
 mod hold;
 mod lock;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use account::{Account, Bound, Status};
 pub(crate) use amount::{decimal, minor_units};
+pub(crate) use customer::{Kept, Person};
 pub(crate) use hold::{Due, Hold, HoldStatus};
 pub(crate) use same::{canonical_id, is_uuid};
 use same::{same_ask, same_content};
@@ -143,6 +145,8 @@ pub(crate) struct Book {
     pub(crate) reversals: BTreeMap<String, Vec<(Place, String, u128)>>,
     /// Journal entries: where each transfer of one was accepted, and its id.
     pub(crate) entries: BTreeMap<String, Vec<(Place, String)>>,
+    /// By name.
+    pub(crate) customers: BTreeMap<String, Person>,
     /// By id.
     pub(crate) schedules: BTreeMap<String, Made>,
 }
@@ -216,6 +220,7 @@ impl Model {
             (Ask::Lock { before }, Some(_)) => whole(lock::too_late(*before, now)),
             (Ask::Schedule(asked), Some(book)) => whole(book.makes(asked, now)),
             (Ask::Cancel { schedule }, Some(book)) => whole(book.cancels(schedule)),
+            (Ask::Customer(asked), Some(book)) => whole(book.refuses(asked)),
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
@@ -283,6 +288,7 @@ impl Model {
             (Ask::Lock { before }, _) => book.locks.push((place, *before)),
             (Ask::Schedule(asked), _) => book.made(asked, place),
             (Ask::Cancel { schedule }, _) => book.cancelled(schedule, place),
+            (Ask::Customer(asked), _) => book.does(asked, place),
             (Ask::Post { .. }, Verdicts::Items(items)) => {
                 let (offset, mut index) = place;
                 for name in book.opens(well_formed, items) {

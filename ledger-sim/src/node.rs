@@ -10,6 +10,7 @@ use ledger_command::{
     Follower, FollowerParts, Link, Replied, SnapshotPolicy, Status, Writer, WriterLimits,
     WriterParts,
 };
+use ledger_keys::Keys;
 use ledger_log::simulated::Simulated;
 use ledger_log::{LogInfo, Report, ReportSink};
 use ledger_projector::Projector;
@@ -40,6 +41,7 @@ pub(crate) struct Part {
     pub(crate) projector: Projector,
     pub(crate) sagas: Sagas,
     pub(crate) link: Arc<Link>,
+    keys: Keys,
     reports: Arc<Mutex<Vec<Report>>>,
 }
 
@@ -78,12 +80,14 @@ impl Node {
         log: &Arc<Simulated>,
         info: LogInfo,
         disks: &[Disk],
+        keys: &Keys,
         rng: &mut Rng,
     ) -> Result<Self, String> {
-        let start = |(partition, disk)| Part::start(log, info, partition, disk, rng);
+        let start = |(partition, disk)| Part::start(log, info, partition, disk, keys, rng);
         let parts: Vec<Part> = (0..).zip(disks).map(start).collect::<Result<_, _>>()?;
         let views = parts.iter().map(|part| part.projector.view()).collect();
         let query = Query::new(views).map_err(|error| error.to_string())?;
+        let query = query.with_keys(keys.clone());
         Ok(Node { parts, query })
     }
 }
@@ -94,6 +98,7 @@ impl Part {
         info: LogInfo,
         partition: u32,
         disk: &Disk,
+        keys: &Keys,
         rng: &mut Rng,
     ) -> Result<Self, String> {
         let link = Arc::new(Link::default());
@@ -126,9 +131,10 @@ impl Part {
                 })
             }),
         };
+        let keys = keys.clone();
         let mut writer = Writer::new(parts, limits(rng));
         writer.assign();
-        Ok(Part { writer, follower, projector, sagas: Sagas::default(), link, reports })
+        Ok(Part { writer, follower, projector, sagas: Sagas::default(), link, keys, reports })
     }
 
     /// Hands the reports over and lets the writer step.
@@ -146,10 +152,13 @@ impl Part {
 
     /// Lets the follower step; how many records it took. Without room it waits.
     pub(crate) fn follow(&mut self) -> Result<usize, String> {
-        match self.follower.step() {
-            Err(error) if error.is_transient() => Ok(0),
-            stepped => stepped.map_err(|error| format!("the follower stopped: {error}")),
-        }
+        let taken = match self.follower.step() {
+            Err(error) if error.is_transient() => 0,
+            stepped => stepped.map_err(|error| format!("the follower stopped: {error}"))?,
+        };
+        let destroyed = self.link.erasures().destroy(&self.keys);
+        destroyed.map_err(|error| format!("a key is not destroyed: {error}"))?;
+        Ok(taken)
     }
 
     /// Lets the projector step; how many records it took. Without room it waits.

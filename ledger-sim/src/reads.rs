@@ -1,5 +1,6 @@
 //! What queries answer against the model, at the position that the answer states.
 
+mod customers;
 mod holds;
 mod schedules;
 mod transfers;
@@ -97,7 +98,12 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..16) {
+        let read = match rng.u32(0..18) {
+            16 => self.customers(ledger, book, level, rng.i32(1..4)),
+            17 if !book.customers.is_empty() => {
+                let customers: Vec<&String> = book.customers.keys().collect();
+                self.customer(ledger, book, customers[rng.usize(0..customers.len())], level)
+            }
             13 => self.sagas(ledger, book, level, rng.i32(1..4)),
             12 => {
                 let account =
@@ -399,6 +405,7 @@ impl Reads<'_> {
                 credit_limits: limits.iter().map(limit).collect(),
             },
         };
+        let customer = book.customer_of(name);
         let since = ruled.filter(|(place, _)| *place != account.opened);
         v1::Account {
             name: format!("ledgers/{ledger}/accounts/{name}"),
@@ -409,6 +416,9 @@ impl Reads<'_> {
             status_position: changed.map(|(place, _)| position(place)).unwrap_or_default(),
             rules_position: since.map(|(place, _)| position(*place)).unwrap_or_default(),
             version: self.oracle.model.version(book, name, at),
+            customer: customer
+                .map(|of| format!("ledgers/{ledger}/customers/{of}"))
+                .unwrap_or_default(),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What a simulated client asks, as the strings that it would send.
 
+mod customer;
 mod schedule;
 
 use ledger_domain::{Command, Rejection};
+use ledger_keys::Keys;
 use ledger_proto::{request, time, v1};
 
+pub(crate) use customer::Customer;
 pub(crate) use schedule::{Rule, Schedule};
 
 /// One request.
@@ -46,6 +49,7 @@ pub(crate) enum Ask {
     Cancel {
         schedule: String,
     },
+    Customer(Customer),
     Post {
         transfers: Vec<Transfer>,
     },
@@ -131,7 +135,7 @@ pub(crate) type Read = (Command, Vec<(usize, Rejection)>);
 
 impl Request {
     /// Through the real conversions of the server's edge.
-    pub(crate) fn read(&self) -> Result<Read, Rejection> {
+    pub(crate) fn read(&self, keys: &Keys) -> Result<Read, Rejection> {
         let parent = format!("ledgers/{}", self.ledger);
         let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
         let conditions: Vec<_> = self.conditions.iter().map(Condition::to_wire).collect();
@@ -172,36 +176,59 @@ impl Request {
             }
             Ask::SetRules { name, rules } => {
                 let name = format!("{parent}/accounts/{name}");
-                let rules = Some(rules.to_wire());
-                let mut wire = v1::SetAccountRulesRequest { name, rules, ..Default::default() };
-                (wire.request_id, wire.validate_only) = (request_id, validate_only);
-                wire.conditions = conditions;
-                request::set_account_rules(&wire).map(whole)
+                self.read_rules(name, rules, conditions).map(whole)
             }
             Ask::Lock { before } => {
                 let (name, locked_before) = (parent, before.map(time::to_wire));
-                let mut wire = v1::LockBooksRequest { name, locked_before, ..Default::default() };
-                (wire.request_id, wire.validate_only) = (request_id, validate_only);
-                wire.conditions = conditions;
-                request::lock_books(&wire).map(whole)
+                request::lock_books(&v1::LockBooksRequest {
+                    name,
+                    locked_before,
+                    request_id,
+                    validate_only,
+                    conditions,
+                })
+                .map(whole)
             }
             Ask::Schedule(schedule) => self.read_schedule(schedule, conditions).map(whole),
             Ask::Cancel { schedule } => {
                 let name = format!("{parent}/schedules/{schedule}");
                 self.read_cancel(name, conditions).map(whole)
             }
-            Ask::Post { transfers } => {
-                let transfers = transfers.iter().map(Transfer::to_wire).collect();
-                let wire = v1::PostTransfersRequest {
-                    parent,
-                    transfers,
-                    request_id,
-                    validate_only,
-                    conditions,
-                };
-                request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
-            }
+            Ask::Customer(asked) => self.read_customer(asked, conditions, keys).map(whole),
+            Ask::Post { transfers } => self.read_post(transfers, conditions),
         }
+    }
+
+    fn read_post(
+        &self,
+        transfers: &[Transfer],
+        conditions: Vec<v1::Condition>,
+    ) -> Result<Read, Rejection> {
+        let wire = v1::PostTransfersRequest {
+            parent: format!("ledgers/{}", self.ledger),
+            transfers: transfers.iter().map(Transfer::to_wire).collect(),
+            request_id: self.request_id.clone(),
+            validate_only: self.validate_only,
+            conditions,
+        };
+        request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
+    }
+
+    fn read_rules(
+        &self,
+        name: String,
+        rules: &Rules,
+        conditions: Vec<v1::Condition>,
+    ) -> Result<Command, Rejection> {
+        let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
+        let rules = Some(rules.to_wire());
+        request::set_account_rules(&v1::SetAccountRulesRequest {
+            name,
+            rules,
+            request_id,
+            validate_only,
+            conditions,
+        })
     }
 
     fn read_change(

@@ -1,6 +1,7 @@
 //! What clients ask: mostly sound, often not.
 
 mod accounts;
+mod customers;
 mod schedules;
 mod sends;
 
@@ -107,6 +108,7 @@ impl Workload {
             18..20 => self.lock(rng),
             20..25 => self.schedule(rng, &ledger),
             25..27 => self.cancel(rng, &ledger),
+            27..33 => self.customer(rng),
             _ => self.post(rng, &ledger),
         };
         match rng.u32(0..200) {
@@ -254,6 +256,7 @@ impl Workload {
                 | Ask::SetRules { .. }
                 | Ask::Lock { .. }
                 | Ask::Schedule(_)
+                | Ask::Customer(_)
                 | Ask::Cancel { .. } => None,
             })
             .collect();

@@ -10,6 +10,7 @@ use fastrand::Rng;
 use ledger_command::{Reply, Request as Offer, Status, readback};
 use ledger_domain::partition::partition_of;
 use ledger_domain::{Command, CommandBody, Position};
+use ledger_keys::{Keys, MemoryKeys};
 use ledger_log::record::LogId;
 use ledger_log::simulated::{Faults, Simulated};
 use ledger_log::{Backend, LogInfo, log};
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) log: Arc<Simulated>,
     pub(crate) info: LogInfo,
+    /// Beside the log, as on a cluster: all processes have them.
+    pub(crate) keys: Keys,
     pub(crate) disks: Vec<Vec<Disk>>,
     pub(crate) nodes: Vec<Option<Node>>,
     pub(crate) oracles: Vec<Oracle>,
@@ -87,6 +90,8 @@ impl World {
             rng,
             log,
             info: LogInfo { id, partition_count: PARTITIONS },
+            // Nobody here is to be kept from guessing them.
+            keys: Keys::new(Arc::new(MemoryKeys::default()), || [7; 16]),
             disks: (0..NODES).map(|_| disks()).collect(),
             nodes: (0..NODES).map(|_| None).collect(),
             oracles,
@@ -188,7 +193,8 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, node: usize) -> Result<(), String> {
-        let started = Node::start(&self.log, self.info, &self.disks[node], &mut self.rng)?;
+        let started =
+            Node::start(&self.log, self.info, &self.disks[node], &self.keys, &mut self.rng)?;
         self.nodes[node] = Some(started);
         Ok(())
     }
@@ -203,7 +209,7 @@ impl World {
         let request = self.workload.next(&mut self.rng, self.now);
         let number = self.next_attempt();
         let parts = model::shape(&request);
-        let (command, malformed) = match (request.read(), &parts) {
+        let (command, malformed) = match (request.read(&self.keys), &parts) {
             (Ok(read), Ok(_)) => read,
             (Err(rejection), Err(code)) if rejection.code.number() == *code => {
                 let name = format!("refused.{}", rejection.code.name());
@@ -436,6 +442,7 @@ fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
         | Ask::SetRules { .. }
         | Ask::Lock { .. }
         | Ask::Schedule(_)
+        | Ask::Customer(_)
         | Ask::Cancel { .. } => Vec::new(),
     }
 }

@@ -1,6 +1,8 @@
 //! Keys. Numbers are big-endian, and inverted where the newest comes first.
 
-use ledger_domain::{AccountHandle, AssetHandle, Id, LedgerHandle, Position, Timestamp};
+use ledger_domain::{
+    AccountHandle, AssetHandle, CustomerHandle, Id, LedgerHandle, Position, Timestamp,
+};
 
 use crate::code::{Source, read_id};
 use crate::sets::SetKind;
@@ -65,6 +67,15 @@ pub fn history(account: AccountHandle, asset: AssetHandle, place: Place) -> [u8;
 pub fn account_change(account: AccountHandle, place: Place) -> [u8; 20] {
     let mut key = [0; 20];
     key[..8].copy_from_slice(&account.0.to_be_bytes());
+    key[8..].copy_from_slice(&newest_first(place));
+    key
+}
+
+/// Key of [`crate::Table::Profiles`]; its first 8 bytes are the prefix of the customer's rows.
+#[must_use]
+pub fn profile(customer: CustomerHandle, place: Place) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..8].copy_from_slice(&customer.0.to_be_bytes());
     key[8..].copy_from_slice(&newest_first(place));
     key
 }

@@ -41,10 +41,11 @@ pub use project::{
 };
 pub use reader::{MemberPage, Page, ViewReader};
 pub use row::{
-    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryKind, EntryRow, Heads,
-    HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, RecordKind,
-    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange,
-    SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
+    AccountCustomerRow, AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow,
+    CustomerNameRow, CustomerRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow,
+    LatestRow, LedgerNameRow, LedgerRow, ProfileRow, RecordKind, ReversalRow, Row,
+    ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange, SetKeyframeRow, TimeRow,
+    ToldRow, TransferOutcome, TransferRow, ViewLog,
 };
 pub use rows::Rows;
 pub use sets::{Members, SetKind, Sets};

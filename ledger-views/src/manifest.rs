@@ -1,7 +1,7 @@
 //! Which version of a view counts: named in a manifest that is swapped by rename.
 //!
 //! ```text
-//! views/<partition>/MANIFEST.json     {"view":"v2"}
+//! views/<partition>/MANIFEST.json     {"view":"v3"}
 //! views/<partition>/v2/               the store of that version
 //! ```
 //!
@@ -16,7 +16,7 @@ use crate::store::StoreError;
 use crate::store::rocks::{Readers, RocksShared, RocksStore};
 
 /// The version that this code reads and writes, and the name of its folder.
-pub const VIEW_VERSION: &str = "v2";
+pub const VIEW_VERSION: &str = "v3";
 const MANIFEST: &str = "MANIFEST.json";
 
 /// Opens the view in this folder, creating it when there is none.

@@ -1,11 +1,12 @@
 //! What an event makes of the read stores: rows, from nothing but the event, its place and the
 //! balances before it. The projector, the audit and the simulator run this same code (PR-2).
 
+mod customers;
 mod schedules;
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AssetHandle, Balance, Effect, Event, Id, LedgerHandle,
-    Reversal, Side, Step, Timestamp, TransferBatch,
+    NewAccount, Reversal, Side, Step, Timestamp, TransferBatch,
 };
 
 use crate::key::{self, Place};
@@ -163,13 +164,10 @@ pub fn project(
         }
         Event::AccountOpened { ledger, account, name, account_type, rules } => {
             known_ledger(projection.heads, *ledger, place)?;
-            in_order("account", projection.heads.accounts, account.0, place)?;
-            projection.heads.accounts += 1;
-            let (handle, account_type, rules) = (*account, *account_type, rules.clone());
-            let row = AccountRow { handle, account_type, rules, place };
-            rows.put(Table::Accounts, &key::named(*ledger, name.as_str()), |out| row.encode(out));
-            let name = AccountNameRow { ledger: *ledger, name: name.clone() };
-            rows.put(Table::AccountNames, &account.0.to_be_bytes(), |out| name.encode(out));
+            let (account, account_type) = (*account, *account_type);
+            let (name, rules) = (name.clone(), rules.clone());
+            let opened = NewAccount { account, name, account_type, rules };
+            open_account(&mut projection.heads, *ledger, place, &opened, rows)?;
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             known_ledger(projection.heads, *ledger, place)?;
@@ -189,31 +187,49 @@ pub fn project(
             rows.put(Table::BookLocks, &key, |out| row.encode(out));
         }
         Event::TransferBatch(batch) => project_batch(projection, place, batch, rows)?,
-        Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
-            known_ledger(projection.heads, *ledger, place)?;
-            let moved = Moved {
-                kind: EntryKind::Expiry,
-                step: Step::Release,
-                debit_account: *debit_account,
-                credit_account: *credit_account,
-                asset: *asset,
-                amount: *amount,
-                transfer: hold,
-                reference: "",
-                effective_at: None,
-            };
-            entries(projection, place, &moved, rows)?;
-            let change = Change::of_hold(*ledger, place, hold, false);
-            projection.sets.change(&mut projection.balances, change, rows)?;
-            let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released: *amount };
-            rows.put(Table::Holds, &key::change(*ledger, hold, place), |out| row.encode(out));
-        }
+        Event::HoldExpired { .. } => expired(projection, place, event, rows)?,
         Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
         | Event::ScheduleRan { .. } => schedules::project(projection.heads, place, event, rows)?,
+        Event::CustomerRegistered { .. }
+        | Event::ProfileUpdated { .. }
+        | Event::CustomerErased { .. } => {
+            customers::project(&mut projection.heads, place, event, rows)?;
+        }
         // Nothing that a view shows changed; the log and the id store hold it.
         Event::CommandRefused { .. } => {}
     }
+    Ok(())
+}
+
+/// What was left of a hold is given back; any other event makes no rows here.
+fn expired(
+    projection: &mut Projection<impl Balances>,
+    place: Place,
+    event: &Event,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    let Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } = event
+    else {
+        return Ok(());
+    };
+    known_ledger(projection.heads, *ledger, place)?;
+    let moved = Moved {
+        kind: EntryKind::Expiry,
+        step: Step::Release,
+        debit_account: *debit_account,
+        credit_account: *credit_account,
+        asset: *asset,
+        amount: *amount,
+        transfer: hold,
+        reference: "",
+        effective_at: None,
+    };
+    entries(projection, place, &moved, rows)?;
+    let change = Change::of_hold(*ledger, place, hold, false);
+    projection.sets.change(&mut projection.balances, change, rows)?;
+    let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released: *amount };
+    rows.put(Table::Holds, &key::change(*ledger, hold, place), |out| row.encode(out));
     Ok(())
 }
 
@@ -407,6 +423,25 @@ impl Journal {
             rows.put(Table::JournalEntries, &key, |out| row.encode(out));
         }
     }
+}
+
+/// Rows of an account that is opened there.
+fn open_account(
+    heads: &mut Heads,
+    ledger: LedgerHandle,
+    place: Place,
+    opened: &NewAccount,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    let NewAccount { account, name, account_type, rules } = opened;
+    in_order("account", heads.accounts, account.0, place)?;
+    heads.accounts += 1;
+    let (handle, account_type, rules) = (*account, *account_type, rules.clone());
+    let row = AccountRow { handle, account_type, rules, place };
+    rows.put(Table::Accounts, &key::named(ledger, name.as_str()), |out| row.encode(out));
+    let name = AccountNameRow { ledger, name: name.clone() };
+    rows.put(Table::AccountNames, &account.0.to_be_bytes(), |out| name.encode(out));
+    Ok(())
 }
 
 fn poison(place: Place, what: String) -> ProjectError {

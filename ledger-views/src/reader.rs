@@ -1,5 +1,6 @@
 //! Reads of a view, each as of a fixed place: all up to it, and nothing later (QY-1).
 
+mod customers;
 mod schedules;
 mod sets;
 mod transfers;

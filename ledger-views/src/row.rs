@@ -11,6 +11,7 @@ use crate::code::{Source, put_balance, put_id, put_number, put_rules, put_signed
 use crate::key::Place;
 
 mod change;
+mod customer;
 mod log;
 mod schedule;
 mod send;
@@ -18,6 +19,7 @@ mod set;
 mod transfer;
 
 pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
+pub use customer::{AccountCustomerRow, CustomerNameRow, CustomerRow, ProfileRow};
 pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};
 pub use schedule::{ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView};
 pub use set::{SetChange, SetKeyframeRow};

@@ -44,6 +44,14 @@ pub enum Table {
     Schedules,
     /// ledger ++ id ++ 0 ++ !offset ++ !index -> what became of a schedule there, newest first.
     ScheduleChanges,
+    /// ledger ++ name -> a customer as it was registered.
+    Customers,
+    /// Handle -> ledger and name of a customer.
+    CustomerNames,
+    /// customer ++ !offset ++ !index -> what is kept of the person from there on, newest first.
+    Profiles,
+    /// account -> the customer that it was opened with.
+    AccountCustomers,
     /// offset -> what the record there is.
     Commits,
     /// !`recorded_at` -> offset of the commit, newest first.
@@ -67,7 +75,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 22] = [
+    pub const ALL: [Table; 26] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -88,6 +96,10 @@ impl Table {
         Table::SetMembers,
         Table::Schedules,
         Table::ScheduleChanges,
+        Table::Customers,
+        Table::CustomerNames,
+        Table::Profiles,
+        Table::AccountCustomers,
         Table::Commits,
         Table::Times,
     ];
@@ -116,6 +128,10 @@ impl Table {
             Table::SetMembers => (Family::Directory, Some(21)),
             Table::Schedules => (Family::Directory, Some(25)),
             Table::ScheduleChanges => (Family::Directory, Some(26)),
+            Table::Customers => (Family::Directory, Some(50)),
+            Table::CustomerNames => (Family::Directory, Some(51)),
+            Table::Profiles => (Family::Directory, Some(52)),
+            Table::AccountCustomers => (Family::Directory, Some(53)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -145,6 +161,10 @@ impl Table {
             Table::SetMembers => "set_members",
             Table::Schedules => "schedules",
             Table::ScheduleChanges => "schedule_changes",
+            Table::Customers => "customers",
+            Table::CustomerNames => "customer_names",
+            Table::Profiles => "profiles",
+            Table::AccountCustomers => "account_customers",
             Table::Commits => "commits",
             Table::Times => "times",
         }

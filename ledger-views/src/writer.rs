@@ -234,6 +234,9 @@ impl ViewWriter {
                     | Event::ScheduleCreated { .. }
                     | Event::ScheduleCancelled { .. }
                     | Event::ScheduleRan { .. }
+                    | Event::CustomerRegistered { .. }
+                    | Event::ProfileUpdated { .. }
+                    | Event::CustomerErased { .. }
                     | Event::CommandRefused { .. } => {}
                 }
             }

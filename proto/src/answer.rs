@@ -225,6 +225,7 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         Code::UnknownLedger
         | Code::UnknownAccount
         | Code::UnknownTransfer
+        | Code::UnknownCustomer
         | Code::UnknownSchedule
         | Code::UnknownDebitAccount
         | Code::UnknownCreditAccount
@@ -234,6 +235,7 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::LedgerExists
         | Code::AssetExists
         | Code::AccountExists
+        | Code::CustomerExists
         | Code::ScheduleExists => tonic::Code::AlreadyExists,
         Code::VersionMismatch => tonic::Code::Aborted,
         Code::TooMany => tonic::Code::ResourceExhausted,
@@ -252,6 +254,8 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::ScaleDiffers
         | Code::ExceedsHold
         | Code::BalancePassesRules
+        | Code::CustomerErased
+        | Code::MetadataFull
         | Code::ScheduleEnded
         | Code::ScheduleInPast
         | Code::LockInFuture
@@ -280,14 +284,17 @@ fn message(rejection: &Rejection) -> String {
         Code::LedgerExists => "the ledger exists already",
         Code::AssetExists => "the asset exists already",
         Code::AccountExists => "the account exists already",
+        Code::CustomerExists => "the customer exists already, or was erased",
         Code::ScheduleExists => "the schedule exists already, or did",
         Code::TooMany => "there can be no more of them",
         Code::UnknownDebitAccount => "no such account to debit",
         Code::UnknownCreditAccount => "no such account to credit",
         Code::UnknownAccount => "no such account",
+        Code::UnknownCustomer => "no such customer",
         Code::UnknownSchedule => "no such schedule",
         Code::UnknownTransfer => "no such transfer was accepted",
         Code::NotReversible => "only a post or a capture can be reversed",
+        Code::CustomerErased => "the customer is erased",
         Code::AccountClosed => "the account is closed",
         Code::AccountFrozen => "the account is frozen",
         Code::AccountNotFrozen => "the account is not frozen",
@@ -300,6 +307,7 @@ fn message(rejection: &Rejection) -> String {
         Code::ExceedsHold => "more than is left of the hold",
         Code::ScheduleEnded => "the schedule has ended",
         Code::ScheduleInPast => "a schedule starts in the future",
+        Code::MetadataFull => "there would be more of it than one thing may have",
         Code::LockInFuture => "books are closed up to now at most",
         Code::BooksLocked => "the books are closed up to a later instant",
         Code::BalancePassesRules => "a balance of the account passes the new rules",

@@ -1,7 +1,10 @@
 //! Any command as one value, `v1::Command`: what the commands topic takes, and what servers forward.
 
-use ledger_domain::{AccountName, Command, CommandBody, Rejection};
+use ledger_domain::{
+    AccountName, Command, CommandBody, CustomerName, MetadataKey, Rejection, Sealed,
+};
 
+use crate::request::Secrets;
 use crate::resource::{self, malformed};
 use crate::v1::command::Request;
 use crate::{request, v1};
@@ -19,6 +22,8 @@ pub struct Prepared {
     pub validate_only: bool,
     /// Whether a result for each transfer is the answer.
     pub is_batch: bool,
+    /// What is to be sealed before it is decided, see [`Prepared::seal`].
+    pub secrets: Secrets,
 }
 
 impl Prepared {
@@ -34,8 +39,31 @@ impl Prepared {
             | CommandBody::SetAccountRules { .. }
             | CommandBody::LockBooks { .. }
             | CommandBody::ScheduleTransfer { .. }
-            | CommandBody::CancelSchedule { .. } => false,
+            | CommandBody::CancelSchedule { .. }
+            | CommandBody::Register { .. }
+            | CommandBody::UpdateProfile { .. }
+            | CommandBody::EraseCustomer { .. } => false,
         }
+    }
+
+    /// Puts the secrets into the command, sealed.
+    ///
+    /// # Errors
+    /// What `seal` fails with; then the command must not be decided.
+    pub fn seal<E>(
+        &mut self,
+        mut seal: impl FnMut(&CustomerName, &MetadataKey, &str) -> Result<Sealed, E>,
+    ) -> Result<(), E> {
+        let (CommandBody::Register { customer, profile, .. }
+        | CommandBody::UpdateProfile { customer, set: profile, .. }) = &mut self.command.body
+        else {
+            return Ok(());
+        };
+        for (key, text) in std::mem::take(&mut self.secrets) {
+            let sealed = seal(customer, &key, &text)?;
+            profile.insert(key, sealed);
+        }
+        Ok(())
     }
 }
 
@@ -63,8 +91,10 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
     if let Request::PostTransfers(batch) = request {
         let request::Batch { command, malformed } = request::post_transfers(batch)?;
         let name = resource::ledger_resource(command.ledger.as_str());
-        return Ok(Prepared { command, malformed, name, validate_only, is_batch: true });
+        let secrets = Secrets::new();
+        return Ok(Prepared { command, malformed, name, validate_only, is_batch: true, secrets });
     }
+    let mut secrets = Secrets::new();
     let command = match request {
         Request::CreateLedger(request) => request::create_ledger(request)?,
         Request::CreateAsset(request) => request::create_asset(request)?,
@@ -76,6 +106,17 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::LockBooks(request) => request::lock_books(request)?,
         Request::ScheduleTransfer(request) => request::schedule_transfer(request)?,
         Request::CancelSchedule(request) => request::cancel_schedule(request)?,
+        Request::Register(request) => {
+            let (command, aside) = request::register(request)?;
+            secrets = aside;
+            command
+        }
+        Request::UpdateProfile(request) => {
+            let (command, aside) = request::update_profile(request)?;
+            secrets = aside;
+            command
+        }
+        Request::EraseCustomer(request) => request::erase_customer(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
         Request::SendMoney(request) => request::send_money(request)?,
@@ -85,7 +126,8 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::SendMoney(_) => name_of_saga(&command),
         _ => name(&command),
     };
-    Ok(Prepared { command, malformed: Vec::new(), name, validate_only, is_batch: false })
+    let malformed = Vec::new();
+    Ok(Prepared { command, malformed, name, validate_only, is_batch: false, secrets })
 }
 
 fn name(command: &Command) -> String {
@@ -102,6 +144,11 @@ fn name(command: &Command) -> String {
         }
         CommandBody::ScheduleTransfer { schedule, .. }
         | CommandBody::CancelSchedule { schedule } => resource::schedule_resource(ledger, schedule),
+        CommandBody::Register { customer, .. }
+        | CommandBody::UpdateProfile { customer, .. }
+        | CommandBody::EraseCustomer { customer } => {
+            resource::customer_resource(ledger, customer.as_str())
+        }
         CommandBody::PostTransfers { transfers } => match transfers.as_slice() {
             [transfer] => resource::transfer_resource(ledger, &transfer.id),
             _ => resource::ledger_resource(ledger),
@@ -127,6 +174,9 @@ fn validate_only(request: &Request) -> bool {
         Request::LockBooks(request) => request.validate_only,
         Request::ScheduleTransfer(request) => request.validate_only,
         Request::CancelSchedule(request) => request.validate_only,
+        Request::Register(request) => request.validate_only,
+        Request::UpdateProfile(request) => request.validate_only,
+        Request::EraseCustomer(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
         Request::SendMoney(request) => request.validate_only,
@@ -148,6 +198,9 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::LockBooks(request)) => &request.request_id,
         Some(Request::ScheduleTransfer(request)) => &request.request_id,
         Some(Request::CancelSchedule(request)) => &request.request_id,
+        Some(Request::Register(request)) => &request.request_id,
+        Some(Request::UpdateProfile(request)) => &request.request_id,
+        Some(Request::EraseCustomer(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
         Some(Request::SendMoney(request)) => &request.request_id,
@@ -170,6 +223,9 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::LockBooks(request)) => &mut request.request_id,
         Some(Request::ScheduleTransfer(request)) => &mut request.request_id,
         Some(Request::CancelSchedule(request)) => &mut request.request_id,
+        Some(Request::Register(request)) => &mut request.request_id,
+        Some(Request::UpdateProfile(request)) => &mut request.request_id,
+        Some(Request::EraseCustomer(request)) => &mut request.request_id,
         Some(Request::PostTransfer(request)) if !request.conditions.is_empty() => {
             &mut request.request_id
         }

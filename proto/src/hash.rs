@@ -29,9 +29,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use ledger_domain::{
-        AccountName, AccountType, AskedRules, AssetCode, BalanceCondition, BalanceFigure,
-        CommandBody, Comparison, Condition, Decimal, Destination, Id, LedgerName, Leg, Link,
-        Movement, Origin, Predicate, SignedDecimal,
+        AccountName, AccountType, AskedAccount, AskedRules, AssetCode, BalanceCondition,
+        BalanceFigure, CommandBody, Comparison, Condition, CustomerName, Decimal, Destination, Id,
+        LedgerName, Leg, Link, MetadataKey, Movement, Origin, Predicate, Profile, Sealed,
+        SignedDecimal,
     };
 
     use super::*;
@@ -94,6 +95,33 @@ mod tests {
 
     fn creating(code: &str, scale: u8) -> Command {
         in_bank(CommandBody::CreateAsset { code: AssetCode::from_log(code), scale })
+    }
+
+    fn profile(values: &[(&str, u8)]) -> Profile {
+        let value =
+            |(key, byte): &(&str, u8)| (MetadataKey::from_log(key), Sealed::from_bytes(&[*byte]));
+        values.iter().map(value).collect()
+    }
+
+    fn registering(name: &str, accounts: &[&str], values: &[(&str, u8)]) -> Command {
+        let account = |name: &&str| AskedAccount {
+            name: AccountName::from_log(name),
+            account_type: AccountType::Liability,
+            rules: limits(&[("USD", "1.50")]),
+        };
+        let accounts = accounts.iter().map(account).collect();
+        let customer = CustomerName::from_log(name);
+        in_bank(CommandBody::Register { customer, accounts, profile: profile(values) })
+    }
+
+    fn updating(name: &str, values: &[(&str, u8)], remove: &[&str]) -> Command {
+        let remove = remove.iter().map(|key| MetadataKey::from_log(key)).collect();
+        let customer = CustomerName::from_log(name);
+        in_bank(CommandBody::UpdateProfile { customer, set: profile(values), remove })
+    }
+
+    fn erasing(name: &str) -> Command {
+        in_bank(CommandBody::EraseCustomer { customer: CustomerName::from_log(name) })
     }
 
     /// Each differs from all others.
@@ -222,6 +250,21 @@ mod tests {
             ruling("b", limits(&[])),
             ruling("a", AskedRules::without_limits(true)),
             ruling("a", limits(&[("USD", "1")])),
+            registering("c", &["a"], &[("k", 1)]),
+            registering("d", &["a"], &[("k", 1)]),
+            registering("c", &[], &[("k", 1)]),
+            registering("c", &["b"], &[("k", 1)]),
+            registering("c", &["a", "b"], &[("k", 1)]),
+            registering("c", &["a"], &[]),
+            registering("c", &["a"], &[("k", 2)]),
+            registering("c", &["a"], &[("l", 1)]),
+            updating("c", &[("k", 1)], &["l"]),
+            updating("d", &[("k", 1)], &["l"]),
+            updating("c", &[("k", 2)], &["l"]),
+            updating("c", &[("k", 1)], &[]),
+            updating("c", &[], &["l"]),
+            erasing("c"),
+            erasing("d"),
             posting(vec![transfer()]),
             posting(vec![second.clone()]),
             posting(vec![transfer(), second.clone()]),
@@ -266,6 +309,9 @@ mod tests {
             of_command(&posting(sends)),
             of_transfer(&received()),
             of_command(&Command { conditions: conditions(), ..creating("USD", 2) }),
+            of_command(&registering("c", &["a", "b"], &[("k", 1), ("l", 2)])),
+            of_command(&updating("c", &[("k", 1)], &["l", "m"])),
+            of_command(&erasing("c")),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -282,6 +328,9 @@ mod tests {
             "20ebc35751142798b56c4f12de736704",
             "6316eff08cd1c953150a89b4d49eeeb5",
             "b8e9a038a5fb3e99ed8ee667885ba721",
+            "golden-1",
+            "golden-2",
+            "golden-3",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

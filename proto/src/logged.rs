@@ -1,6 +1,7 @@
 //! One command of a commit: its events as bytes, and back.
 
 mod batch;
+mod customer;
 mod schedule;
 mod send;
 
@@ -161,6 +162,9 @@ fn event_to_wire(event: &Event) -> wire::Event {
         Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
         | Event::ScheduleRan { .. } => return schedule::to_wire(event),
+        Event::CustomerRegistered { .. }
+        | Event::ProfileUpdated { .. }
+        | Event::CustomerErased { .. } => return customer::to_wire(event),
         Event::CommandRefused { ledger, rejection } => Kind::CommandRefused(wire::CommandRefused {
             ledger: ledger.to_string(),
             code: rejection.code.number(),
@@ -186,10 +190,7 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
         Kind::AccountOpened(e) => Event::AccountOpened {
             ledger: LedgerHandle(e.ledger),
             account: AccountHandle(e.account),
-            account_type: u8::try_from(e.r#type)
-                .ok()
-                .and_then(AccountType::from_number)
-                .ok_or_else(|| DecodeError::new("account type"))?,
+            account_type: account_type_from_wire(e.r#type)?,
             name: AccountName::from_log(&e.name),
             rules: rules_from_wire(e.rules)?,
         },
@@ -224,11 +225,19 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
             schedule: schedule::id_from_wire(e.schedule)?,
         },
         Kind::ScheduleRan(e) => schedule::ran_from_wire(e)?,
+        Kind::CustomerRegistered(e) => customer::registered_from_wire(e)?,
+        Kind::ProfileUpdated(e) => customer::updated_from_wire(e)?,
+        Kind::CustomerErased(e) => customer::erased_from_wire(&e),
         Kind::CommandRefused(e) => Event::CommandRefused {
             ledger: LedgerName::from_log(&e.ledger),
             rejection: rejection_from_wire(e.code, &e.subject)?,
         },
     })
+}
+
+fn account_type_from_wire(number: i32) -> Result<AccountType, DecodeError> {
+    let found = u8::try_from(number).ok().and_then(AccountType::from_number);
+    found.ok_or_else(|| DecodeError::new("account type"))
 }
 
 fn rules_to_wire(rules: &AccountRules) -> wire::AccountRules {

@@ -2,6 +2,7 @@
 //! the order of `Code`. So the request id and the conditions come before what is not `MALFORMED`.
 
 mod condition;
+mod customer;
 mod groups;
 mod schedule;
 mod send;
@@ -19,6 +20,7 @@ use ledger_domain::{
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
 use crate::{time, v1};
 use condition::conditions;
+pub use customer::{Secrets, erase_customer, register, update_profile};
 pub use schedule::{cancel_schedule, schedule_transfer};
 
 pub use send::{saga_step, send_money, step_to_wire};
@@ -81,13 +83,16 @@ pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejecti
     let ledger = resource::ledger("parent", &request.parent)?;
     let name = parse_account("account_id", &request.account_id)?;
     let request_id = request_id(&request.request_id)?;
-    let account_type = u8::try_from(request.r#type).ok().and_then(AccountType::from_number);
-    let no_type = || malformed("type", "", "an account has one of the five types");
-    let account_type = account_type.ok_or_else(no_type)?;
+    let account_type = account_type("type", request.r#type)?;
     let conditions = conditions(&request.conditions)?;
     let rules = request.rules.as_ref().map(account_rules).transpose()?.unwrap_or_default();
     let body = CommandBody::OpenAccount { name, account_type, rules };
     Ok(Command { ledger, request_id, conditions, body })
+}
+
+fn account_type(field: &str, number: i32) -> Result<AccountType, Rejection> {
+    let found = u8::try_from(number).ok().and_then(AccountType::from_number);
+    found.ok_or_else(|| malformed(field, "", "an account has one of the five types"))
 }
 
 /// An account to freeze.

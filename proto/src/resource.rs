@@ -1,7 +1,7 @@
 //! Resource names: "ledgers/bank/accounts/users:alice:wallet". `field` is the request's field that holds
 //! the text, for the refusal to name.
 
-use ledger_domain::{AccountName, AssetCode, Code, Id, LedgerName, Rejection};
+use ledger_domain::{AccountName, AssetCode, Code, CustomerName, Id, LedgerName, Rejection};
 
 /// "ledgers/bank".
 ///
@@ -74,6 +74,21 @@ pub fn schedule_resource(ledger: &str, id: &Id) -> String {
     format!("ledgers/{ledger}/schedules/{id}")
 }
 
+/// "ledgers/bank/customers/c-1042".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn customer(field: &str, name: &str) -> Result<(LedgerName, CustomerName), Rejection> {
+    let [ledger, customer] = segments(field, name, ["ledgers", "customers"])?;
+    Ok((parse_ledger(field, ledger)?, parse_customer(field, customer)?))
+}
+
+/// Name of a customer as a resource.
+#[must_use]
+pub fn customer_resource(ledger: &str, customer: &str) -> String {
+    format!("ledgers/{ledger}/customers/{customer}")
+}
+
 /// "ledgers/bank/sagas/0198…".
 ///
 /// # Errors
@@ -127,6 +142,11 @@ pub(crate) fn parse_ledger(field: &str, text: &str) -> Result<LedgerName, Reject
 /// An account's name in `field`.
 pub(crate) fn parse_account(field: &str, text: &str) -> Result<AccountName, Rejection> {
     AccountName::parse(text).map_err(|rule| malformed(field, text, rule.0))
+}
+
+/// A customer's name in `field`.
+pub(crate) fn parse_customer(field: &str, text: &str) -> Result<CustomerName, Rejection> {
+    CustomerName::parse(text).map_err(|rule| malformed(field, text, rule.0))
 }
 
 /// An asset's code in `field`.

@@ -1,14 +1,15 @@
 //! `ledger log copy`: a log moved between a folder and a Kafka cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use ledger_keys::{FolderKeys, KeyStore, TopicKeys};
 use ledger_log::Backend;
 use ledger_log::copy::Progress;
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
-use ledger_log::kafka::Kafka;
+use ledger_log::kafka::{Cluster, Kafka, Topic};
 use serde_json::json;
 
 use super::Context;
@@ -66,9 +67,34 @@ fn copy(args: &CopyArgs) -> anyhow::Result<(u32, u64, u64)> {
         bar.set_position(records);
     })?;
     bar.finish_and_clear();
+    copy_keys(&args.from, &args.to, &kafka)?;
     let records = (0..count).map(|partition| from.end(partition));
     let records = records.sum::<Result<u64, _>>()?;
     Ok((count, records, written))
+}
+
+/// The keys of customers go with the log, for without them it tells nothing of them.
+fn copy_keys(from: &LogPlace, to: &LogPlace, kafka: &KafkaConfig) -> anyhow::Result<()> {
+    let folder = |data: &Path| FolderKeys::new(data.join("keys"));
+    let topic = |place| Cluster::new(at(place, kafka).options(None));
+    let from: Box<dyn KeyStore> = match from {
+        LogPlace::Folder(data) if folder(data).is_empty() => return Ok(()),
+        LogPlace::Folder(data) => Box::new(folder(data)),
+        LogPlace::Kafka { .. } => {
+            let cluster = topic(from)?;
+            if cluster.partitions(&cluster.options().topic(Topic::Keys))?.is_none() {
+                return Ok(());
+            }
+            Box::new(TopicKeys::open(&cluster)?)
+        }
+    };
+    let to: Box<dyn KeyStore> = match to {
+        LogPlace::Folder(data) => Box::new(folder(data)),
+        LogPlace::Kafka { .. } => Box::new(TopicKeys::open(&topic(to)?)?),
+    };
+    let customers = ledger_keys::copy(&*from, &*to)?;
+    tracing::info!(customers, "copied their keys");
+    Ok(())
 }
 
 /// A log that is there.

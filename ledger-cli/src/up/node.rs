@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ledger_command::{Environment, Handle, Owners, Router, Status, saga};
+use ledger_command::{Environment, Handle, Owners, Router, Status, erasures, saga};
+use ledger_keys::{FolderKeys, KeyStore, Keys, TopicKeys};
 use ledger_log::embedded::{Embedded, EmbeddedOptions};
 use ledger_log::kafka::{Cluster, Kafka};
 use ledger_log::{Backend, LogError, LogId, LogInfo};
@@ -35,14 +36,16 @@ struct Inner {
     log: Option<Log>,
     /// Where commands can be taken, or sent on.
     router: Option<Router>,
+    /// Those of customers.
+    keys: Keys,
     myself: Arc<Myself>,
     known: Known,
     /// Until they end.
     views: Mutex<Option<Views>>,
     membership: Mutex<Option<Membership>>,
     feeds: Mutex<Option<Feeds>>,
-    /// Drives sends between ledgers, where partitions are written.
-    driver: Option<AbortHandle>,
+    /// Drive sends between ledgers, and destroy the keys of who is erased, where the log is followed.
+    drivers: Vec<AbortHandle>,
 }
 
 /// A log that is open.
@@ -66,15 +69,20 @@ impl Node {
             Some(log) if config.roles.command() => Some(start_command(config, log).await?),
             _ => None,
         };
+        let keys = {
+            let (config, cluster) = (config.clone(), cluster.clone());
+            tokio::task::spawn_blocking(move || open_keys(&config, cluster)).await??
+        };
         let views = open_views(config, log.as_ref()).await?;
         let myself = Arc::new(introduce(config, address, log.as_ref(), command.clone(), &views)?);
         let known = Known::default();
         let writes = command.clone();
         let (router, membership) = match (&cluster, command) {
             (None, None) => (None, None),
-            (None, Some(command)) => (Some(own_all(command).await?), None),
+            (None, Some(command)) => (Some(own_all(command, keys.clone()).await?), None),
             (Some(cluster), command) => {
-                let (router, membership) = join(cluster, &myself, &known, command).await?;
+                let joined = join(cluster, &myself, &known, command, keys.clone()).await?;
+                let (router, membership) = joined;
                 (Some(router), Some(membership))
             }
         };
@@ -88,23 +96,28 @@ impl Node {
         };
         let (views, membership) = (Mutex::new(Some(views)), Mutex::new(membership));
         let (roles, feeds) = (config.roles.clone(), Mutex::new(feeds));
-        let driver = writes.zip(router.clone()).map(|(handle, router)| {
-            tokio::spawn(saga::drive(handle, router, clock::now)).abort_handle()
-        });
-        let inner = Inner { roles, log, router, myself, known, views, membership, feeds, driver };
+        let mut drivers = Vec::new();
+        if let Some((handle, router)) = writes.zip(router.clone()) {
+            let erasing = erasures::drive(handle.clone(), keys.clone());
+            drivers.push(tokio::spawn(erasing).abort_handle());
+            drivers.push(tokio::spawn(saga::drive(handle, router, clock::now)).abort_handle());
+        }
+        let inner =
+            Inner { roles, log, router, keys, myself, known, views, membership, feeds, drivers };
         Ok(Node { inner: Arc::new(inner) })
     }
 
     /// The services of its roles, and their names.
     pub(super) fn routes(&self) -> anyhow::Result<(Routes, Vec<&'static str>)> {
-        let Inner { roles, log, router, myself, known, .. } = &*self.inner;
+        let Inner { roles, log, router, keys, myself, known, .. } = &*self.inner;
         let (mut routes, mut services) = (Routes::default(), Vec::new());
         if let Some(router) = router {
             routes = routes.add_service(ledger_command::service::server(router.clone()));
             services.push(COMMANDS);
         }
         if roles.query() {
-            let query = Query::new(myself.views.clone())?.with_clock(clock::now);
+            let query = Query::new(myself.views.clone())?;
+            let query = query.with_clock(clock::now).with_keys(keys.clone());
             routes = routes.add_service(LedgerQuery::new(query).into_service());
             services.push(QUERIES);
         }
@@ -140,9 +153,7 @@ impl Node {
     /// Gives its partitions to others; what its clients still ask for is sent on to them.
     pub(super) async fn leave(&self) {
         // What it is about to ask for, the next one asks for.
-        if let Some(driver) = &self.inner.driver {
-            driver.abort();
-        }
+        self.inner.drivers.iter().for_each(AbortHandle::abort);
         if let Some(router) = &self.inner.router {
             router.close();
         }
@@ -239,6 +250,18 @@ async fn start_command(config: &Config, (backend, log): &Log) -> anyhow::Result<
     Ok(command)
 }
 
+/// The keys of customers: beside the log, wherever that is.
+fn open_keys(config: &Config, cluster: Option<Cluster>) -> anyhow::Result<Keys> {
+    let store: Arc<dyn KeyStore> = if config.kafka.bootstrap.is_empty() {
+        Arc::new(FolderKeys::new(config.data.join("keys")))
+    } else {
+        let options = || config.kafka.options(Some(config.partitions));
+        let cluster = cluster.map_or_else(|| Cluster::new(options()), Ok)?;
+        Arc::new(TopicKeys::open(&cluster)?)
+    };
+    Ok(Keys::new(store, random::bytes_16))
+}
+
 async fn open_views(config: &Config, log: Option<&Log>) -> anyhow::Result<Views> {
     match log {
         Some((backend, log)) if config.roles.projector() => Views::write(config, backend, *log),
@@ -289,10 +312,10 @@ fn introduce(
 }
 
 /// By itself: every partition is its own.
-async fn own_all(command: Handle) -> anyhow::Result<Router> {
+async fn own_all(command: Handle, keys: Keys) -> anyhow::Result<Router> {
     command.assign(0..command.partition_count());
     command.ready().await?;
-    Ok(Router::alone(command))
+    Ok(Router::alone(command, keys))
 }
 
 /// Among others: says how it is, and takes a seat in the group where it can write.
@@ -301,6 +324,7 @@ async fn join(
     myself: &Arc<Myself>,
     known: &Known,
     command: Option<Handle>,
+    keys: Keys,
 ) -> anyhow::Result<(Router, Membership)> {
     let (cluster, myself, known) = (cluster.clone(), myself.clone(), known.clone());
     let count = myself.partition_count;
@@ -309,6 +333,7 @@ async fn join(
     let router = Router::shared(
         command,
         count,
+        keys,
         &myself.id,
         owners.clone(),
         commands::fresh_id,

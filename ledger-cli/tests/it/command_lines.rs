@@ -49,6 +49,12 @@ fn commands() -> Vec<Value> {
                 "scheduleId": "rent", "debitAccount": "b", "creditAccount": "a", "asset": "USD",
                 "amount": "1", "startTime": "2200-01-01T00:00:00Z", "monthlyDay": 31 } } }),
         json!({ "cancelSchedule": { "name": "ledgers/bank/schedules/rent", "requestId": "end" } }),
+        json!({ "register": { "parent": "ledgers/bank", "customerId": "c-1", "requestId": "reg",
+                "accounts": [{ "accountId": "c:1", "type": "ACCOUNT_TYPE_LIABILITY" }],
+                "profile": { "email": "ann@example.org" } } }),
+        json!({ "updateProfile": { "name": "ledgers/bank/customers/c-1", "requestId": "upd",
+                "set": { "phone": "555" }, "remove": ["name"] } }),
+        json!({ "eraseCustomer": { "name": "ledgers/bank/customers/c-1", "requestId": "gone" } }),
     ]
 }
 
@@ -106,11 +112,14 @@ fn lines_of_json_from_a_console_are_commands() {
     assert_eq!(values[10]["name"], "ledgers/bank");
     assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
     assert_eq!(values[12]["refusal"]["reason"], "VERSION_MISMATCH");
-    for (value, name) in values[13..17].iter().zip([
+    for (value, name) in values[13..20].iter().zip([
         "transfers/t-4",
         "sagas/s-1",
         "schedules/rent",
         "schedules/rent",
+        "customers/c-1",
+        "customers/c-1",
+        "customers/c-1",
     ]) {
         assert_eq!(value["name"], format!("ledgers/bank/{name}"), "{value}");
         assert!(value["acknowledgement"].is_object(), "{value}");

@@ -82,6 +82,14 @@ fn a_folder_moves_to_kafka_goes_on_there_and_comes_back() {
     };
     let server = Server::start_with(&data, &["--partitions=2"]);
     import(&server, &slice(), &[]);
+    for (name, email) in [("c-1", "--profile=email=a@example.org"), ("c-2", "--profile=email=b")] {
+        server.json(&["customer", "register", "berka", name, email]);
+    }
+    server.json(&["customer", "erase", "berka", "c-2"]);
+    let email = |server: &Server| {
+        let read = server.json(&["customer", "get", "berka", "c-1"]);
+        read["customer"]["profile"]["email"].as_str().unwrap_or_default().to_owned()
+    };
     let open = ledger(&["log", "copy", data.to_str().unwrap(), &place]);
     assert!(open.stderr.contains("LOG_LOCKED"), "a running server's log: {}", open.stderr);
     let hashes = state_hashes(&server);
@@ -92,6 +100,7 @@ fn a_folder_moves_to_kafka_goes_on_there_and_comes_back() {
     assert_eq!(copy(data.to_str().unwrap(), &place)["written"], 0, "done is done");
     let server = log.serve(&data);
     assert_eq!(state_hashes(&server), hashes);
+    assert_eq!(email(&server), "a@example.org", "the keys came along");
     let again = import(&server, &slice(), &[]);
     assert_eq!((again["new"].as_u64(), again["replayed"].as_u64()), (Some(0), Some(1_970)));
     let account = ["account", "open", "berka", "customers:late", "--type", "liability"];
@@ -102,6 +111,7 @@ fn a_folder_moves_to_kafka_goes_on_there_and_comes_back() {
     copy(&place, back.to_str().unwrap());
     let server = Server::start_with(&back, &["--partitions=2"]);
     assert_eq!(state_hashes(&server), hashes);
+    assert_eq!(email(&server), "a@example.org");
     server.stop();
     // The first folder's own log has stood still: it is the beginning of this one, and never its end.
     let behind = Server::try_start(&data, &["--partitions=2"]).err().unwrap();

@@ -17,6 +17,7 @@ mod command_lines;
 mod commands_topic;
 mod conditions;
 mod crash;
+mod customers;
 mod refusals;
 
 mod accounts;

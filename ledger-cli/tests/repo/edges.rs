@@ -11,11 +11,16 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ("ledger-domain", &[], "the business rules depend on no crate of ours"),
     ("ledger-log", &[], "the log knows order and durability, no business word and no gRPC"),
     ("ledger-runtime", &[], "the runtime knows no business word"),
+    (
+        "ledger-keys",
+        &["ledger-domain", "ledger-log"],
+        "keys know whose they are and where they are kept, not what is decided or shown",
+    ),
     ("ledger-proto", &["ledger-domain"], "proto converts wire <-> domain, without I/O or state"),
     ("ledger-views", &["ledger-domain"], "views know neither the log nor gRPC nor decisions"),
     (
         "ledger-command",
-        &["ledger-domain", "ledger-log", "ledger-proto", "ledger-runtime"],
+        &["ledger-domain", "ledger-keys", "ledger-log", "ledger-proto", "ledger-runtime"],
         "command does not touch views; command, projector and query do not know each other",
     ),
     (
@@ -25,7 +30,14 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "ledger-query",
-        &["ledger-audit", "ledger-domain", "ledger-proto", "ledger-runtime", "ledger-views"],
+        &[
+            "ledger-audit",
+            "ledger-domain",
+            "ledger-keys",
+            "ledger-proto",
+            "ledger-runtime",
+            "ledger-views",
+        ],
         "query does not write the log; command, projector and query do not know each other",
     ),
     (
@@ -39,6 +51,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "ledger-audit",
             "ledger-command",
             "ledger-domain",
+            "ledger-keys",
             "ledger-log",
             "ledger-projector",
             "ledger-proto",
@@ -54,6 +67,7 @@ const ROOMS: &[(&str, &[&str], &str)] = &[
             "ledger-audit",
             "ledger-command",
             "ledger-domain",
+            "ledger-keys",
             "ledger-log",
             "ledger-projector",
             "ledger-proto",

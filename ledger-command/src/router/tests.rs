@@ -18,6 +18,7 @@ use crate::owners::Owner;
 use crate::run::{self, Environment};
 use crate::service::{self, FORWARDED};
 use crate::tests::embedded::{environment, serve};
+use crate::tests::memory_keys;
 use crate::writer::Status;
 
 const PARTITIONS: u32 = 2;
@@ -55,6 +56,7 @@ async fn server(name: &'static str, environment: &Environment) -> Server {
     let router = Router::shared(
         Some(handle.clone()),
         PARTITIONS,
+        memory_keys(),
         name,
         owners.clone(),
         fresh_id,
@@ -366,6 +368,27 @@ impl LedgerCommandService for Doubtful {
         &self,
         _: tonic::Request<v1::SendMoneyRequest>,
     ) -> Served<v1::SendMoneyResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn register(
+        &self,
+        _: tonic::Request<v1::RegisterRequest>,
+    ) -> Served<v1::RegisterResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn update_profile(
+        &self,
+        _: tonic::Request<v1::UpdateProfileRequest>,
+    ) -> Served<v1::UpdateProfileResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn erase_customer(
+        &self,
+        _: tonic::Request<v1::EraseCustomerRequest>,
+    ) -> Served<v1::EraseCustomerResponse> {
         Err(tonic::Status::unimplemented("only what is sent on"))
     }
 

@@ -12,6 +12,7 @@ use super::*;
 use crate::config::Config;
 use crate::run::{self, Handle};
 use crate::tests::embedded::{environment, serve};
+use crate::tests::memory_keys;
 
 struct Server {
     _folder: tempfile::TempDir,
@@ -28,7 +29,7 @@ impl Server {
         handle.assign(0..1);
         handle.ready().await.unwrap();
         let mut services = tonic::transport::Server::builder();
-        let router = Router::alone(handle.clone());
+        let router = Router::alone(handle.clone(), memory_keys());
         let address = serve(services.add_service(server(router))).await;
         let channel =
             Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();

@@ -21,6 +21,7 @@ const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_befo
     accounts:[Account{ledger,name,account_type,rules:{may_go_negative,\
     credit_limits:[(asset,amount)]},status,changed_at,\
     balances:[(asset,Balance{debits_posted,credits_posted,debits_pending,credits_pending})]}],\
+    customers:[Customer{ledger,name,accounts,profile:{key:sealed},erased}],\
     holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at,\
     send:{to:{ledger,account,deadline},sent_at,reference}}},\
     schedules:{(ledger,id):Schedule{plan:{leg:{debit_account,credit_account,asset,amount,up_to},\

@@ -2,8 +2,9 @@
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AssetCode,
-    AssetHandle, Decimal, Destination, Effect, Event, Id, LedgerHandle, LedgerName, Leg, Link,
-    Plan, TransferBatch, When, apply,
+    AssetHandle, CustomerHandle, CustomerName, Decimal, Destination, Effect, Event, Id,
+    LedgerHandle, LedgerName, Leg, Link, MetadataKey, NewAccount, Plan, Sealed, TransferBatch,
+    When, apply,
 };
 use ledger_log::LogId;
 
@@ -52,11 +53,30 @@ fn sample() -> Snapshot {
         Event::TransferBatch(TransferBatch { ledger, accepted, refused: Vec::new() }),
         Event::BooksLocked { ledger, locked_before: Some(-5) },
         scheduled(ledger),
+        registered(ledger),
     ];
     events.iter().for_each(|event| apply(&mut state, event, 1_000));
     state.record(1_000);
     let cursor = Cursor { next: 9, sequence: 5, ..Cursor::start(LogId([1; 16]), 3) };
     Snapshot { cursor, state }
+}
+
+/// A customer "c" with an account "w".
+fn registered(ledger: LedgerHandle) -> Event {
+    let account = NewAccount {
+        account: AccountHandle(2),
+        name: AccountName::parse("w").unwrap(),
+        account_type: AccountType::Liability,
+        rules: AccountRules::without_limits(false),
+    };
+    let (key, sealed) = (MetadataKey::parse("k").unwrap(), Sealed::from_bytes(&[7, 255]));
+    Event::CustomerRegistered {
+        ledger,
+        customer: CustomerHandle(0),
+        name: CustomerName::parse("c").unwrap(),
+        accounts: vec![account],
+        profile: [(key, sealed)].into(),
+    }
 }
 
 /// A schedule "r", due on the last day of every month.
@@ -88,6 +108,8 @@ fn reads_back_with_its_indices() {
     let ledger = snapshot.state.ledger_by_name(&LedgerName::parse("bank").unwrap()).unwrap();
     let book = snapshot.state.ledger(ledger).unwrap();
     assert_eq!(book.account_by_name(&AccountName::parse("a").unwrap()), Some(AccountHandle(1)));
+    let customer = book.customer_by_name(&CustomerName::parse("c").unwrap());
+    assert_eq!(customer, Some(CustomerHandle(0)));
     assert_eq!(snapshot.state.next_due(), Some(5_000));
     let sends: Vec<_> = snapshot.state.sends().map(|(_, id)| id.to_string()).collect();
     assert_eq!(sends, ["s"]);

@@ -26,6 +26,8 @@ pub enum Topic {
     Feed,
     /// `<prefix>.topology`: the newest word of each process about itself. One partition, compacted.
     Topology,
+    /// `<prefix>.keys`: the keys of customers. One partition, compacted.
+    Keys,
 }
 
 impl Topic {
@@ -34,6 +36,7 @@ impl Topic {
             Topic::Commands | Topic::Results => Kind::Queue,
             Topic::Feed => Kind::Feed,
             Topic::Topology => Kind::Table,
+            Topic::Keys => Kind::Keys,
         }
     }
 
@@ -45,6 +48,7 @@ impl Topic {
             Topic::Results => "results",
             Topic::Feed => "feed",
             Topic::Topology => "topology",
+            Topic::Keys => "keys",
         }
     }
 }
@@ -96,7 +100,7 @@ impl Cluster {
         let name = self.options().topic(topic);
         let partitions = match topic {
             Topic::Commands | Topic::Results | Topic::Feed => partition_count,
-            Topic::Topology => 1,
+            Topic::Topology | Topic::Keys => 1,
         };
         let wanted = Wanted { name: &name, kind: topic.kind(), partitions: Some(partitions) };
         topic::ensure(&self.clients, &wanted).map(drop)

@@ -75,6 +75,15 @@ impl Table {
         self.shared.rows().rows.get(key).cloned()
     }
 
+    /// The rows whose keys begin with these bytes, ascending.
+    #[must_use]
+    pub fn starting_with(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let rows = self.shared.rows();
+        let from = rows.rows.range(prefix.to_vec()..);
+        let rows = from.take_while(|(key, _)| key.starts_with(prefix));
+        rows.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
     /// Every key with its value.
     #[must_use]
     pub fn all(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {

@@ -34,8 +34,10 @@ pub(super) enum Kind {
     Queue,
     /// As a queue, but made to keep everything.
     Feed,
-    /// The newest record of each key is kept.
+    /// The newest record of each key is kept, and whoever wrote it writes it again.
     Table,
+    /// The newest record of each key is kept, and there is no other copy of it.
+    Keys,
 }
 
 /// A topic as it shall be.
@@ -55,7 +57,7 @@ impl Kind {
                 &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")]
             }
             Kind::Queue => &[("cleanup.policy", "delete")],
-            Kind::Table => &[
+            Kind::Table | Kind::Keys => &[
                 ("cleanup.policy", "compact"),
                 ("segment.bytes", TABLE_SEGMENT_BYTES),
                 ("segment.ms", TABLE_SEGMENT_MS),
@@ -76,13 +78,16 @@ impl Kind {
             // Many records have one key: compaction would remove what nobody has read.
             Kind::Queue | Kind::Feed => &[("cleanup.policy", "delete")],
             Kind::Table => &[("cleanup.policy", "compact")],
+            Kind::Keys => {
+                &[("cleanup.policy", "compact"), ("unclean.leader.election.enable", "false")]
+            }
         }
     }
 
     /// Whether it matters that a record that was acknowledged is lost.
     fn is_precious(self) -> bool {
         match self {
-            Kind::Log | Kind::Queue | Kind::Feed => true,
+            Kind::Log | Kind::Queue | Kind::Feed | Kind::Keys => true,
             // Whoever wrote a row writes it again.
             Kind::Table => false,
         }
@@ -91,6 +96,7 @@ impl Kind {
     fn endangered(self) -> &'static str {
         match self {
             Kind::Log => "the log",
+            Kind::Keys => "the keys of customers",
             Kind::Queue | Kind::Feed | Kind::Table => "what is sent through it",
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ledger_domain::amount::format_minor;
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AcceptedTransfer, AccountHandle, AccountRules, AssetHandle, Event, Id, LedgerHandle, Position,
-    Timestamp, Transfer,
+    AcceptedTransfer, AccountHandle, AccountRules, AssetHandle, CustomerHandle, Event, Id,
+    LedgerHandle, NewAccount, Position, Profile, Timestamp, Transfer,
 };
 use ledger_proto::logged::LoggedCommand;
 use ledger_proto::v1::feed_event::{self as wire, Event as Wire};
@@ -70,17 +70,9 @@ impl Names {
                 let opened = wire::AccountOpened { account, r#type, rules };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
-            Event::AccountStatusChanged { ledger, account, status } => {
-                let status = answer::account_status(*status).into();
-                let account = self.account(*account)?.to_string();
-                let changed = wire::AccountStatusChanged { account, status };
-                add(&self.ledger(*ledger)?, 0, Wire::AccountStatusChanged(changed));
-            }
-            Event::AccountRulesChanged { ledger, account, rules } => {
-                let rules = Some(self.rules(*ledger, rules)?);
-                let account = self.account(*account)?.to_string();
-                let changed = wire::AccountRulesChanged { account, rules };
-                add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
+            Event::AccountStatusChanged { ledger, .. }
+            | Event::AccountRulesChanged { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.account_changed(event)?);
             }
             Event::BooksLocked { ledger, locked_before } => {
                 let locked_before = locked_before.map(answer::timestamp);
@@ -103,6 +95,11 @@ impl Names {
             | Event::ScheduleRan { ledger, .. } => {
                 add(&self.ledger(*ledger)?, 0, self.schedule(place, event)?);
             }
+            Event::CustomerRegistered { ledger, .. }
+            | Event::ProfileUpdated { ledger, .. }
+            | Event::CustomerErased { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.customer(event)?);
+            }
             Event::CommandRefused { ledger, rejection } => {
                 let at = Some(Position::event(partition, place.offset, place.index));
                 let refusal = answer::refusal(rejection, at, false);
@@ -110,6 +107,23 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    /// What a change of an account becomes.
+    fn account_changed(&mut self, event: &Event) -> Result<Wire, StoreError> {
+        Ok(match event {
+            Event::AccountStatusChanged { account, status, .. } => {
+                let status = answer::account_status(*status).into();
+                let account = self.account(*account)?.to_string();
+                Wire::AccountStatusChanged(wire::AccountStatusChanged { account, status })
+            }
+            Event::AccountRulesChanged { ledger, account, rules } => {
+                let rules = Some(self.rules(*ledger, rules)?);
+                let account = self.account(*account)?.to_string();
+                Wire::AccountRulesChanged(wire::AccountRulesChanged { account, rules })
+            }
+            other => panic!("a change of an account: {other:?}"),
+        })
     }
 
     /// What an event of a schedule becomes.
@@ -135,6 +149,42 @@ impl Names {
                 })
             }
             other => panic!("an event of a schedule: {other:?}"),
+        })
+    }
+
+    /// What an event of a customer becomes: of what is kept of the person, the keys.
+    fn customer(&mut self, event: &Event) -> Result<Wire, StoreError> {
+        let keys = |profile: &Profile| profile.keys().map(ToString::to_string).collect();
+        let id = |names: &Self, customer: CustomerHandle| {
+            let row = names.view.customer_name(customer)?;
+            let row = row.ok_or_else(|| missing("customer", customer.0))?;
+            Ok::<_, StoreError>(row.name.to_string())
+        };
+        Ok(match event {
+            Event::CustomerRegistered { ledger, name, accounts, profile, .. } => {
+                let opened = |opened: &NewAccount| {
+                    let r#type = answer::account_type(opened.account_type).into();
+                    let (account_id, rules) = (opened.name.to_string(), &opened.rules);
+                    let rules = Some(self.rules(*ledger, rules)?);
+                    Ok(v1::NewAccount { account_id, r#type, rules })
+                };
+                let accounts = accounts.iter().map(opened).collect::<Result<_, StoreError>>()?;
+                let (customer_id, profile_keys) = (name.to_string(), keys(profile));
+                Wire::CustomerRegistered(wire::CustomerRegistered {
+                    customer_id,
+                    accounts,
+                    profile_keys,
+                })
+            }
+            Event::ProfileUpdated { customer, profile, .. } => {
+                let (customer_id, profile_keys) = (id(self, *customer)?, keys(profile));
+                Wire::ProfileUpdated(wire::ProfileUpdated { customer_id, profile_keys })
+            }
+            Event::CustomerErased { customer, .. } => {
+                let customer_id = id(self, *customer)?;
+                Wire::CustomerErased(wire::CustomerErased { customer_id })
+            }
+            other => panic!("an event of a customer: {other:?}"),
         })
     }
 

@@ -133,11 +133,11 @@ impl Query {
     }
 }
 
-fn write_place(place: Place) -> Vec<u8> {
+pub(super) fn write_place(place: Place) -> Vec<u8> {
     [&place.offset.to_le_bytes()[..], &place.index.to_le_bytes()].concat()
 }
 
-fn read_place(key: &[u8]) -> Option<Place> {
+pub(super) fn read_place(key: &[u8]) -> Option<Place> {
     let (offset, index) = key.split_first_chunk::<8>()?;
     let offset = u64::from_le_bytes(*offset);
     Some(Place { offset, index: u32::from_le_bytes(index.try_into().ok()?) })
@@ -276,6 +276,9 @@ impl Fixed<'_> {
         let rules_place = ruled.as_ref().map(|(place, _)| *place);
         let balances = self.view.balances(self.place, row.handle)?;
         let position = |place: Option<Place>| place.map(|place| self.at(place)).unwrap_or_default();
+        let customer = self.view.account_customer(row.handle)?;
+        let customer =
+            customer.map(|row| resource::customer_resource(ledger.as_str(), row.name.as_str()));
         Ok(v1::Account {
             name: resource::account_resource(ledger.as_str(), name),
             r#type: answer::account_type(row.account_type).into(),
@@ -284,6 +287,7 @@ impl Fixed<'_> {
             status: answer::account_status(status).into(),
             status_position: position(status_place),
             rules_position: position(rules_place),
+            customer: customer.unwrap_or_default(),
             version: self.version(row.changed(status_place, rules_place, &balances))?,
         })
     }

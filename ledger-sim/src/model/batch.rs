@@ -94,6 +94,7 @@ impl Book {
             holds: open.map(|(id, hold)| (id.clone(), hold.clone())).collect(),
             reversals: self.reversals.clone(),
             entries: BTreeMap::new(),
+            customers: BTreeMap::new(),
             schedules: BTreeMap::new(),
         }
     }

@@ -28,6 +28,7 @@ pub(super) fn same_ask(ledger: &str, a: &Ask, b: &Ask) -> bool {
         (Ask::SetRules { name: a, rules: a_rules }, Ask::SetRules { name: b, rules: b_rules }) => {
             a == b && same_rules(a_rules, b_rules)
         }
+        (Ask::Customer(a), Ask::Customer(b)) => super::customer::same(a, b),
         (Ask::Schedule(a), Ask::Schedule(b)) => super::schedule::same(a, b),
         (Ask::Cancel { schedule: a }, Ask::Cancel { schedule: b }) => {
             canonical_id(a) == canonical_id(b)

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::amount::{decimal, fits};
 use super::groups::shapes;
-use super::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, condition, destination, schedule};
+use super::{
+    CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, condition, customer, destination, schedule,
+};
 use crate::request::{Ask, Request, Rules, Transfer};
 
 /// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
@@ -28,6 +30,7 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
             return Err(101);
         }
         Ask::Cancel { schedule } if !id(schedule) => return Err(101),
+        Ask::Customer(asked) if customer::shape(asked).0 => return Err(101),
         Ask::Schedule(asked) if schedule::shape(asked) == Some(101) => return Err(101),
         Ask::OpenAccount { kind, .. } if !(1..=5).contains(kind) => return Err(101),
         _ => {}
@@ -40,11 +43,13 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         Ask::OpenAccount { rules: asked, .. } | Ask::SetRules { rules: asked, .. } => {
             rules(asked).map_or(Ok(Vec::new()), Err)
         }
+        Ask::Customer(asked) if customer::shape(asked).1 => Err(107),
         Ask::Schedule(asked) => schedule::shape(asked).map_or(Ok(Vec::new()), Err),
         Ask::CreateLedger
         | Ask::Lock { .. }
         | Ask::CreateAsset { .. }
         | Ask::Cancel { .. }
+        | Ask::Customer(_)
         | Ask::Change { .. } => Ok(Vec::new()),
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
         Ask::Post { transfers } => Ok(shapes(&request.ledger, transfers)),

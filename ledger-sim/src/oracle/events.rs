@@ -10,7 +10,7 @@ use crate::model::{
     CAPTURE, Due, Moved, POST, Place, REVERSAL, Run, Verdict, Verdicts, canonical_id, decimal,
     destination,
 };
-use crate::request::{Ask, Change, Request, Rules, Transfer};
+use crate::request::{Ask, Change, Customer, Request, Rules, Transfer};
 
 /// Whether the events of a command are what the model says that it comes to.
 pub(super) fn check(
@@ -93,7 +93,30 @@ fn did(request: &Request, event: &Event) -> bool {
         (Ask::Cancel { schedule: asked }, Event::ScheduleCancelled { schedule, .. }) => {
             schedule.to_string() == canonical_id(asked)
         }
+        (Ask::Customer(asked), event) => customer_did(asked, event),
         (Ask::Lock { before }, Event::BooksLocked { locked_before, .. }) => locked_before == before,
+        _ => false,
+    }
+}
+
+/// As far as the event says it without names and keys: reads compare the rest.
+fn customer_did(asked: &Customer, event: &Event) -> bool {
+    match (asked, event) {
+        (
+            Customer::Register { name: asked, accounts: asked_accounts, profile: asked_profile },
+            Event::CustomerRegistered { name, accounts, profile, .. },
+        ) => {
+            let opened =
+                accounts.iter().map(|it| (it.name.as_str(), i32::from(it.account_type.number())));
+            name.as_str() == asked
+                && opened.eq(asked_accounts.iter().map(|(name, kind)| (name.as_str(), *kind)))
+                && profile.len() == asked_profile.len()
+        }
+        (Customer::Update { set, remove, .. }, Event::ProfileUpdated { profile, .. }) => {
+            let has = |key: &String| profile.contains_key(key.as_str());
+            set.iter().all(|(key, _)| has(key)) && !remove.iter().any(has)
+        }
+        (Customer::Erase { .. }, Event::CustomerErased { .. }) => true,
         _ => false,
     }
 }
@@ -299,7 +322,10 @@ pub(super) fn rejections(
             | Event::HoldExpired { .. }
             | Event::ScheduleCreated { .. }
             | Event::ScheduleCancelled { .. }
-            | Event::ScheduleRan { .. } => {}
+            | Event::ScheduleRan { .. }
+            | Event::CustomerRegistered { .. }
+            | Event::ProfileUpdated { .. }
+            | Event::CustomerErased { .. } => {}
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct Heads {
     pub ledgers: u32,
     /// Accounts.
     pub accounts: u64,
+    /// Customers.
+    pub customers: u64,
 }
 
 /// Of [`crate::Table::Meta`], under "applied".
@@ -145,13 +147,15 @@ impl Row for AppliedRow {
         put_signed(out, self.recorded_at);
         put_number(out, self.heads.ledgers);
         put_number(out, self.heads.accounts);
+        put_number(out, self.heads.customers);
         out.extend_from_slice(&self.cursor);
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut source = Source(bytes);
         let (offset, recorded_at) = (source.u64()?, source.signed()?);
-        let heads = Heads { ledgers: source.u32()?, accounts: source.u64()? };
+        let (ledgers, accounts, customers) = (source.u32()?, source.u64()?, source.u64()?);
+        let heads = Heads { ledgers, accounts, customers };
         Some(AppliedRow { offset, recorded_at, heads, cursor: source.0.to_vec() })
     }
 }

@@ -337,7 +337,7 @@ fn the_log() {
     let applied = AppliedRow {
         offset: 300,
         recorded_at: 3,
-        heads: Heads { ledgers: 1, accounts: 200 },
+        heads: Heads { ledgers: 1, accounts: 200, customers: 3 },
         cursor: vec![1, 2],
     };
     golden(&applied, "ac020601c8010102");

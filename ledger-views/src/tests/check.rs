@@ -6,7 +6,9 @@ use ledger_domain::Id;
 
 use super::{Truth, World};
 use crate::store::StoreError;
-use crate::{AccountRow, HoldStatus, Place, SetKind, Table, TransferOutcome, ViewReader};
+use crate::{
+    AccountRow, HoldStatus, Place, ProfileRow, SetKind, Table, TransferOutcome, ViewReader,
+};
 
 /// Reads at every place of the log.
 pub(super) fn check_everywhere(reader: &ViewReader, world: &World) {
@@ -84,7 +86,8 @@ pub(super) fn check_at(
         assert_eq!(found, truth.holds.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
     }
     open_holds(reader, truth, ledgers.iter().map(|(_, row)| row.handle))?;
-    schedules(reader, truth, last)
+    schedules(reader, truth, last)?;
+    customers(reader, truth, last)
 }
 
 /// The open holds, and the open sends, are those that have the status, in pages of any size.
@@ -133,6 +136,34 @@ fn schedules(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), Sto
         let listed = listed.into_iter().find(|(name, _)| **name == *id.to_string());
         let next_due = listed.map(|(_, view)| view.next_due());
         assert_eq!(next_due, expected.map(|it| it.2), "{id} {at:?}");
+    }
+    Ok(())
+}
+
+fn customers(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), StoreError> {
+    let at = truth.place;
+    for (number, (ledger, name, ..)) in last.customers.iter().enumerate() {
+        let ledger = ledger_domain::LedgerHandle(*ledger);
+        let row = reader.customer(at, ledger, name.as_str())?;
+        let listed = reader.customers(at, ledger, None, 1_000)?.items;
+        let listed = listed.into_iter().find(|(listed, _)| **listed == *name.as_str());
+        assert_eq!(listed.map(|(_, row)| row), row, "{name:?} at {at:?}");
+        let Some((_, _, accounts, kept)) = truth.customers.get(number) else {
+            assert_eq!(row, None, "{name:?} at {at:?}");
+            continue;
+        };
+        let row = row.expect("a customer that was registered");
+        assert_eq!((&row.accounts, Some(&row.place)), (accounts, kept.last().map(|(at, _)| at)));
+        for account in accounts {
+            let customer = reader.account_customer(*account)?.map(|row| row.name);
+            assert_eq!(customer.as_ref(), Some(name));
+        }
+        let found = reader.profiles(at, row.handle, usize::MAX)?;
+        let found = found.into_iter().map(|(at, row)| match row {
+            ProfileRow::Kept(profile) => (at, Some(profile)),
+            ProfileRow::Erased => (at, None),
+        });
+        assert_eq!(found.collect::<Vec<_>>(), *kept, "{name:?} at {at:?}");
     }
     Ok(())
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use ledger_domain::{
-    AccountChange, AccountName, AccountType, AskedRules, AssetCode, Code, Command, CommandBody,
-    Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Origin,
-    Original, Plan, Posted, Rejection, Seen, State, Timestamp, Transfer, When,
+    AccountChange, AccountName, AccountType, AskedAccount, AskedRules, AssetCode, Code, Command,
+    CommandBody, CustomerName, Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg,
+    Link, MetadataKey, Movement, Origin, Original, Plan, Posted, Rejection, Sealed, Seen, State,
+    Timestamp, Transfer, When,
 };
 
 use super::pick;
@@ -23,7 +24,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
         _ => AskedRules::without_limits(rng.bool()),
     };
-    let body = match rng.u32(..16) {
+    let body = match rng.u32(..18) {
         0 => CommandBody::CreateLedger,
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
@@ -47,6 +48,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
             let plan = Plan { leg, reference: "".into(), when, start, until: None, count };
             CommandBody::ScheduleTransfer { schedule: id_of(*ids), plan: Box::new(plan) }
         }
+        16 | 17 => about_customer(rng, account),
         9 => CommandBody::CancelSchedule { schedule: id_of(rng.u64(..=*ids)) },
         _ => CommandBody::PostTransfers {
             transfers: {
@@ -59,6 +61,27 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
     };
     Command { ledger, request_id: None, conditions: Vec::new(), body }
+}
+
+fn about_customer(rng: &mut Rng, account: impl Fn(&mut Rng) -> AccountName) -> CommandBody {
+    let customer = CustomerName::parse(pick(rng, &["ann", "bob", "a"])).unwrap();
+    let key = |rng: &mut Rng| MetadataKey::parse(pick(rng, &["email", "name"])).unwrap();
+    let set = (0..rng.usize(..3)).map(|_| (key(rng), Sealed::from_bytes(&[rng.u8(..)])));
+    let profile = set.collect();
+    match rng.u32(..5) {
+        0 => CommandBody::EraseCustomer { customer },
+        1 | 2 => CommandBody::UpdateProfile { customer, set: profile, remove: [key(rng)].into() },
+        _ => {
+            let names: BTreeSet<_> = (0..rng.usize(..3)).map(|_| account(rng)).collect();
+            let asked = |name| AskedAccount {
+                name,
+                account_type: AccountType::Liability,
+                rules: AskedRules::without_limits(false),
+            };
+            let accounts = names.into_iter().map(asked).collect();
+            CommandBody::Register { customer, accounts, profile }
+        }
+    }
 }
 
 fn random_leg(

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_domain::event::Row as BatchRow;
 use ledger_domain::{
-    AcceptedTransfer, AccountHandle, AccountRules, AccountStatus, AssetHandle, Balance, Effect,
-    Event, Id, Plan, Timestamp,
+    AcceptedTransfer, AccountHandle, AccountRules, AccountStatus, AssetHandle, Balance,
+    CustomerName, Effect, Event, Id, Plan, Profile, Timestamp,
 };
 
 use crate::*;
@@ -34,11 +34,16 @@ pub(super) struct Truth {
     /// Each schedule: where it was made, what was asked, when it is due next, its times newest first, and
     /// whether it was cancelled.
     pub(super) schedules: BTreeMap<(u32, Id), Scheduled>,
+    /// By handle.
+    pub(super) customers: Vec<Registered>,
     pub(super) ledgers: Vec<String>,
     pub(super) assets: usize,
 }
 
 pub(super) type Scheduled = (Place, Plan, Option<Timestamp>, Vec<(Place, u32)>, bool);
+
+/// A customer: the ledger, its name, its accounts, and what is kept, newest first; `None` is erased.
+pub(super) type Registered = (u32, CustomerName, Vec<AccountHandle>, Vec<(Place, Option<Profile>)>);
 
 impl Truth {
     pub(super) fn follow(&mut self, place: Place, event: &Event, truths: &mut Vec<Truth>) {
@@ -47,8 +52,7 @@ impl Truth {
             Event::LedgerCreated { name, .. } => self.ledgers.push(name.as_str().into()),
             Event::AssetCreated { .. } => self.assets += 1,
             Event::AccountOpened { ledger, account, name, .. } => {
-                self.accounts.insert((ledger.0, name.as_str().into()), *account);
-                self.changed.insert(*account, place);
+                self.open(ledger.0, name.as_str(), *account);
             }
             Event::AccountStatusChanged { account, status, .. } => {
                 self.statuses.insert(*account, (place, *status));
@@ -97,9 +101,38 @@ impl Truth {
                     it.3.insert(0, (place, *number));
                 });
             }
+            Event::CustomerRegistered { .. }
+            | Event::ProfileUpdated { .. }
+            | Event::CustomerErased { .. } => self.customer(event),
             Event::CommandRefused { .. } => {}
         }
         truths.push(self.clone());
+    }
+
+    fn customer(&mut self, event: &Event) {
+        match event {
+            Event::CustomerRegistered { ledger, name, accounts, profile, .. } => {
+                let handles: Vec<_> = accounts.iter().map(|opened| opened.account).collect();
+                for opened in accounts {
+                    self.open(ledger.0, opened.name.as_str(), opened.account);
+                }
+                let kept = vec![(self.place, Some(profile.clone()))];
+                self.customers.push((ledger.0, name.clone(), handles, kept));
+            }
+            Event::ProfileUpdated { customer, profile, .. } => {
+                let kept = (self.place, Some(profile.clone()));
+                self.customers[customer.0 as usize].3.insert(0, kept);
+            }
+            Event::CustomerErased { customer, .. } => {
+                self.customers[customer.0 as usize].3.insert(0, (self.place, None));
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, ledger: u32, name: &str, account: AccountHandle) {
+        self.accounts.insert((ledger, name.into()), account);
+        self.changed.insert(account, self.place);
     }
 
     fn accept(&mut self, ledger: u32, it: &AcceptedTransfer) {

@@ -7,6 +7,8 @@ use ledger_domain::{
 
 use super::*;
 
+mod customers;
+
 fn posted(n: u64, id: Id) -> AcceptedTransfer {
     AcceptedTransfer {
         id,
@@ -309,6 +311,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
         ),
     ];
     events.extend(schedule_events());
+    events.extend(customers::events());
     events
 }
 

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod customers;
+
 fn transfer_with(change: impl FnOnce(&mut v1::Transfer)) -> v1::Transfer {
     let mut transfer = v1::Transfer {
         transfer_id: "t-1".into(),

@@ -1,0 +1,274 @@
+//! `ledger customer register | update | erase | get | list | history`.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand};
+use ledger_proto::resource::{customer_resource, ledger_resource};
+use ledger_proto::v1;
+
+use super::{Context, PAGE_SIZE, fresh_id};
+use crate::args::{AccountKind, ConditionArgs, ConsistencyArgs};
+use crate::output::{acknowledged, left, read_at, right, table, time};
+
+/// Commands on customers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CustomerCommand {
+    /// Register a customer, and open accounts for them, all or nothing
+    Register {
+        #[command(flatten)]
+        customer: CustomerArgs,
+        /// An account to open, such as users:1042:wallet=liability; may be given several times
+        #[arg(long, value_name = "NAME=TYPE", value_parser = account)]
+        account: Vec<v1::NewAccount>,
+        /// What is kept of the person, such as email=ann@example.org, sealed under their own key; may be given
+        /// several times
+        #[arg(long, value_name = "KEY=VALUE", value_parser = value)]
+        profile: Vec<(String, String)>,
+    },
+    /// Change what is kept of a person; what is not named stays
+    Update {
+        #[command(flatten)]
+        customer: CustomerArgs,
+        /// What is from now on so, such as phone=555; may be given several times
+        #[arg(long, value_name = "KEY=VALUE", value_parser = value, required_unless_present = "remove")]
+        set: Vec<(String, String)>,
+        /// What is not kept any more: a key; may be given several times
+        #[arg(long, value_name = "KEY")]
+        remove: Vec<String>,
+    },
+    /// Destroy a customer's key: what was kept of the person is gone for ever, at every position
+    Erase(CustomerArgs),
+    /// Show a customer, their accounts, and what is kept of the person
+    Get {
+        /// Name of the ledger
+        ledger: String,
+        /// Name of the customer
+        name: String,
+        #[command(flatten)]
+        consistency: ConsistencyArgs,
+    },
+    /// List the customers of a ledger, without what is kept of them
+    List {
+        /// Name of the ledger
+        ledger: String,
+        #[command(flatten)]
+        consistency: ConsistencyArgs,
+    },
+    /// Show what was kept of a person over time, newest first
+    History {
+        /// Name of the ledger
+        ledger: String,
+        /// Name of the customer
+        name: String,
+        #[command(flatten)]
+        consistency: ConsistencyArgs,
+    },
+}
+
+/// A customer, and what a command about them depends on.
+#[derive(Debug, Args)]
+pub(crate) struct CustomerArgs {
+    /// Name of the ledger
+    ledger: String,
+    /// Name of the customer, 1-64 of [A-Za-z0-9_.:-]; it stays when they are erased, so that it must not say
+    /// who they are
+    name: String,
+    #[command(flatten)]
+    conditions: ConditionArgs,
+}
+
+impl CustomerArgs {
+    fn resource(&self) -> String {
+        customer_resource(&self.ledger, &self.name)
+    }
+}
+
+fn account(text: &str) -> Result<v1::NewAccount, String> {
+    let (name, kind) = text.split_once('=').ok_or("an account is NAME=TYPE")?;
+    let kind = <AccountKind as clap::ValueEnum>::from_str(kind, false);
+    let kind = kind.map_err(|_| "a type is asset, liability, equity, income or expense")?;
+    let (account_id, r#type) = (name.to_owned(), kind.to_wire().into());
+    Ok(v1::NewAccount { account_id, r#type, rules: None })
+}
+
+fn value(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("a value is KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+pub(super) async fn run(context: &Context, command: CustomerCommand) -> anyhow::Result<()> {
+    match command {
+        CustomerCommand::Register { customer, account, profile } => {
+            register(context, customer, account, profile.into_iter().collect()).await
+        }
+        CustomerCommand::Update { customer, set, remove } => {
+            update(context, customer, set.into_iter().collect(), remove).await
+        }
+        CustomerCommand::Erase(customer) => erase(context, customer).await,
+        CustomerCommand::Get { ledger, name, consistency } => {
+            let client = context.connect().await?;
+            let name = customer_resource(&ledger, &name);
+            let request = v1::GetCustomerRequest { name, consistency: consistency.to_wire() };
+            let answer = client.queries().get_customer(client.request(request)).await;
+            let response = answer.map_err(|status| client.explain(status))?.into_inner();
+            context.output.answer("GetCustomerResponse", &response, describe)
+        }
+        CustomerCommand::List { ledger, consistency } => list(context, &ledger, consistency).await,
+        CustomerCommand::History { ledger, name, consistency } => {
+            history(context, customer_resource(&ledger, &name), consistency).await
+        }
+    }
+}
+
+async fn register(
+    context: &Context,
+    customer: CustomerArgs,
+    accounts: Vec<v1::NewAccount>,
+    profile: BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::RegisterRequest {
+        parent: ledger_resource(&customer.ledger),
+        customer_id: customer.name,
+        accounts,
+        profile,
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: customer.conditions.into_wire(),
+    };
+    let answer = client.commands().register(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("RegisterResponse", &response, |response| {
+        done("registered", &response.name, response.acknowledgement.as_ref())
+    })
+}
+
+async fn update(
+    context: &Context,
+    customer: CustomerArgs,
+    set: BTreeMap<String, String>,
+    remove: Vec<String>,
+) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::UpdateProfileRequest {
+        name: customer.resource(),
+        set,
+        remove,
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: customer.conditions.into_wire(),
+    };
+    let answer = client.commands().update_profile(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("UpdateProfileResponse", &response, |response| {
+        done("updated", &response.name, response.acknowledgement.as_ref())
+    })
+}
+
+async fn erase(context: &Context, customer: CustomerArgs) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let request = v1::EraseCustomerRequest {
+        name: customer.resource(),
+        request_id: fresh_id(),
+        validate_only: false,
+        conditions: customer.conditions.into_wire(),
+    };
+    let answer = client.commands().erase_customer(client.request(request)).await;
+    let response = answer.map_err(|status| client.explain(status))?.into_inner();
+    context.output.answer("EraseCustomerResponse", &response, |response| {
+        done("erased", &response.name, response.acknowledgement.as_ref())
+    })
+}
+
+fn done(what: &str, name: &str, acknowledgement: Option<&v1::Acknowledgement>) -> String {
+    format!("{what} {name}: {}\n", acknowledged(acknowledgement))
+}
+
+async fn list(context: &Context, ledger: &str, consistency: ConsistencyArgs) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let mut request = v1::ListCustomersRequest {
+        parent: ledger_resource(ledger),
+        consistency: consistency.to_wire(),
+        page_size: PAGE_SIZE,
+        page_token: String::new(),
+    };
+    let mut all = v1::ListCustomersResponse::default();
+    loop {
+        let answer = client.queries().list_customers(client.request(request.clone())).await;
+        let page = answer.map_err(|status| client.explain(status))?.into_inner();
+        all.customers.extend(page.customers);
+        all.read_at = page.read_at;
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    context.output.answer("ListCustomersResponse", &all, |all| {
+        let rows: Vec<_> = all.customers.iter().map(row).collect();
+        format!("{}{}", table(&COLUMNS, &rows), read_at(all.read_at.as_ref()))
+    })
+}
+
+async fn history(
+    context: &Context,
+    parent: String,
+    consistency: ConsistencyArgs,
+) -> anyhow::Result<()> {
+    let client = context.connect().await?;
+    let mut request = v1::ListProfileChangesRequest {
+        parent,
+        consistency: consistency.to_wire(),
+        page_size: PAGE_SIZE,
+        page_token: String::new(),
+    };
+    let mut all = v1::ListProfileChangesResponse::default();
+    loop {
+        let answer = client.queries().list_profile_changes(client.request(request.clone())).await;
+        let page = answer.map_err(|status| client.explain(status))?.into_inner();
+        all.changes.extend(page.changes);
+        all.read_at = page.read_at;
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    context.output.answer("ListProfileChangesResponse", &all, |all| {
+        let rows = all.changes.iter().map(|change| {
+            let kept = kept(change.erased, &change.profile, &change.unreadable);
+            vec![change.position.clone(), time(change.recorded_at.as_ref()), kept.join(", ")]
+        });
+        let rows: Vec<_> = rows.collect();
+        let columns = [left("POSITION"), left("RECORDED"), left("KEPT")];
+        format!("{}{}", table(&columns, &rows), read_at(all.read_at.as_ref()))
+    })
+}
+
+const COLUMNS: [crate::output::Column; 4] =
+    [left("CUSTOMER"), right("ACCOUNTS"), left("STATUS"), left("REGISTERED")];
+
+fn row(customer: &v1::Customer) -> Vec<String> {
+    let name = customer.name.rsplit('/').next().unwrap_or_default();
+    let status = if customer.erased { "erased" } else { "registered" };
+    let accounts = customer.accounts.len().to_string();
+    vec![name.to_owned(), accounts, status.to_owned(), customer.position.clone()]
+}
+
+/// A line for each value.
+fn kept(erased: bool, profile: &BTreeMap<String, String>, unreadable: &[String]) -> Vec<String> {
+    let readable = profile.iter().map(|(key, value)| format!("{key}: {value}"));
+    let unreadable = unreadable.iter().map(|key| format!("{key}: cannot be read"));
+    let erased = erased.then(|| "erased".to_owned());
+    readable.chain(unreadable).chain(erased).collect()
+}
+
+fn describe(response: &v1::GetCustomerResponse) -> String {
+    let customer = response.customer.clone().unwrap_or_default();
+    let mut text = table(&COLUMNS, &[row(&customer)]);
+    for account in &customer.accounts {
+        text.push_str(&format!("account {account}\n"));
+    }
+    for line in kept(customer.erased, &customer.profile, &customer.unreadable) {
+        text.push_str(&format!("{line}\n"));
+    }
+    text + &read_at(response.read_at.as_ref())
+}

@@ -1,0 +1,33 @@
+//! Events of customers.
+
+use ledger_domain::{CustomerHandle, CustomerName, MetadataKey, NewAccount, Profile, Sealed};
+
+use super::*;
+
+pub(super) fn events() -> Vec<(&'static str, Event)> {
+    let (ledger, customer) = (LedgerHandle(1), CustomerHandle(1 << 33));
+    let opened = |account, rules| NewAccount {
+        account: AccountHandle(account),
+        name: AccountName::from_log("users:1042:wallet"),
+        account_type: AccountType::Liability,
+        rules,
+    };
+    let limits = [(AssetHandle(3), 1 << 70)].into();
+    let limited = AccountRules { may_go_negative: false, credit_limits: limits };
+    let accounts = vec![opened(7, AccountRules::without_limits(true)), opened(8, limited)];
+    let sealed = |key: &str, bytes: &[u8]| (MetadataKey::from_log(key), Sealed::from_bytes(bytes));
+    let profile: Profile = [sealed("email", &[0, 255, 7]), sealed("name", b"sealed")].into();
+    let registered = |accounts, profile| Event::CustomerRegistered {
+        ledger,
+        customer,
+        name: CustomerName::from_log("c-1042"),
+        accounts,
+        profile,
+    };
+    vec![
+        ("customer_registered", registered(accounts, profile.clone())),
+        ("customer_registered_bare", registered(Vec::new(), Profile::new())),
+        ("profile_updated", Event::ProfileUpdated { ledger, customer, profile }),
+        ("customer_erased", Event::CustomerErased { ledger, customer }),
+    ]
+}
