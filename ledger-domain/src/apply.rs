@@ -1,10 +1,12 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
+mod metadata;
 mod schedule;
 
 use crate::command::{AccountStatus, Timestamp};
 use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
+use crate::metadata::Metadata;
 use crate::name::{Id, LedgerName};
 use crate::schedule::Due;
 use crate::send::Outgoing;
@@ -21,11 +23,11 @@ use crate::state::{
 /// past 2^128. Such an event is not `decide`'s, and going on would make balances of nothing (LD-3).
 pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
     match event {
-        Event::LedgerCreated { ledger, name } => {
+        Event::LedgerCreated { ledger, name, metadata } => {
             assert_eq!(next_ledger(state), Some(*ledger), "ledger handles are given out in order");
             let taken = state.ledgers_by_name.insert(name.clone(), *ledger);
             assert_eq!(taken, None, "a ledger's name is given once");
-            state.ledgers.push(Ledger::new(name.clone()));
+            state.ledgers.push(Ledger::new(name.clone(), metadata.clone()));
         }
         Event::AssetCreated { ledger, asset, code, scale } => {
             let ledger = ledger_mut(state, *ledger);
@@ -34,7 +36,7 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             assert_eq!(taken, None, "an asset's code is given once");
             ledger.assets.push(Asset { code: code.clone(), scale: *scale });
         }
-        Event::AccountOpened { ledger, account, name, account_type, rules } => {
+        Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
             assert_eq!(
                 next_account(state),
                 Some(*account),
@@ -49,6 +51,7 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
                 account_type: *account_type,
                 rules: rules.clone(),
                 status: AccountStatus::Open,
+                metadata: metadata.clone(),
                 changed_at: recorded_at,
                 balances: Vec::new(),
             });
@@ -62,6 +65,9 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             let account = account_mut(state, *ledger, *account);
             account.rules = rules.clone();
             account.changed_at = recorded_at;
+        }
+        Event::MetadataChanged { ledger, target, changes } => {
+            metadata::apply(state, *ledger, target, changes, recorded_at);
         }
         Event::BooksLocked { ledger, locked_before } => {
             ledger_mut(state, *ledger).locked_before = *locked_before;
@@ -207,10 +213,11 @@ pub(crate) fn next_account(state: &State) -> Option<AccountHandle> {
 }
 
 impl Ledger {
-    fn new(name: LedgerName) -> Self {
+    fn new(name: LedgerName, metadata: Metadata) -> Self {
         Ledger {
             name,
             locked_before: None,
+            metadata,
             assets: Vec::new(),
             assets_by_code: Index::default(),
             accounts_by_name: Index::default(),

@@ -20,6 +20,7 @@
 
 pub mod amount;
 pub mod limits;
+pub mod metadata;
 pub mod name;
 pub mod partition;
 pub mod position;
@@ -55,7 +56,10 @@ pub use decide::{
 pub use event::{
     AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, Reversal, TransferBatch,
 };
-pub use name::{AccountName, AssetCode, Id, LedgerName, NameError};
+pub use metadata::{
+    Metadata, MetadataChange, MetadataOf, MetadataTarget, MetadataUpdate, MetadataValue,
+};
+pub use name::{AccountName, AssetCode, Id, LedgerName, MetadataKey, NameError};
 pub use position::{Position, PositionError};
 pub use rejection::{Code, Rejection};
 pub use rules::{AccountRules, AskedRules};

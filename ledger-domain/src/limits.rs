@@ -19,6 +19,12 @@ pub const ID_BYTES_MAX: usize = 64;
 pub const SYSTEM_ID_BYTES_MAX: usize = 160;
 /// Bytes of a transfer's reference.
 pub const REFERENCE_BYTES_MAX: usize = 256;
+/// Bytes of a key of metadata.
+pub const METADATA_KEY_BYTES_MAX: usize = 64;
+/// Bytes of a value of metadata.
+pub const METADATA_VALUE_BYTES_MAX: usize = 256;
+/// Keys of the metadata of one thing, and of one update of it.
+pub const METADATA_KEYS_MAX: usize = 32;
 /// Conditions of one command.
 pub const CONDITIONS_MAX: usize = 16;
 /// Nanoseconds from one transfer of a schedule to the next, at least: a second.

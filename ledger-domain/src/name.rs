@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{
     ACCOUNT_NAME_BYTES_MAX, ASSET_CODE_BYTES_MAX, ID_BYTES_MAX, LEDGER_NAME_BYTES_MAX,
-    SYSTEM_ID_BYTES_MAX,
+    METADATA_KEY_BYTES_MAX, SYSTEM_ID_BYTES_MAX,
 };
 
 /// A name that its rule refuses; the text says the rule.
@@ -83,6 +83,12 @@ name!(
     /// Code of an asset in its ledger: "USD".
     AssetCode, ASSET_CODE_BYTES_MAX, b"_.-",
     "an asset's code is 1-16 of [A-Za-z0-9_.-] and not \"-\" alone"
+);
+
+name!(
+    /// Key of a value of metadata: "tier".
+    MetadataKey, METADATA_KEY_BYTES_MAX, b"_.:-",
+    "a key of metadata is 1-64 of [A-Za-z0-9_.:-] and not \"-\" alone"
 );
 
 impl AccountName {

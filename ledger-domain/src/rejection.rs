@@ -120,6 +120,8 @@ codes! {
     ScaleDiffers = 247, "SCALE_DIFFERS";
     /// More digits behind the point than the asset's scale.
     TooManyDecimals = 209, "TOO_MANY_DECIMALS";
+    /// The metadata would have more keys than it may.
+    MetadataFull = 240, "METADATA_FULL";
     /// More is to be reversed than is left of the transfer.
     ExceedsTransfer = 222, "EXCEEDS_TRANSFER";
     /// The amount or a counter would reach 2^128 minor units.

@@ -1,6 +1,7 @@
 //! One command of a commit: its events as bytes, and back.
 
 mod batch;
+mod metadata;
 mod schedule;
 mod send;
 
@@ -108,8 +109,12 @@ pub fn decode(bytes: &[u8]) -> Result<LoggedCommand, DecodeError> {
 
 fn event_to_wire(event: &Event) -> wire::Event {
     let kind = match event {
-        Event::LedgerCreated { ledger, name } => {
-            Kind::LedgerCreated(wire::LedgerCreated { ledger: ledger.0, name: name.to_string() })
+        Event::LedgerCreated { ledger, name, metadata } => {
+            Kind::LedgerCreated(wire::LedgerCreated {
+                ledger: ledger.0,
+                name: name.to_string(),
+                metadata: metadata::to_wire(metadata),
+            })
         }
         Event::AssetCreated { ledger, asset, code, scale } => {
             Kind::AssetCreated(wire::AssetCreated {
@@ -119,13 +124,14 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 scale: u32::from(*scale),
             })
         }
-        Event::AccountOpened { ledger, account, name, account_type, rules } => {
+        Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
             Kind::AccountOpened(wire::AccountOpened {
                 ledger: ledger.0,
                 account: account.0,
                 name: name.to_string(),
                 r#type: account_type.number().into(),
                 rules: Some(rules_to_wire(rules)),
+                metadata: metadata::to_wire(metadata),
             })
         }
         Event::AccountStatusChanged { ledger, account, status } => {
@@ -141,6 +147,9 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 account: account.0,
                 rules: Some(rules_to_wire(rules)),
             })
+        }
+        Event::MetadataChanged { ledger, target, changes } => {
+            Kind::MetadataChanged(metadata::changed_to_wire(*ledger, target, changes))
         }
         Event::BooksLocked { ledger, locked_before } => {
             Kind::BooksLocked(wire::BooksLocked { ledger: ledger.0, locked_before: *locked_before })
@@ -176,6 +185,7 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
         Kind::LedgerCreated(e) => Event::LedgerCreated {
             ledger: LedgerHandle(e.ledger),
             name: LedgerName::from_log(&e.name),
+            metadata: metadata::from_wire(e.metadata)?,
         },
         Kind::AssetCreated(e) => Event::AssetCreated {
             ledger: LedgerHandle(e.ledger),
@@ -192,6 +202,7 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
                 .ok_or_else(|| DecodeError::new("account type"))?,
             name: AccountName::from_log(&e.name),
             rules: rules_from_wire(e.rules)?,
+            metadata: metadata::from_wire(e.metadata)?,
         },
         Kind::AccountStatusChanged(e) => Event::AccountStatusChanged {
             ledger: LedgerHandle(e.ledger),
@@ -206,6 +217,7 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
             account: AccountHandle(e.account),
             rules: rules_from_wire(e.rules)?,
         },
+        Kind::MetadataChanged(e) => metadata::changed_from_wire(e)?,
         Kind::BooksLocked(e) => {
             Event::BooksLocked { ledger: LedgerHandle(e.ledger), locked_before: e.locked_before }
         }

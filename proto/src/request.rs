@@ -3,6 +3,7 @@
 
 mod condition;
 mod groups;
+mod metadata;
 mod schedule;
 mod send;
 
@@ -19,6 +20,7 @@ use ledger_domain::{
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
 use crate::{time, v1};
 use condition::conditions;
+pub use metadata::{update_account_metadata, update_ledger_metadata};
 pub use schedule::{cancel_schedule, schedule_transfer};
 
 pub use send::{saga_step, send_money, step_to_wire};
@@ -51,7 +53,8 @@ pub fn create_ledger(request: &v1::CreateLedgerRequest) -> Result<Command, Rejec
         let rule = "a ledger that does not exist has no accounts to depend on";
         return Err(malformed("conditions", "", rule));
     }
-    let (conditions, body) = (Vec::new(), CommandBody::CreateLedger);
+    let metadata = crate::metadata::read("metadata", &request.metadata)?;
+    let (conditions, body) = (Vec::new(), CommandBody::CreateLedger { metadata });
     Ok(Command { ledger, request_id, conditions, body })
 }
 
@@ -84,9 +87,15 @@ pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejecti
     let account_type = u8::try_from(request.r#type).ok().and_then(AccountType::from_number);
     let no_type = || malformed("type", "", "an account has one of the five types");
     let account_type = account_type.ok_or_else(no_type)?;
+    let metadata = crate::metadata::read("metadata", &request.metadata);
+    if let Err(refused) = &metadata
+        && refused.code == Code::Malformed
+    {
+        return Err(refused.clone());
+    }
     let conditions = conditions(&request.conditions)?;
     let rules = request.rules.as_ref().map(account_rules).transpose()?.unwrap_or_default();
-    let body = CommandBody::OpenAccount { name, account_type, rules };
+    let body = CommandBody::OpenAccount { name, account_type, rules, metadata: metadata? };
     Ok(Command { ledger, request_id, conditions, body })
 }
 
