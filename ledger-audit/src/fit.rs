@@ -1,6 +1,7 @@
 //! Whether an event can have been decided upon a state: LD-1, LD-2 and LD-3, checked before `apply`,
 //! which would panic, and after it, row by row for what the event touches.
 
+mod metadata;
 mod schedules;
 
 use std::collections::BTreeMap;
@@ -73,6 +74,7 @@ pub(crate) fn check_and_apply(
         | Event::AssetCreated { .. }
         | Event::AccountOpened { .. }
         | Event::AccountStatusChanged { .. }
+        | Event::MetadataChanged { .. }
         | Event::BooksLocked { .. }
         | Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
@@ -270,10 +272,11 @@ impl Draft<'_> {
 fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), String> {
     let unless = |fits: bool, what: String| if fits { Ok(()) } else { Err(what) };
     match event {
-        Event::LedgerCreated { ledger, name } => {
+        Event::LedgerCreated { ledger, name, metadata } => {
             let next = state.ledgers().len();
             unless(ledger.0 as usize == next, format!("ledger {} is not the next", ledger.0))?;
-            unless(state.ledger_by_name(name).is_none(), format!("ledger {name} exists"))
+            unless(state.ledger_by_name(name).is_none(), format!("ledger {name} exists"))?;
+            metadata::fits(metadata)
         }
         Event::AssetCreated { ledger, asset, code, .. } => {
             let book = book(state, *ledger)?;
@@ -281,11 +284,12 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             unless(asset.0 as usize == next, format!("asset {} is not the next", asset.0))?;
             unless(book.asset_by_code(code).is_none(), format!("asset {code} exists"))
         }
-        Event::AccountOpened { ledger, account, name, rules, .. } => {
+        Event::AccountOpened { ledger, account, name, rules, metadata, .. } => {
             let next = state.accounts().len() as u64;
             unless(account.0 == next, format!("account {} is not the next", account.0))?;
             let exists = book(state, *ledger)?.account_by_name(name).is_some();
             unless(!exists, format!("account {name} exists"))?;
+            metadata::fits(metadata)?;
             check_rules(state, *ledger, rules)
         }
         Event::AccountStatusChanged { ledger, account: handle, status } => {
@@ -300,6 +304,9 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             let closed = account.status == AccountStatus::Closed;
             unless(!closed, format!("account {} was closed for ever", account.name))?;
             check_rules(state, *ledger, rules)
+        }
+        Event::MetadataChanged { ledger, target, changes } => {
+            metadata::changed(state, *ledger, target, changes)
         }
         Event::BooksLocked { ledger, locked_before } => {
             book(state, *ledger)?;
@@ -413,6 +420,7 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         | Event::AccountOpened { ledger, .. }
         | Event::AccountStatusChanged { ledger, .. }
         | Event::AccountRulesChanged { ledger, .. }
+        | Event::MetadataChanged { ledger, .. }
         | Event::BooksLocked { ledger, .. }
         | Event::HoldExpired { ledger, .. }
         | Event::ScheduleCreated { ledger, .. }

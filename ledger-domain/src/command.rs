@@ -243,14 +243,7 @@ impl Command {
             }
             CommandBody::UpdateMetadata { of, update } => {
                 write_field(2, &[17], out);
-                match of {
-                    MetadataOf::Ledger => {}
-                    MetadataOf::Account(name) => write_field(3, name.as_str().as_bytes(), out),
-                }
-                for key in &update.remove {
-                    write_field(4, key.as_str().as_bytes(), out);
-                }
-                update.set.write_content(out);
+                update.write_content(of, out);
             }
             CommandBody::LockBooks { locked_before } => {
                 write_field(2, &[7], out);

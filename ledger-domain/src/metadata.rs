@@ -202,6 +202,21 @@ impl Metadata {
     }
 }
 
+impl MetadataUpdate {
+    /// As fields of a command's content: whose metadata, what is removed, and what is set.
+    pub(crate) fn write_content(&self, of: &MetadataOf, out: &mut Vec<u8>) {
+        let MetadataUpdate { set, remove } = self;
+        match of {
+            MetadataOf::Ledger => {}
+            MetadataOf::Account(name) => write_field(3, name.as_str().as_bytes(), out),
+        }
+        for key in remove {
+            write_field(4, key.as_str().as_bytes(), out);
+        }
+        set.write_content(out);
+    }
+}
+
 impl FromIterator<(MetadataKey, MetadataValue)> for Metadata {
     fn from_iter<T: IntoIterator<Item = (MetadataKey, MetadataValue)>>(entries: T) -> Self {
         let entries: BTreeMap<_, _> = entries.into_iter().collect();

@@ -3,6 +3,7 @@
 mod accounts;
 mod directory;
 mod holds;
+mod metadata;
 mod sagas;
 mod schedules;
 mod transfers;

@@ -22,6 +22,7 @@ pub mod rows;
 pub mod project;
 
 mod balances;
+pub mod noted;
 pub mod sets;
 pub mod store;
 pub mod writer;
@@ -36,15 +37,17 @@ mod code;
 pub use key::Place;
 pub use manifest::{VIEW_VERSION, open_view};
 pub use mirror::Mirror;
+pub use noted::Noted;
 pub use project::{
     Balances, ProjectError, Projection, ViewRecord, ViewRecordKind, project, project_record,
 };
-pub use reader::{MemberPage, Page, ViewReader};
+pub use reader::{HolderPage, MemberPage, Page, ViewReader};
 pub use row::{
     AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryKind, EntryRow, Heads,
-    HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, RecordKind,
-    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange,
-    SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
+    HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, MetadataIndexRow,
+    MetadataRow, RecordKind, ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun,
+    ScheduleView, SetChange, SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow,
+    ViewLog,
 };
 pub use rows::Rows;
 pub use sets::{Members, SetKind, Sets};

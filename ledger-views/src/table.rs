@@ -35,6 +35,12 @@ pub enum Table {
     AccountRules,
     /// ledger ++ !offset ++ !index -> up to when the books of a ledger are closed from there on, newest first.
     BookLocks,
+    /// ledger ++ what it is of ++ !offset ++ !index -> an update of metadata, and all of it from there on, newest
+    /// first.
+    Metadata,
+    /// ledger ++ key ++ value ++ account ++ !offset ++ !index -> whether the metadata of an account has this from
+    /// there on, newest first.
+    MetadataIndex,
     /// ledger ++ set ++ !offset ++ !index -> a keyframe of a set, newest first.
     SetKeyframes,
     /// ledger ++ set ++ offset ++ index of the keyframe ++ id ++ 0 ++ !offset ++ !index -> what the set has to do
@@ -67,7 +73,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 22] = [
+    pub const ALL: [Table; 24] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -84,6 +90,8 @@ impl Table {
         Table::AccountStatuses,
         Table::AccountRules,
         Table::BookLocks,
+        Table::Metadata,
+        Table::MetadataIndex,
         Table::SetKeyframes,
         Table::SetMembers,
         Table::Schedules,
@@ -116,6 +124,8 @@ impl Table {
             Table::SetMembers => (Family::Directory, Some(21)),
             Table::Schedules => (Family::Directory, Some(25)),
             Table::ScheduleChanges => (Family::Directory, Some(26)),
+            Table::Metadata => (Family::Directory, Some(30)),
+            Table::MetadataIndex => (Family::Directory, Some(31)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -141,6 +151,8 @@ impl Table {
             Table::AccountStatuses => "account_statuses",
             Table::AccountRules => "account_rules",
             Table::BookLocks => "book_locks",
+            Table::Metadata => "metadata",
+            Table::MetadataIndex => "metadata_index",
             Table::SetKeyframes => "set_keyframes",
             Table::SetMembers => "set_members",
             Table::Schedules => "schedules",

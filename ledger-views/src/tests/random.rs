@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use fastrand::Rng;
 use ledger_domain::{
     AccountChange, AccountName, AccountType, AskedRules, AssetCode, Code, Command, CommandBody,
-    Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Origin,
-    Original, Plan, Posted, Rejection, Seen, State, Timestamp, Transfer, When,
+    Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg, Link, Metadata, MetadataKey,
+    MetadataOf, MetadataUpdate, MetadataValue, Movement, Origin, Original, Plan, Posted, Rejection,
+    Seen, State, Timestamp, Transfer, When,
 };
 
 use super::pick;
@@ -23,13 +24,14 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
         _ => AskedRules::without_limits(rng.bool()),
     };
-    let body = match rng.u32(..16) {
-        0 => CommandBody::CreateLedger,
+    let body = match rng.u32(..18) {
+        0 => CommandBody::CreateLedger { metadata: some_metadata(rng) },
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
             name: account(rng),
             account_type: [AccountType::Asset, AccountType::Liability][rng.usize(..2)],
             rules: rules(rng),
+            metadata: some_metadata(rng),
         },
         4 => CommandBody::ChangeAccount {
             name: account(rng),
@@ -48,6 +50,17 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
             CommandBody::ScheduleTransfer { schedule: id_of(*ids), plan: Box::new(plan) }
         }
         9 => CommandBody::CancelSchedule { schedule: id_of(rng.u64(..=*ids)) },
+        10 | 11 => {
+            let of = match rng.u32(..4) {
+                0 => MetadataOf::Ledger,
+                _ => MetadataOf::Account(account(rng)),
+            };
+            let set = some_metadata(rng);
+            let removed = ["k", "k1", "l"].map(|key| MetadataKey::parse(key).unwrap());
+            let removed = removed.into_iter().filter(|key| set.get(key).is_none());
+            let remove = removed.filter(|_| rng.u32(..3) == 0).collect();
+            CommandBody::UpdateMetadata { of, update: MetadataUpdate { set, remove } }
+        }
         _ => CommandBody::PostTransfers {
             transfers: {
                 let count = rng.usize(1..6);
@@ -59,6 +72,19 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
     };
     Command { ledger, request_id: None, conditions: Vec::new(), body }
+}
+
+/// Keys and values of which one begins with another, so that an index that runs them together is found out.
+fn some_metadata(rng: &mut Rng) -> Metadata {
+    let mut entries = Vec::new();
+    for key in ["k", "k1", "l"] {
+        if rng.u32(..3) == 0 {
+            let value = pick(rng, &["1", "1k", "\0"]);
+            let value = MetadataValue::plain(value).unwrap();
+            entries.push((MetadataKey::parse(key).unwrap(), value));
+        }
+    }
+    entries.into_iter().collect()
 }
 
 fn random_leg(
