@@ -92,12 +92,12 @@ fn opened() -> State {
         let decision = decide(&state, &command, &[], 0);
         decision.events.iter().for_each(|event| apply(&mut state, event, 0));
     };
-    run(CommandBody::CreateLedger);
+    run(CommandBody::CreateLedger { metadata: Default::default() });
     run(CommandBody::CreateAsset { code: AssetCode::from_log("USD"), scale: 2 });
     for at in 0..ACCOUNTS {
         let name = AccountName::from_log(&format!("users:{at}:wallet"));
         let (account_type, rules) = (AccountType::Liability, AskedRules::without_limits(true));
-        run(CommandBody::OpenAccount { name, account_type, rules });
+        run(CommandBody::OpenAccount { name, account_type, rules, metadata: Default::default() });
     }
     state
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
-use ledger_domain::{AccountHandle, AssetHandle, Balance, LedgerHandle, Position, State};
+use ledger_domain::{
+    AccountHandle, AssetHandle, Balance, LedgerHandle, Metadata, MetadataTarget, Position, State,
+};
 use ledger_log::{Cursor, LogInfo};
 use ledger_views::key::{self, Place};
 use ledger_views::row::AppliedRow;
@@ -14,8 +16,8 @@ use ledger_views::{
     ViewReader, ViewRecord, project_record,
 };
 
-use crate::holds;
 use crate::report::{AuditError, Report};
+use crate::{holds, metadata};
 
 /// Compares record by record, while the view may go on.
 #[derive(Debug)]
@@ -61,6 +63,10 @@ impl Balances for Running {
     fn members(&mut self, _: LedgerHandle, _: SetKind) -> Result<Members, StoreError> {
         // From the log's first record on there was none before.
         Ok(Members::default())
+    }
+
+    fn metadata(&mut self, _: LedgerHandle, _: &MetadataTarget) -> Result<Metadata, StoreError> {
+        Ok(Metadata::default())
     }
 }
 
@@ -163,7 +169,7 @@ impl<'a> Compare<'a> {
 
     /// Compares what the view lists with the state, if both are after the same record. Where rows were found to
     /// differ, so do lists.
-    pub(crate) fn open_holds(&self, state: &State, report: &mut Report) -> Result<(), AuditError> {
+    pub(crate) fn lists(&self, state: &State, report: &mut Report) -> Result<(), AuditError> {
         let position = self.last.map(|last| (last, Position::commit(self.partition, last)));
         let Some((last, at)) = position.filter(|(_, at)| report.position == Some(*at)) else {
             return Ok(());
@@ -171,7 +177,9 @@ impl<'a> Compare<'a> {
         if self.failed || self.surplus.is_some() || !report.is_clean() {
             return Ok(());
         }
-        for what in holds::differences(self.view, last, state).map_err(|error| views(&error))? {
+        let holds = holds::differences(self.view, last, state).map_err(|error| views(&error))?;
+        let noted = metadata::differences(self.view, last, state).map_err(|error| views(&error))?;
+        for what in holds.into_iter().chain(noted) {
             report.find("PR-2", at, what);
         }
         Ok(())
@@ -361,6 +369,8 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
         | Table::BookLocks
         | Table::Holds
         | Table::Reversals
+        | Table::Metadata
+        | Table::MetadataIndex
         | Table::SetKeyframes
         | Table::SetMembers
         | Table::ScheduleChanges
@@ -385,6 +395,8 @@ fn place_of(
         | Table::BookLocks
         | Table::Holds
         | Table::Reversals
+        | Table::Metadata
+        | Table::MetadataIndex
         | Table::SetKeyframes
         | Table::SetMembers
         | Table::ScheduleChanges

@@ -2,6 +2,7 @@
 //! which would panic, and after it, row by row for what the event touches.
 
 mod customers;
+mod metadata;
 mod schedules;
 
 use std::collections::BTreeMap;
@@ -74,6 +75,7 @@ pub(crate) fn check_and_apply(
         | Event::AssetCreated { .. }
         | Event::AccountOpened { .. }
         | Event::AccountStatusChanged { .. }
+        | Event::MetadataChanged { .. }
         | Event::BooksLocked { .. }
         | Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
@@ -274,10 +276,11 @@ impl Draft<'_> {
 fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), String> {
     let unless = |fits: bool, what: String| if fits { Ok(()) } else { Err(what) };
     match event {
-        Event::LedgerCreated { ledger, name } => {
+        Event::LedgerCreated { ledger, name, metadata } => {
             let next = state.ledgers().len();
             unless(ledger.0 as usize == next, format!("ledger {} is not the next", ledger.0))?;
-            unless(state.ledger_by_name(name).is_none(), format!("ledger {name} exists"))
+            unless(state.ledger_by_name(name).is_none(), format!("ledger {name} exists"))?;
+            metadata::fits(metadata)
         }
         Event::AssetCreated { ledger, asset, code, .. } => {
             let book = book(state, *ledger)?;
@@ -285,11 +288,12 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             unless(asset.0 as usize == next, format!("asset {} is not the next", asset.0))?;
             unless(book.asset_by_code(code).is_none(), format!("asset {code} exists"))
         }
-        Event::AccountOpened { ledger, account, name, rules, .. } => {
+        Event::AccountOpened { ledger, account, name, rules, metadata, .. } => {
             let next = state.accounts().len() as u64;
             unless(account.0 == next, format!("account {} is not the next", account.0))?;
             let exists = book(state, *ledger)?.account_by_name(name).is_some();
             unless(!exists, format!("account {name} exists"))?;
+            metadata::fits(metadata)?;
             check_rules(state, *ledger, rules)
         }
         Event::AccountStatusChanged { ledger, account: handle, status } => {
@@ -304,6 +308,9 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             let closed = account.status == AccountStatus::Closed;
             unless(!closed, format!("account {} was closed for ever", account.name))?;
             check_rules(state, *ledger, rules)
+        }
+        Event::MetadataChanged { ledger, target, changes } => {
+            metadata::changed(state, *ledger, target, changes)
         }
         Event::BooksLocked { ledger, locked_before } => {
             book(state, *ledger)?;
@@ -420,6 +427,7 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         | Event::AccountOpened { ledger, .. }
         | Event::AccountStatusChanged { ledger, .. }
         | Event::AccountRulesChanged { ledger, .. }
+        | Event::MetadataChanged { ledger, .. }
         | Event::BooksLocked { ledger, .. }
         | Event::HoldExpired { ledger, .. }
         | Event::ScheduleCreated { ledger, .. }

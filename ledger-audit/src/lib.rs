@@ -17,6 +17,7 @@ mod compare;
 mod fit;
 mod holds;
 mod ids;
+mod metadata;
 
 pub use replay::{Progress, Target, Until, replay};
 pub use report::{AuditError, Finding, Report, Skips};

@@ -349,6 +349,7 @@ impl<'a> Replay<'a> {
             | Event::AssetCreated { .. }
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
+            | Event::MetadataChanged { .. }
             | Event::BooksLocked { .. }
             | Event::HoldExpired { .. }
             | Event::ScheduleCreated { .. }
@@ -401,7 +402,7 @@ impl<'a> Replay<'a> {
         self.report.state_hash = state_hash(&self.state);
         let surplus = match self.compare {
             Some(compare) => {
-                compare.open_holds(&self.state, &mut self.report)?;
+                compare.lists(&self.state, &mut self.report)?;
                 compare.finish(&mut self.report)?
             }
             None => None,

@@ -137,7 +137,10 @@ impl Author {
         let name = AccountName::parse(name).unwrap();
         let rules = AskedRules::without_limits(may_go_negative);
         let account_type = AccountType::Liability;
-        self.run(None, CommandBody::OpenAccount { name, account_type, rules });
+        self.run(
+            None,
+            CommandBody::OpenAccount { name, account_type, rules, metadata: Default::default() },
+        );
     }
 
     fn post(&mut self, transfers: &[(&str, &str, &str, u128)]) {
@@ -163,7 +166,7 @@ impl Author {
     /// Offsets 0 and 1 begin the log, 2 to 6 set the bank up, 7 to 10 move money.
     fn bank() -> Self {
         let mut author = Author::new();
-        author.run(Some("r-1"), CommandBody::CreateLedger);
+        author.run(Some("r-1"), CommandBody::CreateLedger { metadata: Default::default() });
         let code = AssetCode::parse("USD").unwrap();
         author.run(Some("r-2"), CommandBody::CreateAsset { code, scale: 2 });
         author.open("cash", true);
@@ -422,7 +425,10 @@ fn an_id_with_two_outcomes_is_found() {
     let name = AccountName::parse("carol").unwrap();
     let rules = AskedRules::without_limits(false);
     let account_type = AccountType::Asset;
-    author.run(Some("r-1"), CommandBody::OpenAccount { name, account_type, rules });
+    author.run(
+        Some("r-1"),
+        CommandBody::OpenAccount { name, account_type, rules, metadata: Default::default() },
+    );
     assert_eq!(found(&author.log), one("LD-4", "0@11.0"));
 }
 
@@ -439,14 +445,18 @@ fn a_balance_past_its_rule_is_found_at_its_row() {
 
 #[test]
 fn an_event_that_no_state_could_have_led_to_stops_the_replay() {
-    let second =
-        Event::LedgerCreated { ledger: LedgerHandle(1), name: LedgerName::parse("other").unwrap() };
+    let second = Event::LedgerCreated {
+        ledger: LedgerHandle(1),
+        name: LedgerName::parse("other").unwrap(),
+        metadata: Default::default(),
+    };
     let foreign_account = Event::AccountOpened {
         ledger: LedgerHandle(1),
         account: AccountHandle(3),
         name: AccountName::parse("x").unwrap(),
         account_type: AccountType::Asset,
         rules: AccountRules::without_limits(true),
+        metadata: Default::default(),
     };
     let unknown_asset = match moved("t-9", 0, 1, 1) {
         Event::TransferBatch(mut batch) => {
@@ -455,8 +465,11 @@ fn an_event_that_no_state_could_have_led_to_stops_the_replay() {
         }
         event => event,
     };
-    let again =
-        Event::LedgerCreated { ledger: LedgerHandle(1), name: LedgerName::parse("bank").unwrap() };
+    let again = Event::LedgerCreated {
+        ledger: LedgerHandle(1),
+        name: LedgerName::parse("bank").unwrap(),
+        metadata: Default::default(),
+    };
     let cases = [
         // Debits one ledger and credits another: unbalanced in both.
         (vec![second, foreign_account, moved("t-9", 0, 3, 1)], "0@11.2"),

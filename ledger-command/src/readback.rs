@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AcceptedTransfer, Command, CommandBody, Decimal, Destination, Effect, Event, Position,
-    Rejection,
+    AcceptedTransfer, Command, CommandBody, Decimal, Destination, Effect, Event, MetadataChange,
+    MetadataOf, MetadataTarget, MetadataUpdate, Position, Rejection,
 };
 use ledger_log::record::Record;
 use ledger_log::{Backend, LogError};
@@ -185,8 +185,17 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             ("conditions", false),
         ]),
         (
-            Event::AccountOpened { name, account_type, rules, .. },
-            CommandBody::OpenAccount { name: now_name, account_type: now_type, rules: now_rules },
+            Event::LedgerCreated { metadata, .. },
+            CommandBody::CreateLedger { metadata: now_metadata },
+        ) => first_of([("metadata", metadata == now_metadata)]),
+        (
+            Event::AccountOpened { name, account_type, rules, metadata, .. },
+            CommandBody::OpenAccount {
+                name: now_name,
+                account_type: now_type,
+                rules: now_rules,
+                metadata: now_metadata,
+            },
         ) => first_of([
             ("account_id", name == now_name),
             ("type", account_type == now_type),
@@ -194,6 +203,7 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             // The event names their assets by handle: what is none of the others is the limits, or the
             // conditions.
             ("rules.credit_limits", rules.credit_limits.len() == now_rules.credit_limits.len()),
+            ("metadata", metadata == now_metadata),
         ]),
         // The event names its account by handle: what is not the change is the name.
         (Event::AccountStatusChanged { status, .. }, CommandBody::ChangeAccount { change, .. })
@@ -209,6 +219,10 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             ("rules.may_go_negative", rules.may_go_negative == now.may_go_negative),
             ("rules.credit_limits", rules.credit_limits.len() == now.credit_limits.len()),
         ]),
+        (
+            Event::MetadataChanged { target, changes, .. },
+            CommandBody::UpdateMetadata { of, update },
+        ) => metadata_difference((target, changes), (of, update)),
         (Event::BooksLocked { .. }, CommandBody::LockBooks { .. }) => Some("locked_before"),
         (
             Event::ScheduleCreated { schedule, plan, .. },
@@ -218,6 +232,17 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             Event::ScheduleCancelled { schedule, .. },
             CommandBody::CancelSchedule { schedule: now },
         ) => first_of([("name", schedule == now)]),
+        // One that opens clearing accounts begins with them.
+        (
+            Event::TransferBatch(_) | Event::AccountOpened { .. },
+            CommandBody::PostTransfers { transfers },
+        ) => Some(if transfers.len() == 1 { "transfer" } else { "transfers" }),
+        _ => customer_difference(found.event, &now.body),
+    }
+}
+
+fn customer_difference(event: &Event, now: &CommandBody) -> Option<&'static str> {
+    match (event, now) {
         (
             Event::CustomerRegistered { name, accounts, profile, .. },
             CommandBody::Register { customer, accounts: now, profile: now_profile },
@@ -235,13 +260,26 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
         // It has all that is kept then, and no name: what was asked cannot be told.
         (Event::ProfileUpdated { .. }, CommandBody::UpdateProfile { .. }) => Some("set"),
         (Event::CustomerErased { .. }, CommandBody::EraseCustomer { .. }) => Some("name"),
-        // One that opens clearing accounts begins with them.
-        (
-            Event::TransferBatch(_) | Event::AccountOpened { .. },
-            CommandBody::PostTransfers { transfers },
-        ) => Some(if transfers.len() == 1 { "transfer" } else { "transfers" }),
         _ => None,
     }
+}
+
+/// What was changed was asked for; what was asked for and changed nothing is not told, nor is the account's name.
+fn metadata_difference(
+    (target, changes): (&MetadataTarget, &[MetadataChange]),
+    (of, update): (&MetadataOf, &MetadataUpdate),
+) -> Option<&'static str> {
+    let is_ledgers = (*target == MetadataTarget::Ledger, *of == MetadataOf::Ledger);
+    let was_set = |it: &MetadataChange| match &it.after {
+        Some(value) => update.set.get(&it.key) == Some(value),
+        None => true,
+    };
+    let was_removed = |it: &MetadataChange| it.after.is_some() || update.remove.contains(&it.key);
+    first_of([
+        ("name", is_ledgers.0 == is_ledgers.1),
+        ("set", changes.iter().all(was_set)),
+        ("remove", changes.iter().all(was_removed)),
+    ])
 }
 
 fn first_of<const N: usize>(fields: [(&'static str, bool); N]) -> Option<&'static str> {

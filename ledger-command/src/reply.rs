@@ -25,11 +25,12 @@ impl Request {
     pub fn weight(&self) -> usize {
         match &self.command.body {
             ledger_domain::CommandBody::PostTransfers { transfers } => transfers.len().max(1),
-            ledger_domain::CommandBody::CreateLedger
+            ledger_domain::CommandBody::CreateLedger { .. }
             | ledger_domain::CommandBody::CreateAsset { .. }
             | ledger_domain::CommandBody::OpenAccount { .. }
             | ledger_domain::CommandBody::ChangeAccount { .. }
             | ledger_domain::CommandBody::SetAccountRules { .. }
+            | ledger_domain::CommandBody::UpdateMetadata { .. }
             | ledger_domain::CommandBody::LockBooks { .. }
             | ledger_domain::CommandBody::ScheduleTransfer { .. }
             | ledger_domain::CommandBody::CancelSchedule { .. }

@@ -91,6 +91,22 @@ impl LedgerCommandService for CommandService {
         Ok(Response::new(v1::SetAccountRulesResponse { name, acknowledgement }))
     }
 
+    async fn update_account_metadata(
+        &self,
+        call: Request<v1::UpdateAccountMetadataRequest>,
+    ) -> Served<v1::UpdateAccountMetadataResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::UpdateAccountMetadata).await?;
+        Ok(Response::new(v1::UpdateAccountMetadataResponse { name, acknowledgement }))
+    }
+
+    async fn update_ledger_metadata(
+        &self,
+        call: Request<v1::UpdateLedgerMetadataRequest>,
+    ) -> Served<v1::UpdateLedgerMetadataResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::UpdateLedgerMetadata).await?;
+        Ok(Response::new(v1::UpdateLedgerMetadataResponse { name, acknowledgement }))
+    }
+
     async fn lock_books(
         &self,
         call: Request<v1::LockBooksRequest>,

@@ -68,7 +68,12 @@ fn command(body: CommandBody) -> Command {
 fn account(name: &str, may_go_negative: bool) -> Command {
     let (name, rules) =
         (AccountName::parse(name).unwrap(), AskedRules::without_limits(may_go_negative));
-    command(CommandBody::OpenAccount { name, account_type: AccountType::Liability, rules })
+    command(CommandBody::OpenAccount {
+        name,
+        account_type: AccountType::Liability,
+        rules,
+        metadata: Default::default(),
+    })
 }
 
 fn transfer(id: &str) -> Command {
@@ -117,7 +122,7 @@ async fn place(server: &Handle, id: &str) -> Position {
 async fn make_book(server: &Handle) {
     let asset = CommandBody::CreateAsset { code: AssetCode::parse("USD").unwrap(), scale: 2 };
     let book = [
-        command(CommandBody::CreateLedger),
+        command(CommandBody::CreateLedger { metadata: Default::default() }),
         command(asset),
         account("world", true),
         account("a", false),

@@ -1,12 +1,14 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
 mod customers;
+mod metadata;
 mod schedule;
 
 use crate::command::{AccountStatus, Timestamp};
 use crate::customer::{CustomerHandle, NewAccount};
 use crate::event::{AcceptedTransfer, Effect, Event};
 use crate::index::Index;
+use crate::metadata::Metadata;
 use crate::name::{Id, LedgerName};
 use crate::schedule::Due;
 use crate::send::Outgoing;
@@ -23,11 +25,11 @@ use crate::state::{
 /// past 2^128. Such an event is not `decide`'s, and going on would make balances of nothing (LD-3).
 pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
     match event {
-        Event::LedgerCreated { ledger, name } => {
+        Event::LedgerCreated { ledger, name, metadata } => {
             assert_eq!(next_ledger(state), Some(*ledger), "ledger handles are given out in order");
             let taken = state.ledgers_by_name.insert(name.clone(), *ledger);
             assert_eq!(taken, None, "a ledger's name is given once");
-            state.ledgers.push(Ledger::new(name.clone()));
+            state.ledgers.push(Ledger::new(name.clone(), metadata.clone()));
         }
         Event::AssetCreated { ledger, asset, code, scale } => {
             let ledger = ledger_mut(state, *ledger);
@@ -36,11 +38,11 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             assert_eq!(taken, None, "an asset's code is given once");
             ledger.assets.push(Asset { code: code.clone(), scale: *scale });
         }
-        Event::AccountOpened { ledger, account, name, account_type, rules } => {
+        Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
             let (account, account_type) = (*account, *account_type);
             let (name, rules) = (name.clone(), rules.clone());
             let opened = NewAccount { account, name, account_type, rules };
-            open_account(state, *ledger, opened, recorded_at);
+            open_account(state, *ledger, opened, metadata.clone(), recorded_at);
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             let account = account_mut(state, *ledger, *account);
@@ -51,6 +53,9 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             let account = account_mut(state, *ledger, *account);
             account.rules = rules.clone();
             account.changed_at = recorded_at;
+        }
+        Event::MetadataChanged { ledger, target, changes } => {
+            metadata::apply(state, *ledger, target, changes, recorded_at);
         }
         Event::BooksLocked { ledger, locked_before } => {
             ledger_mut(state, *ledger).locked_before = *locked_before;
@@ -81,6 +86,7 @@ fn open_account(
     state: &mut State,
     ledger: LedgerHandle,
     opened: NewAccount,
+    metadata: Metadata,
     recorded_at: Timestamp,
 ) {
     let NewAccount { account, name, account_type, rules } = opened;
@@ -94,6 +100,7 @@ fn open_account(
         account_type,
         rules,
         status,
+        metadata,
         changed_at,
         balances,
     });
@@ -225,10 +232,11 @@ pub(crate) fn next_customer(state: &State) -> Option<CustomerHandle> {
 }
 
 impl Ledger {
-    fn new(name: LedgerName) -> Self {
+    fn new(name: LedgerName, metadata: Metadata) -> Self {
         Ledger {
             name,
             locked_before: None,
+            metadata,
             assets: Vec::new(),
             assets_by_code: Index::default(),
             accounts_by_name: Index::default(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::{BalanceCondition, Condition, Predicate};
 use crate::customer::{self, AskedAccount, Profile};
+use crate::metadata::{Metadata, MetadataOf, MetadataUpdate};
 use crate::name::{AccountName, AssetCode, CustomerName, Id, LedgerName, MetadataKey};
 use crate::rules::AskedRules;
 use crate::schedule::{Plan, When};
@@ -34,7 +35,10 @@ pub struct Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandBody {
     /// Creates the ledger of the command.
-    CreateLedger,
+    CreateLedger {
+        /// Its metadata.
+        metadata: Metadata,
+    },
     /// Creates an asset in it.
     CreateAsset {
         /// Its code.
@@ -50,6 +54,8 @@ pub enum CommandBody {
         account_type: AccountType,
         /// Its rules.
         rules: AskedRules,
+        /// Its metadata.
+        metadata: Metadata,
     },
     /// Gives an account of it other rules.
     SetAccountRules {
@@ -64,6 +70,13 @@ pub enum CommandBody {
         name: AccountName,
         /// What is to change.
         change: AccountChange,
+    },
+    /// Changes metadata.
+    UpdateMetadata {
+        /// Whose.
+        of: MetadataOf,
+        /// What is to become of it.
+        update: MetadataUpdate,
     },
     /// Closes what took effect before an instant.
     LockBooks {
@@ -228,17 +241,21 @@ impl Command {
         let Command { ledger, request_id: _, conditions, body } = self;
         write_field(1, ledger.as_str().as_bytes(), out);
         match body {
-            CommandBody::CreateLedger => write_field(2, &[1], out),
+            CommandBody::CreateLedger { metadata } => {
+                write_field(2, &[1], out);
+                metadata.write_content(out);
+            }
             CommandBody::CreateAsset { code, scale } => {
                 write_field(2, &[2], out);
                 write_field(3, code.as_str().as_bytes(), out);
                 write_field(4, &[*scale], out);
             }
-            CommandBody::OpenAccount { name, account_type, rules } => {
+            CommandBody::OpenAccount { name, account_type, rules, metadata } => {
                 write_field(2, &[3], out);
                 write_field(3, name.as_str().as_bytes(), out);
                 write_field(4, &[account_type.number()], out);
                 rules.write_content(out);
+                metadata.write_content(out);
             }
             CommandBody::SetAccountRules { name, rules } => {
                 write_field(2, &[6], out);
@@ -249,6 +266,10 @@ impl Command {
                 write_field(2, &[5], out);
                 write_field(3, name.as_str().as_bytes(), out);
                 write_field(4, &[change.leads_to().number()], out);
+            }
+            CommandBody::UpdateMetadata { of, update } => {
+                write_field(2, &[17], out);
+                update.write_content(of, out);
             }
             CommandBody::LockBooks { locked_before } => {
                 write_field(2, &[7], out);

@@ -13,6 +13,7 @@ mod post_transfers;
 mod rules;
 mod schedules;
 mod set_account_rules;
+mod update_metadata;
 
 use crate::command::{Command, CommandBody, Timestamp};
 use crate::event::{AcceptedTransfer, Event, Reversal};
@@ -205,18 +206,23 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
         return refused(command, rejection);
     }
     let decided = match &command.body {
-        CommandBody::CreateLedger => create_ledger::decide(state, &command.ledger),
+        CommandBody::CreateLedger { metadata } => {
+            create_ledger::decide(state, &command.ledger, metadata)
+        }
         CommandBody::CreateAsset { code, scale } => {
             create_asset::decide(state, &command.ledger, code, *scale)
         }
-        CommandBody::OpenAccount { name, account_type, rules } => {
-            open_account::decide(state, &command.ledger, name, *account_type, rules)
+        CommandBody::OpenAccount { name, account_type, rules, metadata } => {
+            open_account::decide(state, &command.ledger, name, *account_type, rules, metadata)
         }
         CommandBody::ChangeAccount { name, change } => {
             change_account::decide(state, &command.ledger, name, *change)
         }
         CommandBody::SetAccountRules { name, rules } => {
             set_account_rules::decide(state, &command.ledger, name, rules)
+        }
+        CommandBody::UpdateMetadata { of, update } => {
+            update_metadata::decide(state, &command.ledger, of, update)
         }
         CommandBody::LockBooks { locked_before } => {
             lock_books::decide(state, &command.ledger, *locked_before, now)

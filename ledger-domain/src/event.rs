@@ -2,6 +2,7 @@
 
 use crate::command::{AccountStatus, AccountType, Link, Timestamp, Transfer, TransferKind};
 use crate::customer::{CustomerHandle, NewAccount, Profile};
+use crate::metadata::{Metadata, MetadataChange, MetadataTarget};
 use crate::name::{AccountName, AssetCode, CustomerName, Id, LedgerName};
 use crate::rejection::{Code, Rejection};
 use crate::rules::AccountRules;
@@ -18,6 +19,8 @@ pub enum Event {
         ledger: LedgerHandle,
         /// Its name.
         name: LedgerName,
+        /// Its metadata.
+        metadata: Metadata,
     },
     /// An asset was created.
     AssetCreated {
@@ -42,6 +45,8 @@ pub enum Event {
         account_type: AccountType,
         /// Its rules.
         rules: AccountRules,
+        /// Its metadata.
+        metadata: Metadata,
     },
     /// What may be done with an account has changed.
     AccountStatusChanged {
@@ -60,6 +65,15 @@ pub enum Event {
         account: AccountHandle,
         /// Its rules from now on.
         rules: AccountRules,
+    },
+    /// Metadata has changed.
+    MetadataChanged {
+        /// The ledger.
+        ledger: LedgerHandle,
+        /// Whose metadata.
+        target: MetadataTarget,
+        /// What has changed, by key; nothing where all was as asked.
+        changes: Vec<MetadataChange>,
     },
     /// What took effect before an instant is closed from now on, and nothing else.
     BooksLocked {
@@ -167,6 +181,7 @@ impl Event {
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
+            | Event::MetadataChanged { .. }
             | Event::BooksLocked { .. }
             | Event::HoldExpired { .. }
             | Event::ScheduleCreated { .. }

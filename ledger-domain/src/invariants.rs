@@ -180,6 +180,7 @@ mod tests {
     use crate::apply;
     use crate::command::AccountType;
     use crate::event::Event;
+    use crate::metadata::Metadata;
     use crate::name::{AccountName, LedgerName};
     use crate::rules::AccountRules;
     use crate::state::Balance;
@@ -188,13 +189,16 @@ mod tests {
     fn broken(balance: Balance) -> Vec<&'static str> {
         let mut state = State::default();
         let ledger = LedgerHandle(0);
-        apply(&mut state, &Event::LedgerCreated { ledger, name: LedgerName::from_log("bank") }, 1);
+        let (name, metadata) = (LedgerName::from_log("bank"), Metadata::default());
+        let created = Event::LedgerCreated { ledger, name, metadata: metadata.clone() };
+        apply(&mut state, &created, 1);
         let opened = Event::AccountOpened {
             ledger,
             account: AccountHandle(0),
             name: AccountName::from_log("alice"),
             account_type: AccountType::Liability,
             rules: AccountRules::without_limits(false),
+            metadata,
         };
         apply(&mut state, &opened, 1);
         state.accounts.iter_mut().for_each(|a| a.set_balance(AssetHandle(0), balance));

@@ -20,6 +20,7 @@
 
 pub mod amount;
 pub mod limits;
+pub mod metadata;
 pub mod name;
 pub mod partition;
 pub mod position;
@@ -56,6 +57,9 @@ pub use decide::{
 };
 pub use event::{
     AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, Reversal, TransferBatch,
+};
+pub use metadata::{
+    Metadata, MetadataChange, MetadataOf, MetadataTarget, MetadataUpdate, MetadataValue,
 };
 pub use name::{AccountName, AssetCode, CustomerName, Id, LedgerName, MetadataKey, NameError};
 pub use position::{Position, PositionError};

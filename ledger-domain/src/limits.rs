@@ -21,16 +21,16 @@ pub const SYSTEM_ID_BYTES_MAX: usize = 160;
 pub const REFERENCE_BYTES_MAX: usize = 256;
 /// Bytes of a customer's name.
 pub const CUSTOMER_NAME_BYTES_MAX: usize = 64;
-/// Bytes of the name of one value of a profile.
-pub const METADATA_KEY_BYTES_MAX: usize = 64;
-/// Values of one customer's profile.
-pub const PROFILE_KEYS_MAX: usize = 32;
-/// Bytes of one value of a profile.
-pub const PROFILE_VALUE_BYTES_MAX: usize = 256;
 /// Bytes of a sealed value: what it holds, and what its key adds.
-pub const SEALED_BYTES_MAX: usize = PROFILE_VALUE_BYTES_MAX + 64;
+pub const SEALED_BYTES_MAX: usize = METADATA_VALUE_BYTES_MAX + 64;
 /// Accounts that are opened with their customer.
 pub const CUSTOMER_ACCOUNTS_MAX: usize = 16;
+/// Bytes of a key of metadata, or of a profile.
+pub const METADATA_KEY_BYTES_MAX: usize = 64;
+/// Bytes of a value of metadata, or of a profile.
+pub const METADATA_VALUE_BYTES_MAX: usize = 256;
+/// Keys of the metadata of one thing, or of a profile, and of one update of it.
+pub const METADATA_KEYS_MAX: usize = 32;
 /// Conditions of one command.
 pub const CONDITIONS_MAX: usize = 16;
 /// Nanoseconds from one transfer of a schedule to the next, at least: a second.

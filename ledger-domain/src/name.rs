@@ -92,9 +92,9 @@ name!(
     "a customer's name is 1-64 of [A-Za-z0-9_.:-] and not \"-\" alone"
 );
 name!(
-    /// Name of one value of a profile: "email".
+    /// Key of a value of metadata or of a profile: "tier", "email".
     MetadataKey, METADATA_KEY_BYTES_MAX, b"_.:-",
-    "a key is 1-64 of [A-Za-z0-9_.:-] and not \"-\" alone"
+    "a key of metadata is 1-64 of [A-Za-z0-9_.:-] and not \"-\" alone"
 );
 
 impl AccountName {

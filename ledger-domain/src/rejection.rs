@@ -116,8 +116,6 @@ codes! {
     HoldOfSend = 245, "HOLD_OF_SEND";
     /// The deadline of the send is over.
     DeadlinePassed = 246, "DEADLINE_PASSED";
-    /// There would be more metadata than one thing may have.
-    MetadataFull = 240, "METADATA_FULL";
     /// Books are to be closed up to an instant that has not come.
     LockInFuture = 226, "LOCK_IN_FUTURE";
     /// The transfer takes effect before the instant up to which the books are closed.
@@ -128,6 +126,8 @@ codes! {
     ScaleDiffers = 247, "SCALE_DIFFERS";
     /// More digits behind the point than the asset's scale.
     TooManyDecimals = 209, "TOO_MANY_DECIMALS";
+    /// The metadata would have more keys than it may.
+    MetadataFull = 240, "METADATA_FULL";
     /// More is to be reversed than is left of the transfer.
     ExceedsTransfer = 222, "EXCEEDS_TRANSFER";
     /// The amount or a counter would reach 2^128 minor units.

@@ -8,6 +8,7 @@ use crate::command::{AccountStatus, AccountType, Timestamp};
 use crate::customer::{Customer, CustomerHandle};
 use crate::feed::{feed_instant, feed_length, feed_text};
 use crate::index::Index;
+use crate::metadata::Metadata;
 use crate::name::{AccountName, AssetCode, CustomerName, Id, LedgerName};
 use crate::rules::AccountRules;
 use crate::schedule::{self, Due, Schedule};
@@ -102,6 +103,8 @@ pub struct Ledger {
     pub name: LedgerName,
     /// What took effect before it is closed.
     pub locked_before: Option<Timestamp>,
+    /// Its metadata.
+    pub metadata: Metadata,
     /// Its assets, by handle.
     pub assets: Vec<Asset>,
     #[serde(skip)]
@@ -134,8 +137,10 @@ pub struct Account {
     pub rules: AccountRules,
     /// What may be done with it.
     pub status: AccountStatus,
-    /// When the last commit that changed it was recorded: that opened it, changed its status, or moved one
-    /// of its balances.
+    /// Its metadata.
+    pub metadata: Metadata,
+    /// When the last commit that changed it was recorded: that opened it, changed its status, its rules or
+    /// its metadata, or moved one of its balances.
     pub changed_at: Timestamp,
     /// One for each asset that it ever moved, ascending by handle.
     pub(crate) balances: Vec<(AssetHandle, Balance)>,
@@ -461,9 +466,11 @@ impl State {
                 assets_by_code: _,
                 accounts_by_name: _,
                 customers_by_name: _,
+                metadata,
             } = ledger;
             feed_text(name.as_str(), sink);
             feed_instant(*locked_before, sink);
+            metadata.feed(sink);
             feed_length(assets.len(), sink);
             for Asset { code, scale } in assets {
                 feed_text(code.as_str(), sink);
@@ -515,7 +522,8 @@ impl Hold {
 
 impl Account {
     fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Account { ledger, name, account_type, rules, status, changed_at, balances } = self;
+        let Account { ledger, name, account_type, rules, status, metadata, changed_at, balances } =
+            self;
         let AccountRules { may_go_negative, credit_limits } = rules;
         sink(&ledger.0.to_le_bytes());
         feed_text(name.as_str(), sink);
@@ -525,6 +533,7 @@ impl Account {
             sink(&asset.0.to_le_bytes());
             sink(&amount.to_le_bytes());
         }
+        metadata.feed(sink);
         sink(&changed_at.to_le_bytes());
         feed_length(balances.len(), sink);
         for (asset, balance) in balances {

@@ -15,7 +15,7 @@ use crate::{Decimal, apply, invariants};
 
 /// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE RULES`, `rules L NAME RULES` (the rules
 /// are nothing, `negative`, or `CODE=AMOUNT` for each limit), `freeze L NAME`,
-/// `unfreeze L NAME`, `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
+/// `unfreeze L NAME`, `note L NAME KEY=VALUE.. !KEY..` (`-` is the ledger itself), `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
 /// `=> ok` or the refusal; with conditions behind `if`. `lock L [T]` closes and opens books; a transfer may
 /// end with `effective T`. `schedule L ID DEBIT CREDIT CODE AMOUNT START [every N] [until T] [count N]`
@@ -44,8 +44,9 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         [words @ .., "effective", at] => (words, Some(at.parse().unwrap())),
         words => (words, None),
     };
+    let (words, metadata) = metadata::split(words);
     let mut body = match words {
-        ["create", _] => CommandBody::CreateLedger,
+        ["create", _] => CommandBody::CreateLedger { metadata },
         ["asset", _, code, scale] => CommandBody::CreateAsset {
             code: AssetCode::parse(code).unwrap(),
             scale: scale.parse().unwrap(),
@@ -54,6 +55,7 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             name: AccountName::parse(name).unwrap(),
             account_type: account_type(kind),
             rules: asked_rules(rules),
+            metadata,
         },
         ["rules", _, name, rules @ ..] => CommandBody::SetAccountRules {
             name: AccountName::parse(name).unwrap(),
@@ -83,6 +85,8 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             let hold = Id::parse(hold).unwrap();
             posts(moves(&format!("line-{number}"), Movement::Void { hold, refused: None }))
         }
+        ["note", _, of, changes @ ..] => metadata::update(of, changes),
+        ["noted", ledger, of] => return metadata::noted(state, ledger, of),
         ["lock", _, before @ ..] => {
             CommandBody::LockBooks { locked_before: before.first().map(|at| at.parse().unwrap()) }
         }
@@ -168,6 +172,7 @@ fn due(state: &mut State, max: usize) -> String {
             | Event::CustomerRegistered { .. }
             | Event::ProfileUpdated { .. }
             | Event::CustomerErased { .. }
+            | Event::MetadataChanged { .. }
             | Event::CommandRefused { .. } => panic!("{event:?}"),
         }
     }
@@ -458,6 +463,7 @@ mod group_properties;
 mod groups;
 mod holds;
 mod locks;
+mod metadata;
 mod properties;
 mod reversals;
 mod rules;

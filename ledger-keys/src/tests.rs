@@ -161,7 +161,7 @@ fn the_bytes_of_a_sealed_value_are_fixed() {
         assert_eq!(opener.open(&name("email"), &Sealed::from_bytes(&bytes)), None, "byte {at}");
     }
     assert_eq!(opener.open(&name("email"), &Sealed::from_bytes(&[])), None);
-    let longest = sealer.seal(&name("email"), &"x".repeat(limits::PROFILE_VALUE_BYTES_MAX));
+    let longest = sealer.seal(&name("email"), &"x".repeat(limits::METADATA_VALUE_BYTES_MAX));
     assert!(longest.as_bytes().len() <= limits::SEALED_BYTES_MAX);
 }
 

@@ -41,9 +41,10 @@ impl Bank {
             name: AccountName::parse(name).unwrap(),
             account_type: AccountType::Asset,
             rules: AskedRules::without_limits(true),
+            metadata: Default::default(),
         };
         let code = AssetCode::parse("EUR").unwrap();
-        let mut events = self.decide(CommandBody::CreateLedger);
+        let mut events = self.decide(CommandBody::CreateLedger { metadata: Default::default() });
         events.extend(self.decide(CommandBody::CreateAsset { code, scale: 2 }));
         events.extend(self.decide(account("a")));
         events.extend(self.decide(account("b")));

@@ -11,6 +11,7 @@
 //! long as the request's deadline allows.
 
 mod error;
+mod filter;
 mod level;
 mod token;
 

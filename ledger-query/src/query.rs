@@ -4,6 +4,7 @@ mod accounts;
 mod customers;
 mod directory;
 mod holds;
+mod metadata;
 mod sagas;
 mod schedules;
 mod transfers;

@@ -141,6 +141,13 @@ impl LedgerQueryService for LedgerQuery {
         self.scan(request, Query::list_accounts).await
     }
 
+    async fn list_metadata_history(
+        &self,
+        request: Request<v1::ListMetadataHistoryRequest>,
+    ) -> Answer<v1::ListMetadataHistoryResponse> {
+        self.scan(request, Query::list_metadata_history).await
+    }
+
     async fn get_balance(
         &self,
         request: Request<v1::GetBalanceRequest>,

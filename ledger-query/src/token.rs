@@ -125,6 +125,18 @@ pub(crate) fn bad(what: &str) -> QueryError {
     QueryError::invalid("MALFORMED_PAGE_TOKEN", format!("the page token: {what}"))
 }
 
+/// A place as the key of a token.
+pub(crate) fn write_place(place: Place) -> Vec<u8> {
+    [&place.offset.to_le_bytes()[..], &place.index.to_le_bytes()].concat()
+}
+
+/// Reads [`write_place`].
+pub(crate) fn read_place(key: &[u8]) -> Option<Place> {
+    let (offset, index) = key.split_first_chunk::<8>()?;
+    let offset = u64::from_le_bytes(*offset);
+    Some(Place { offset, index: u32::from_le_bytes(index.try_into().ok()?) })
+}
+
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (head, tail) = rest.split_first_chunk::<N>()?;
     *rest = tail;

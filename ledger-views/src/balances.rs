@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ledger_domain::{AccountHandle, AssetHandle, Balance, LedgerHandle};
+use ledger_domain::{AccountHandle, AssetHandle, Balance, LedgerHandle, Metadata, MetadataTarget};
 
 use crate::key::{self, Place};
+use crate::noted;
 use crate::project::Balances;
 use crate::row::{LatestRow, Row};
 use crate::rows::Rows;
@@ -143,5 +144,13 @@ impl Balances for HotBalances {
 
     fn members(&mut self, ledger: LedgerHandle, kind: SetKind) -> Result<Members, StoreError> {
         Members::load(self.store.as_ref(), ledger, kind)
+    }
+
+    fn metadata(
+        &mut self,
+        ledger: LedgerHandle,
+        target: &MetadataTarget,
+    ) -> Result<Metadata, StoreError> {
+        noted::load(self.store.as_ref(), ledger, target)
     }
 }

@@ -1,7 +1,8 @@
 //! Keys. Numbers are big-endian, and inverted where the newest comes first.
 
 use ledger_domain::{
-    AccountHandle, AssetHandle, CustomerHandle, Id, LedgerHandle, Position, Timestamp,
+    AccountHandle, AssetHandle, CustomerHandle, Id, LedgerHandle, MetadataKey, MetadataTarget,
+    Position, Timestamp,
 };
 
 use crate::code::{Source, read_id};
@@ -120,6 +121,72 @@ pub fn change(ledger: LedgerHandle, id: &Id, place: Place) -> Vec<u8> {
     let mut key = changes_prefix(ledger, id);
     key.extend_from_slice(&newest_first(place));
     key
+}
+
+/// Bytes that every key of one thing's metadata begins with in [`crate::Table::Metadata`], and of no other: each
+/// kind has its own length.
+#[must_use]
+pub fn metadata_prefix(ledger: LedgerHandle, target: &MetadataTarget) -> Vec<u8> {
+    let mut key = ledger.0.to_be_bytes().to_vec();
+    match target {
+        MetadataTarget::Ledger => key.push(0),
+        MetadataTarget::Account(account) => {
+            key.push(1);
+            key.extend_from_slice(&account.0.to_be_bytes());
+        }
+    }
+    key
+}
+
+/// Key of [`crate::Table::Metadata`].
+#[must_use]
+pub fn metadata(ledger: LedgerHandle, target: &MetadataTarget, place: Place) -> Vec<u8> {
+    let mut key = metadata_prefix(ledger, target);
+    key.extend_from_slice(&newest_first(place));
+    key
+}
+
+/// Reads [`metadata`].
+#[must_use]
+pub fn read_metadata(key: &[u8]) -> Option<(LedgerHandle, MetadataTarget, Place)> {
+    let (ledger, rest) = key.split_first_chunk::<4>()?;
+    let (target, place) = rest.split_last_chunk::<12>()?;
+    let target = match target {
+        [0] => MetadataTarget::Ledger,
+        [1, account @ ..] => {
+            MetadataTarget::Account(AccountHandle(u64::from_be_bytes(account.try_into().ok()?)))
+        }
+        _ => return None,
+    };
+    Some((LedgerHandle(u32::from_be_bytes(*ledger)), target, read_newest_first(place)?))
+}
+
+/// Bytes that every key of the accounts with this value begins with in [`crate::Table::MetadataIndex`], and of
+/// no other value: lengths stand before key and value.
+#[must_use]
+pub fn metadata_index_prefix(ledger: LedgerHandle, key: &MetadataKey, value: &str) -> Vec<u8> {
+    let mut out = ledger.0.to_be_bytes().to_vec();
+    for text in [key.as_str(), value] {
+        // Both are far below 2^16 bytes.
+        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(text.as_bytes());
+    }
+    out
+}
+
+/// Key of [`crate::Table::MetadataIndex`].
+#[must_use]
+pub fn metadata_index(prefix: &[u8], account: AccountHandle, place: Place) -> Vec<u8> {
+    [prefix, &account.0.to_be_bytes(), &newest_first(place)].concat()
+}
+
+/// Account and place of [`metadata_index`].
+#[must_use]
+pub fn read_metadata_index(key: &[u8]) -> Option<(AccountHandle, Place)> {
+    let (rest, place) = key.split_last_chunk::<12>()?;
+    let (_, account) = rest.split_last_chunk::<8>()?;
+    Some((AccountHandle(u64::from_be_bytes(*account)), read_newest_first(place)?))
 }
 
 /// Bytes that every key of one set begins with in [`crate::Table::SetKeyframes`].

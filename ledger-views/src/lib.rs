@@ -22,6 +22,7 @@ pub mod rows;
 pub mod project;
 
 mod balances;
+pub mod noted;
 pub mod sets;
 pub mod store;
 pub mod writer;
@@ -36,16 +37,17 @@ mod code;
 pub use key::Place;
 pub use manifest::{VIEW_VERSION, open_view};
 pub use mirror::Mirror;
+pub use noted::Noted;
 pub use project::{
     Balances, ProjectError, Projection, ViewRecord, ViewRecordKind, project, project_record,
 };
-pub use reader::{MemberPage, Page, ViewReader};
+pub use reader::{HolderPage, MemberPage, Page, ViewReader};
 pub use row::{
     AccountCustomerRow, AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow,
     CustomerNameRow, CustomerRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow,
-    LatestRow, LedgerNameRow, LedgerRow, ProfileRow, RecordKind, ReversalRow, Row,
-    ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange, SetKeyframeRow, TimeRow,
-    ToldRow, TransferOutcome, TransferRow, ViewLog,
+    LatestRow, LedgerNameRow, LedgerRow, MetadataIndexRow, MetadataRow, ProfileRow, RecordKind,
+    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange,
+    SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
 };
 pub use rows::Rows;
 pub use sets::{Members, SetKind, Sets};

@@ -2,14 +2,16 @@
 //! balances before it. The projector, the audit and the simulator run this same code (PR-2).
 
 mod customers;
+mod metadata;
 mod schedules;
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AssetHandle, Balance, Effect, Event, Id, LedgerHandle,
-    NewAccount, Reversal, Side, Step, Timestamp, TransferBatch,
+    Metadata, MetadataTarget, NewAccount, Reversal, Side, Step, Timestamp, TransferBatch,
 };
 
 use crate::key::{self, Place};
+use crate::noted::Noted;
 use crate::row::{
     AccountNameRow, AccountRow, AccountRulesRow, AccountStatusRow, AssetCodeRow, AssetRow,
     BookLockRow, CommitRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow,
@@ -86,6 +88,16 @@ pub trait Balances {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn members(&mut self, ledger: LedgerHandle, kind: SetKind) -> Result<Members, StoreError>;
+
+    /// Metadata as the store has it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn metadata(
+        &mut self,
+        ledger: LedgerHandle,
+        target: &MetadataTarget,
+    ) -> Result<Metadata, StoreError>;
 }
 
 /// What a projection carries from event to event.
@@ -97,6 +109,8 @@ pub struct Projection<B> {
     pub balances: B,
     /// Members of sets.
     pub sets: Sets,
+    /// Metadata.
+    pub noted: Noted,
 }
 
 /// Rows of one record: what it is, and what its events make.
@@ -146,7 +160,7 @@ pub fn project(
     rows: &mut Rows,
 ) -> Result<(), ProjectError> {
     match event {
-        Event::LedgerCreated { ledger, name } => {
+        Event::LedgerCreated { ledger, name, metadata } => {
             let heads = &mut projection.heads;
             in_order("ledger", u64::from(heads.ledgers), u64::from(ledger.0), place)?;
             heads.ledgers += 1;
@@ -154,6 +168,8 @@ pub fn project(
             rows.put(Table::Ledgers, name.as_str().as_bytes(), |out| row.encode(out));
             let name = LedgerNameRow(name.clone());
             rows.put(Table::LedgerNames, &ledger.0.to_be_bytes(), |out| name.encode(out));
+            let of = (*ledger, MetadataTarget::Ledger);
+            metadata::created(projection, place, of, metadata, rows);
         }
         Event::AssetCreated { ledger, asset, code, scale } => {
             known_ledger(projection.heads, *ledger, place)?;
@@ -162,12 +178,14 @@ pub fn project(
             let code = AssetCodeRow { code: code.clone(), scale: *scale };
             rows.put(Table::AssetCodes, &key::asset_code(*ledger, *asset), |out| code.encode(out));
         }
-        Event::AccountOpened { ledger, account, name, account_type, rules } => {
+        Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
             known_ledger(projection.heads, *ledger, place)?;
             let (account, account_type) = (*account, *account_type);
             let (name, rules) = (name.clone(), rules.clone());
             let opened = NewAccount { account, name, account_type, rules };
             open_account(&mut projection.heads, *ledger, place, &opened, rows)?;
+            let of = (*ledger, MetadataTarget::Account(account));
+            metadata::created(projection, place, of, metadata, rows);
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             known_ledger(projection.heads, *ledger, place)?;
@@ -180,6 +198,10 @@ pub fn project(
             known_account(projection.heads, *account, place)?;
             let (key, row) = (key::account_change(*account, place), AccountRulesRow(rules.clone()));
             rows.put(Table::AccountRules, &key, |out| row.encode(out));
+        }
+        Event::MetadataChanged { ledger, target, changes } => {
+            let of = (*ledger, target.clone());
+            metadata::changed(projection, place, of, changes, rows)?;
         }
         Event::BooksLocked { ledger, locked_before } => {
             known_ledger(projection.heads, *ledger, place)?;

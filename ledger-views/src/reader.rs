@@ -1,6 +1,7 @@
 //! Reads of a view, each as of a fixed place: all up to it, and nothing later (QY-1).
 
 mod customers;
+mod metadata;
 mod schedules;
 mod sets;
 mod transfers;
@@ -22,6 +23,7 @@ use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
 use crate::writer::ViewState;
 
+pub use metadata::HolderPage;
 pub use sets::MemberPage;
 
 /// Rows that one page of a list looks at. A page may so be short, or empty, and still have a next.

@@ -13,6 +13,7 @@ use crate::key::Place;
 mod change;
 mod customer;
 mod log;
+mod metadata;
 mod schedule;
 mod send;
 mod set;
@@ -21,6 +22,7 @@ mod transfer;
 pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
 pub use customer::{AccountCustomerRow, CustomerNameRow, CustomerRow, ProfileRow};
 pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};
+pub use metadata::{MetadataIndexRow, MetadataRow};
 pub use schedule::{ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView};
 pub use set::{SetChange, SetKeyframeRow};
 
@@ -373,17 +375,18 @@ impl Row for AssetCodeRow {
 }
 
 impl AccountRow {
-    /// Where the account changed last: where it was opened, has its status or its rules from, or one of its
-    /// balances moved.
+    /// Where the account changed last: where it was opened, has its status, its rules or its metadata from, or
+    /// one of its balances moved.
     #[must_use]
     pub fn changed(
         &self,
         status: Option<Place>,
         rules: Option<Place>,
+        metadata: Option<Place>,
         balances: &[(AssetHandle, LatestRow)],
     ) -> Place {
         let moved = balances.iter().map(|(_, row)| row.place);
-        moved.chain(status).chain(rules).fold(self.place, Place::max)
+        moved.chain(status).chain(rules).chain(metadata).fold(self.place, Place::max)
     }
 }
 

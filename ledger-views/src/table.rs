@@ -35,6 +35,12 @@ pub enum Table {
     AccountRules,
     /// ledger ++ !offset ++ !index -> up to when the books of a ledger are closed from there on, newest first.
     BookLocks,
+    /// ledger ++ what it is of ++ !offset ++ !index -> an update of metadata, and all of it from there on, newest
+    /// first.
+    Metadata,
+    /// ledger ++ key ++ value ++ account ++ !offset ++ !index -> whether the metadata of an account has this from
+    /// there on, newest first.
+    MetadataIndex,
     /// ledger ++ set ++ !offset ++ !index -> a keyframe of a set, newest first.
     SetKeyframes,
     /// ledger ++ set ++ offset ++ index of the keyframe ++ id ++ 0 ++ !offset ++ !index -> what the set has to do
@@ -75,7 +81,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 26] = [
+    pub const ALL: [Table; 28] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -92,6 +98,8 @@ impl Table {
         Table::AccountStatuses,
         Table::AccountRules,
         Table::BookLocks,
+        Table::Metadata,
+        Table::MetadataIndex,
         Table::SetKeyframes,
         Table::SetMembers,
         Table::Schedules,
@@ -132,6 +140,8 @@ impl Table {
             Table::CustomerNames => (Family::Directory, Some(51)),
             Table::Profiles => (Family::Directory, Some(52)),
             Table::AccountCustomers => (Family::Directory, Some(53)),
+            Table::Metadata => (Family::Directory, Some(30)),
+            Table::MetadataIndex => (Family::Directory, Some(31)),
             Table::Commits => (Family::Commits, Some(0)),
             Table::Times => (Family::Commits, Some(1)),
         }
@@ -157,6 +167,8 @@ impl Table {
             Table::AccountStatuses => "account_statuses",
             Table::AccountRules => "account_rules",
             Table::BookLocks => "book_locks",
+            Table::Metadata => "metadata",
+            Table::MetadataIndex => "metadata_index",
             Table::SetKeyframes => "set_keyframes",
             Table::SetMembers => "set_members",
             Table::Schedules => "schedules",

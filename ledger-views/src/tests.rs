@@ -248,7 +248,7 @@ fn lists_come_in_pages_that_miss_and_repeat_nothing() {
     let mut writer = open(&store);
     let name = LedgerName::parse("bank").unwrap();
     let ledger = ledger_domain::LedgerHandle(0);
-    let mut events = vec![Event::LedgerCreated { ledger, name }];
+    let mut events = vec![Event::LedgerCreated { ledger, name, metadata: Default::default() }];
     for account in 0..25 {
         events.push(Event::AccountOpened {
             ledger,
@@ -256,6 +256,7 @@ fn lists_come_in_pages_that_miss_and_repeat_nothing() {
             name: AccountName::parse(&format!("a{account:02}")).unwrap(),
             account_type: AccountType::Asset,
             rules: AccountRules::without_limits(false),
+            metadata: Default::default(),
         });
     }
     let kind = ViewRecordKind::Commit(events);

@@ -6,6 +6,7 @@ use ledger_domain::{Event, Timestamp};
 use tokio::sync::watch;
 
 use crate::balances::HotBalances;
+use crate::noted::Noted;
 use crate::project::{ProjectError, Projection, ViewRecord, ViewRecordKind, project_record};
 use crate::reader::ViewReader;
 use crate::row::{AppliedRow, Heads, Row, ToldRow, ViewLog};
@@ -130,7 +131,12 @@ impl ViewWriter {
         let mut writer = ViewWriter {
             store,
             log,
-            projection: Projection { heads: Heads::default(), balances, sets },
+            projection: Projection {
+                heads: Heads::default(),
+                balances,
+                sets,
+                noted: Noted::default(),
+            },
             rows: Rows::default(),
             staged: None,
             cursor: None,
@@ -161,6 +167,7 @@ impl ViewWriter {
         self.projection.heads = applied.as_ref().map_or_else(Heads::default, |row| row.heads);
         self.projection.balances.clear();
         self.projection.sets.clear();
+        self.projection.noted.clear();
         self.rows.clear();
         self.staged = applied
             .as_ref()
@@ -230,6 +237,7 @@ impl ViewWriter {
                     | Event::AccountOpened { .. }
                     | Event::AccountStatusChanged { .. }
                     | Event::AccountRulesChanged { .. }
+                    | Event::MetadataChanged { .. }
                     | Event::BooksLocked { .. }
                     | Event::ScheduleCreated { .. }
                     | Event::ScheduleCancelled { .. }
@@ -260,6 +268,7 @@ impl ViewWriter {
             Ok(()) => {
                 self.projection.balances.keep();
                 self.projection.sets.keep();
+                self.projection.noted.keep();
                 let ViewRecord { offset, recorded_at, .. } = *record;
                 self.staged = Some(Applied { offset, recorded_at });
                 Ok(())
@@ -267,6 +276,7 @@ impl ViewWriter {
             Err(error) => {
                 self.projection.balances.take_back();
                 self.projection.sets.take_back();
+                self.projection.noted.take_back();
                 self.projection.heads = heads;
                 self.rows.truncate(rows);
                 Err(error.into())
@@ -302,6 +312,7 @@ impl ViewWriter {
             self.park(staged.offset, &error.to_string());
             return Err(error.into());
         }
+        self.projection.noted.clear();
         self.cursor = Some(applied.cursor);
         self.state.send_modify(|state| state.applied = Some(staged));
         Ok(())

@@ -1,9 +1,12 @@
 //! Answers: outcomes onto the wire, and the one table from refusals to gRPC status codes.
 
+use std::collections::BTreeMap;
+
 use ledger_domain::amount::format_minor;
 use ledger_domain::{
     AcceptedTransfer, AccountRules, AccountStatus, AccountType, AssetHandle, Code, Destination,
-    Effect, Link, Origin, Position, Rejection, Timestamp, Transfer, TransferKind,
+    Effect, Link, Metadata, MetadataChange, Origin, Position, Rejection, Timestamp, Transfer,
+    TransferKind,
 };
 use prost::Message;
 use tonic::Status;
@@ -52,6 +55,24 @@ pub fn account_rules<C: ToString, E>(
     let mut credit_limits = limits.collect::<Result<Vec<_>, E>>()?;
     credit_limits.sort_unstable_by(|one, other| one.asset.cmp(&other.asset));
     Ok(v1::AccountRules { may_go_negative: *may_go_negative, credit_limits })
+}
+
+/// Metadata on the wire, as a map of what everybody reads.
+#[must_use]
+pub fn metadata(metadata: &Metadata) -> BTreeMap<String, String> {
+    crate::metadata::plain(metadata)
+}
+
+/// Metadata on the wire, each entry by itself.
+#[must_use]
+pub fn metadata_entries(metadata: &Metadata) -> Vec<v1::MetadataEntry> {
+    crate::metadata::entries(metadata)
+}
+
+/// Changes of metadata on the wire.
+#[must_use]
+pub fn metadata_changes(changes: &[MetadataChange]) -> Vec<v1::MetadataChange> {
+    changes.iter().map(crate::metadata::change).collect()
 }
 
 /// An accepted command.
@@ -253,9 +274,9 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::DeadlinePassed
         | Code::ScaleDiffers
         | Code::ExceedsHold
+        | Code::MetadataFull
         | Code::BalancePassesRules
         | Code::CustomerErased
-        | Code::MetadataFull
         | Code::ScheduleEnded
         | Code::ScheduleInPast
         | Code::LockInFuture
@@ -305,9 +326,9 @@ fn message(rejection: &Rejection) -> String {
         Code::DeadlinePassed => "the deadline of the send is over",
         Code::ScaleDiffers => "the asset has another scale in the ledger that sends",
         Code::ExceedsHold => "more than is left of the hold",
+        Code::MetadataFull => "there is no room for so many keys",
         Code::ScheduleEnded => "the schedule has ended",
         Code::ScheduleInPast => "a schedule starts in the future",
-        Code::MetadataFull => "there would be more of it than one thing may have",
         Code::LockInFuture => "books are closed up to now at most",
         Code::BooksLocked => "the books are closed up to a later instant",
         Code::BalancePassesRules => "a balance of the account passes the new rules",

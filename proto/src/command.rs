@@ -1,7 +1,7 @@
 //! Any command as one value, `v1::Command`: what the commands topic takes, and what servers forward.
 
 use ledger_domain::{
-    AccountName, Command, CommandBody, CustomerName, MetadataKey, Rejection, Sealed,
+    AccountName, Command, CommandBody, CustomerName, MetadataKey, MetadataOf, Rejection, Sealed,
 };
 
 use crate::request::Secrets;
@@ -32,11 +32,12 @@ impl Prepared {
     pub fn has_nothing_to_decide(&self) -> bool {
         match &self.command.body {
             CommandBody::PostTransfers { transfers } => transfers.is_empty(),
-            CommandBody::CreateLedger
+            CommandBody::CreateLedger { .. }
             | CommandBody::CreateAsset { .. }
             | CommandBody::OpenAccount { .. }
             | CommandBody::ChangeAccount { .. }
             | CommandBody::SetAccountRules { .. }
+            | CommandBody::UpdateMetadata { .. }
             | CommandBody::LockBooks { .. }
             | CommandBody::ScheduleTransfer { .. }
             | CommandBody::CancelSchedule { .. }
@@ -103,6 +104,8 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::UnfreezeAccount(request) => request::unfreeze_account(request)?,
         Request::CloseAccount(request) => request::close_account(request)?,
         Request::SetAccountRules(request) => request::set_account_rules(request)?,
+        Request::UpdateAccountMetadata(request) => request::update_account_metadata(request)?,
+        Request::UpdateLedgerMetadata(request) => request::update_ledger_metadata(request)?,
         Request::LockBooks(request) => request::lock_books(request)?,
         Request::ScheduleTransfer(request) => request::schedule_transfer(request)?,
         Request::CancelSchedule(request) => request::cancel_schedule(request)?,
@@ -133,13 +136,16 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
 fn name(command: &Command) -> String {
     let ledger = command.ledger.as_str();
     match &command.body {
-        CommandBody::CreateLedger | CommandBody::LockBooks { .. } => {
+        CommandBody::CreateLedger { .. }
+        | CommandBody::LockBooks { .. }
+        | CommandBody::UpdateMetadata { of: MetadataOf::Ledger, .. } => {
             resource::ledger_resource(ledger)
         }
         CommandBody::CreateAsset { code, .. } => resource::asset_resource(ledger, code.as_str()),
         CommandBody::OpenAccount { name, .. }
         | CommandBody::ChangeAccount { name, .. }
-        | CommandBody::SetAccountRules { name, .. } => {
+        | CommandBody::SetAccountRules { name, .. }
+        | CommandBody::UpdateMetadata { of: MetadataOf::Account(name), .. } => {
             resource::account_resource(ledger, AccountName::as_str(name))
         }
         CommandBody::ScheduleTransfer { schedule, .. }
@@ -171,6 +177,8 @@ fn validate_only(request: &Request) -> bool {
         Request::UnfreezeAccount(request) => request.validate_only,
         Request::CloseAccount(request) => request.validate_only,
         Request::SetAccountRules(request) => request.validate_only,
+        Request::UpdateAccountMetadata(request) => request.validate_only,
+        Request::UpdateLedgerMetadata(request) => request.validate_only,
         Request::LockBooks(request) => request.validate_only,
         Request::ScheduleTransfer(request) => request.validate_only,
         Request::CancelSchedule(request) => request.validate_only,
@@ -195,6 +203,8 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::UnfreezeAccount(request)) => &request.request_id,
         Some(Request::CloseAccount(request)) => &request.request_id,
         Some(Request::SetAccountRules(request)) => &request.request_id,
+        Some(Request::UpdateAccountMetadata(request)) => &request.request_id,
+        Some(Request::UpdateLedgerMetadata(request)) => &request.request_id,
         Some(Request::LockBooks(request)) => &request.request_id,
         Some(Request::ScheduleTransfer(request)) => &request.request_id,
         Some(Request::CancelSchedule(request)) => &request.request_id,
@@ -220,6 +230,8 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::UnfreezeAccount(request)) => &mut request.request_id,
         Some(Request::CloseAccount(request)) => &mut request.request_id,
         Some(Request::SetAccountRules(request)) => &mut request.request_id,
+        Some(Request::UpdateAccountMetadata(request)) => &mut request.request_id,
+        Some(Request::UpdateLedgerMetadata(request)) => &mut request.request_id,
         Some(Request::LockBooks(request)) => &mut request.request_id,
         Some(Request::ScheduleTransfer(request)) => &mut request.request_id,
         Some(Request::CancelSchedule(request)) => &mut request.request_id,
@@ -258,7 +270,7 @@ mod tests {
             ledger_id,
             request_id,
             validate_only: true,
-            conditions: Vec::new(),
+            ..Default::default()
         };
         v1::Command { request: Some(Request::CreateLedger(request)) }
     }

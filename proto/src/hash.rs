@@ -31,8 +31,8 @@ mod tests {
     use ledger_domain::{
         AccountName, AccountType, AskedAccount, AskedRules, AssetCode, BalanceCondition,
         BalanceFigure, CommandBody, Comparison, Condition, CustomerName, Decimal, Destination, Id,
-        LedgerName, Leg, Link, MetadataKey, Movement, Origin, Predicate, Profile, Sealed,
-        SignedDecimal,
+        LedgerName, Leg, Link, Metadata, MetadataKey, MetadataOf, MetadataUpdate, MetadataValue,
+        Movement, Origin, Predicate, Profile, Sealed, SignedDecimal,
     };
 
     use super::*;
@@ -69,7 +69,35 @@ mod tests {
     fn opening(name: &str, account_type: AccountType, may_go_negative: bool) -> Command {
         let rules = AskedRules::without_limits(may_go_negative);
         let name = AccountName::from_log(name);
-        in_bank(CommandBody::OpenAccount { name, account_type, rules })
+        in_bank(CommandBody::OpenAccount {
+            name,
+            account_type,
+            rules,
+            metadata: Metadata::default(),
+        })
+    }
+
+    fn metadata(entries: &[(&str, &str)]) -> Metadata {
+        let entry = |(key, value): &(&str, &str)| {
+            (MetadataKey::from_log(key), MetadataValue::plain(value).unwrap())
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    fn noting(of: MetadataOf, set: &[(&str, &str)], remove: &[&str]) -> Command {
+        let remove = remove.iter().map(|key| MetadataKey::from_log(key)).collect();
+        let update = MetadataUpdate { set: metadata(set), remove };
+        in_bank(CommandBody::UpdateMetadata { of, update })
+    }
+
+    fn of(account: &str) -> MetadataOf {
+        MetadataOf::Account(AccountName::from_log(account))
+    }
+
+    fn opening_noted(entries: &[(&str, &str)]) -> Command {
+        let (name, account_type) = (AccountName::from_log("a"), AccountType::Asset);
+        let (rules, metadata) = (AskedRules::default(), metadata(entries));
+        in_bank(CommandBody::OpenAccount { name, account_type, rules, metadata })
     }
 
     fn limits(limits: &[(&str, &str)]) -> AskedRules {
@@ -82,7 +110,12 @@ mod tests {
 
     fn limited(rules: AskedRules) -> Command {
         let (name, account_type) = (AccountName::from_log("a"), AccountType::Asset);
-        in_bank(CommandBody::OpenAccount { name, account_type, rules })
+        in_bank(CommandBody::OpenAccount {
+            name,
+            account_type,
+            rules,
+            metadata: Metadata::default(),
+        })
     }
 
     fn ruling(name: &str, rules: AskedRules) -> Command {
@@ -230,8 +263,11 @@ mod tests {
         assert_eq!(of_command(&again), of_command(&creating("USD", 2)));
         let second = Transfer { id: Id::Text("t-2".into()), ..transfer() };
         let mut commands = vec![
-            in_bank(CommandBody::CreateLedger),
-            Command { ledger: LedgerName::from_log("shop"), ..in_bank(CommandBody::CreateLedger) },
+            in_bank(CommandBody::CreateLedger { metadata: Metadata::default() }),
+            Command {
+                ledger: LedgerName::from_log("shop"),
+                ..in_bank(CommandBody::CreateLedger { metadata: Metadata::default() })
+            },
             creating("USD", 2),
             creating("EUR", 2),
             creating("USD", 3),
@@ -265,6 +301,17 @@ mod tests {
             updating("c", &[], &["l"]),
             erasing("c"),
             erasing("d"),
+            noting(MetadataOf::Ledger, &[("k", "v")], &[]),
+            noting(MetadataOf::Ledger, &[("k", "w")], &[]),
+            noting(MetadataOf::Ledger, &[("l", "v")], &[]),
+            noting(MetadataOf::Ledger, &[("k", "v")], &["l"]),
+            noting(MetadataOf::Ledger, &[], &["k"]),
+            noting(MetadataOf::Ledger, &[], &["k", "l"]),
+            noting(of("a"), &[("k", "v")], &[]),
+            noting(of("b"), &[("k", "v")], &[]),
+            in_bank(CommandBody::CreateLedger { metadata: metadata(&[("k", "v")]) }),
+            opening_noted(&[("k", "v")]),
+            opening_noted(&[("k", "v"), ("l", "v")]),
             posting(vec![transfer()]),
             posting(vec![second.clone()]),
             posting(vec![transfer(), second.clone()]),
@@ -297,7 +344,7 @@ mod tests {
         let hashes = [
             of_transfer(&transfer()),
             of_transfer(&plain),
-            of_command(&in_bank(CommandBody::CreateLedger)),
+            of_command(&in_bank(CommandBody::CreateLedger { metadata: Metadata::default() })),
             of_command(&creating("USD", 2)),
             of_command(&opening("a", AccountType::Liability, true)),
             of_command(&limited(limits(&[("USD", "1.50"), ("EUR", "7")]))),
@@ -312,6 +359,8 @@ mod tests {
             of_command(&registering("c", &["a", "b"], &[("k", 1), ("l", 2)])),
             of_command(&updating("c", &[("k", 1)], &["l", "m"])),
             of_command(&erasing("c")),
+            of_command(&opening_noted(&[("k", "v"), ("l", "w")])),
+            of_command(&noting(of("a"), &[("k", "v")], &["l"])),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -331,6 +380,8 @@ mod tests {
             "golden-1",
             "golden-2",
             "golden-3",
+            "TODO1",
+            "y",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

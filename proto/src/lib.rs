@@ -9,6 +9,7 @@
 //! `v1` is the API of the services, `log_v1` what stands in the log. Nothing outside this crate turns
 //! a wire message field by field into a domain value.
 
+mod metadata;
 pub mod resource;
 pub mod time;
 

@@ -2,6 +2,7 @@
 
 mod batch;
 mod customer;
+mod metadata;
 mod schedule;
 mod send;
 
@@ -109,8 +110,12 @@ pub fn decode(bytes: &[u8]) -> Result<LoggedCommand, DecodeError> {
 
 fn event_to_wire(event: &Event) -> wire::Event {
     let kind = match event {
-        Event::LedgerCreated { ledger, name } => {
-            Kind::LedgerCreated(wire::LedgerCreated { ledger: ledger.0, name: name.to_string() })
+        Event::LedgerCreated { ledger, name, metadata } => {
+            Kind::LedgerCreated(wire::LedgerCreated {
+                ledger: ledger.0,
+                name: name.to_string(),
+                metadata: metadata::to_wire(metadata),
+            })
         }
         Event::AssetCreated { ledger, asset, code, scale } => {
             Kind::AssetCreated(wire::AssetCreated {
@@ -120,13 +125,14 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 scale: u32::from(*scale),
             })
         }
-        Event::AccountOpened { ledger, account, name, account_type, rules } => {
+        Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
             Kind::AccountOpened(wire::AccountOpened {
                 ledger: ledger.0,
                 account: account.0,
                 name: name.to_string(),
                 r#type: account_type.number().into(),
                 rules: Some(rules_to_wire(rules)),
+                metadata: metadata::to_wire(metadata),
             })
         }
         Event::AccountStatusChanged { ledger, account, status } => {
@@ -143,22 +149,14 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 rules: Some(rules_to_wire(rules)),
             })
         }
+        Event::MetadataChanged { ledger, target, changes } => {
+            Kind::MetadataChanged(metadata::changed_to_wire(*ledger, target, changes))
+        }
         Event::BooksLocked { ledger, locked_before } => {
             Kind::BooksLocked(wire::BooksLocked { ledger: ledger.0, locked_before: *locked_before })
         }
         Event::TransferBatch(batch) => Kind::TransferBatch(batch::to_wire(batch)),
-        Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
-            let (amount_high, amount_low) = batch::split(*amount);
-            Kind::HoldExpired(wire::HoldExpired {
-                ledger: ledger.0,
-                hold: Some(id_to_wire(hold)),
-                debit_account: debit_account.0,
-                credit_account: credit_account.0,
-                asset: asset.0,
-                amount_low,
-                amount_high,
-            })
-        }
+        Event::HoldExpired { .. } => return expired_to_wire(event),
         Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
         | Event::ScheduleRan { .. } => return schedule::to_wire(event),
@@ -174,12 +172,32 @@ fn event_to_wire(event: &Event) -> wire::Event {
     wire::Event { kind: Some(kind) }
 }
 
+/// That a hold has expired; any other is of no kind here.
+fn expired_to_wire(event: &Event) -> wire::Event {
+    let Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } = event
+    else {
+        return wire::Event { kind: None };
+    };
+    let (amount_high, amount_low) = batch::split(*amount);
+    let kind = Kind::HoldExpired(wire::HoldExpired {
+        ledger: ledger.0,
+        hold: Some(id_to_wire(hold)),
+        debit_account: debit_account.0,
+        credit_account: credit_account.0,
+        asset: asset.0,
+        amount_low,
+        amount_high,
+    });
+    wire::Event { kind: Some(kind) }
+}
+
 fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
     let kind = event.kind.ok_or_else(|| DecodeError::new("an event of an unknown kind"))?;
     Ok(match kind {
         Kind::LedgerCreated(e) => Event::LedgerCreated {
             ledger: LedgerHandle(e.ledger),
             name: LedgerName::from_log(&e.name),
+            metadata: metadata::from_wire(e.metadata)?,
         },
         Kind::AssetCreated(e) => Event::AssetCreated {
             ledger: LedgerHandle(e.ledger),
@@ -193,6 +211,7 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
             account_type: account_type_from_wire(e.r#type)?,
             name: AccountName::from_log(&e.name),
             rules: rules_from_wire(e.rules)?,
+            metadata: metadata::from_wire(e.metadata)?,
         },
         Kind::AccountStatusChanged(e) => Event::AccountStatusChanged {
             ledger: LedgerHandle(e.ledger),
@@ -207,6 +226,7 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
             account: AccountHandle(e.account),
             rules: rules_from_wire(e.rules)?,
         },
+        Kind::MetadataChanged(e) => metadata::changed_from_wire(e)?,
         Kind::BooksLocked(e) => {
             Event::BooksLocked { ledger: LedgerHandle(e.ledger), locked_before: e.locked_before }
         }

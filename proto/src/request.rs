@@ -4,6 +4,7 @@
 mod condition;
 mod customer;
 mod groups;
+mod metadata;
 mod schedule;
 mod send;
 
@@ -21,6 +22,7 @@ use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, par
 use crate::{time, v1};
 use condition::conditions;
 pub use customer::{Secrets, erase_customer, register, update_profile};
+pub use metadata::{update_account_metadata, update_ledger_metadata};
 pub use schedule::{cancel_schedule, schedule_transfer};
 
 pub use send::{saga_step, send_money, step_to_wire};
@@ -53,7 +55,8 @@ pub fn create_ledger(request: &v1::CreateLedgerRequest) -> Result<Command, Rejec
         let rule = "a ledger that does not exist has no accounts to depend on";
         return Err(malformed("conditions", "", rule));
     }
-    let (conditions, body) = (Vec::new(), CommandBody::CreateLedger);
+    let metadata = crate::metadata::read("metadata", &request.metadata)?;
+    let (conditions, body) = (Vec::new(), CommandBody::CreateLedger { metadata });
     Ok(Command { ledger, request_id, conditions, body })
 }
 
@@ -84,9 +87,15 @@ pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejecti
     let name = parse_account("account_id", &request.account_id)?;
     let request_id = request_id(&request.request_id)?;
     let account_type = account_type("type", request.r#type)?;
+    let metadata = crate::metadata::read("metadata", &request.metadata);
+    if let Err(refused) = &metadata
+        && refused.code == Code::Malformed
+    {
+        return Err(refused.clone());
+    }
     let conditions = conditions(&request.conditions)?;
     let rules = request.rules.as_ref().map(account_rules).transpose()?.unwrap_or_default();
-    let body = CommandBody::OpenAccount { name, account_type, rules };
+    let body = CommandBody::OpenAccount { name, account_type, rules, metadata: metadata? };
     Ok(Command { ledger, request_id, conditions, body })
 }
 

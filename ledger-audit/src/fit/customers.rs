@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ledger_domain::limits::{CUSTOMER_ACCOUNTS_MAX, PROFILE_KEYS_MAX, SEALED_BYTES_MAX};
+use ledger_domain::limits::{CUSTOMER_ACCOUNTS_MAX, METADATA_KEYS_MAX, SEALED_BYTES_MAX};
 use ledger_domain::{CustomerHandle, Event, LedgerHandle, NewAccount, Profile, State};
 
 use super::{book, check_rules};
@@ -49,7 +49,7 @@ fn opened(state: &State, ledger: LedgerHandle, accounts: &[NewAccount]) -> Resul
 
 fn kept(profile: &Profile) -> Result<(), String> {
     let is_short = profile.values().all(|sealed| sealed.as_bytes().len() <= SEALED_BYTES_MAX);
-    if profile.len() <= PROFILE_KEYS_MAX && is_short {
+    if profile.len() <= METADATA_KEYS_MAX && is_short {
         return Ok(());
     }
     Err("keeps more of a person than a profile holds".into())

@@ -19,6 +19,7 @@ fn opened(rules: AccountRules) -> Event {
         name: AccountName::parse("carol").unwrap(),
         account_type: AccountType::Liability,
         rules,
+        metadata: Default::default(),
     }
 }
 

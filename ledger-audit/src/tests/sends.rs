@@ -12,6 +12,7 @@ fn clearing(account: u64) -> Event {
         name: AccountName::clearing(&shop()),
         account_type: AccountType::Asset,
         rules: AccountRules::without_limits(true),
+        metadata: Default::default(),
     }
 }
 

@@ -101,6 +101,7 @@ fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
         | Event::AccountOpened { ledger: handle, .. }
         | Event::AccountStatusChanged { ledger: handle, .. }
         | Event::AccountRulesChanged { ledger: handle, .. }
+        | Event::MetadataChanged { ledger: handle, .. }
         | Event::BooksLocked { ledger: handle, .. }
         | Event::HoldExpired { ledger: handle, .. }
         | Event::ScheduleCreated { ledger: handle, .. }

@@ -27,7 +27,7 @@ impl Server {
         let mut server = Server { folder, runtime, handle: None };
         server.start();
         for command in [
-            command(Some("bank"), CommandBody::CreateLedger),
+            command(Some("bank"), CommandBody::CreateLedger { metadata: Default::default() }),
             create_asset(None, "USD", 2),
             open_account(None, "world", true),
             open_account(None, "a", false),
@@ -118,7 +118,7 @@ fn ledgers_go_to_their_partitions() {
             ledger,
             request_id: None,
             conditions: Vec::new(),
-            body: CommandBody::CreateLedger,
+            body: CommandBody::CreateLedger { metadata: Default::default() },
         };
         let said = server.ask(create);
         assert!(said.starts_with(&format!("ok {expected}@")), "{said}");
@@ -161,7 +161,7 @@ fn a_writer_that_was_deposed_and_did_not_notice_stops_cleanly() {
     let old = serve(&runtime, &environment);
     let elsewhere = Environment { folder: there.path().to_owned(), ..environment };
     let new = serve(&runtime, &elsewhere);
-    let create = command(None, CommandBody::CreateLedger);
+    let create = command(None, CommandBody::CreateLedger { metadata: Default::default() });
     let said = runtime.block_on(new.submit(create, Submission::default()));
     assert!(line(&said).starts_with("ok"));
     old.stop().unwrap();
@@ -176,7 +176,7 @@ fn a_log_that_cannot_be_read_for_a_while_is_followed_again() {
     let flaky = Flaky::new(environment.backend.clone());
     let handle = serve(&runtime, &Environment { backend: flaky.clone(), ..environment });
     flaky.fail_after(0);
-    let create = command(None, CommandBody::CreateLedger);
+    let create = command(None, CommandBody::CreateLedger { metadata: Default::default() });
     let said = runtime.block_on(handle.submit(create, Submission::default()));
     assert!(line(&said).starts_with("ok"));
     while !flaky.has_failed() {

@@ -16,10 +16,10 @@ use super::{Snapshot, SnapshotError, state_hash};
 const MAGIC: &[u8; 8] = b"LGSNAP01";
 /// What bincode would read the state as. A test holds the bytes of a sample beside it: whoever
 /// changes a type of the state changes this, and older snapshots are discarded for the log.
-const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_before,\
+const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_before,metadata:Option{key:Plain},\
     assets:[Asset{code,scale}]}],\
     accounts:[Account{ledger,name,account_type,rules:{may_go_negative,\
-    credit_limits:[(asset,amount)]},status,changed_at,\
+    credit_limits:[(asset,amount)]},status,metadata,changed_at,\
     balances:[(asset,Balance{debits_posted,credits_posted,debits_pending,credits_pending})]}],\
     customers:[Customer{ledger,name,accounts,profile:{key:sealed},erased}],\
     holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at,\

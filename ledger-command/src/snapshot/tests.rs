@@ -19,6 +19,7 @@ fn sample() -> Snapshot {
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Liability,
         rules,
+        metadata: Default::default(),
     };
     let credit_limits = Box::new([(asset, 500)]);
     let limited = AccountRules { may_go_negative: false, credit_limits };
@@ -46,7 +47,11 @@ fn sample() -> Snapshot {
         AcceptedTransfer { id: Id::parse("s").unwrap(), effect, reference, ..posted.clone() };
     let accepted = vec![posted, held, sent];
     let events = [
-        Event::LedgerCreated { ledger, name: LedgerName::parse("bank").unwrap() },
+        Event::LedgerCreated {
+            ledger,
+            name: LedgerName::parse("bank").unwrap(),
+            metadata: Default::default(),
+        },
         Event::AssetCreated { ledger, asset, code: AssetCode::parse("USD").unwrap(), scale: 2 },
         open(0, "world", AccountRules::without_limits(true)),
         open(1, "a", limited),

@@ -185,7 +185,10 @@ fn a_batch_for_no_ledger_burns_its_request_only() {
 #[test]
 fn ids_are_of_a_ledger() {
     let mut rig = Rig::new().with_bank();
-    let mut there = super::rig::command(Some("usd"), ledger_domain::CommandBody::CreateLedger);
+    let mut there = super::rig::command(
+        Some("usd"),
+        ledger_domain::CommandBody::CreateLedger { metadata: Default::default() },
+    );
     there.ledger = ledger_domain::LedgerName::parse("other").unwrap();
     assert_eq!(line(&rig.ask(there)), "ok 0@7.0");
 }

@@ -235,6 +235,7 @@ pub(crate) fn open_account(request_id: Option<&str>, name: &str, may_go_negative
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Liability,
         rules: AskedRules::without_limits(may_go_negative),
+        metadata: Default::default(),
     };
     command(request_id, body)
 }
@@ -260,7 +261,7 @@ pub(crate) fn create_asset(request_id: Option<&str>, code: &str, scale: u8) -> C
 
 pub(crate) fn bank() -> Vec<Command> {
     vec![
-        command(Some("bank"), CommandBody::CreateLedger),
+        command(Some("bank"), CommandBody::CreateLedger { metadata: Default::default() }),
         create_asset(Some("usd"), "USD", 2),
         open_account(Some("world"), "world", true),
         open_account(None, "a", false),

@@ -7,7 +7,7 @@ use super::{named, rules};
 use crate::apply::{next_account, next_customer};
 use crate::customer::{AskedAccount, Customer, CustomerHandle, NewAccount, Profile};
 use crate::event::Event;
-use crate::limits::PROFILE_KEYS_MAX;
+use crate::limits::METADATA_KEYS_MAX;
 use crate::name::{CustomerName, LedgerName, MetadataKey};
 use crate::rejection::{Code, Rejection};
 use crate::state::{AccountHandle, Ledger, State};
@@ -52,7 +52,7 @@ pub(super) fn update_profile(
     let mut profile = kept.profile.clone();
     profile.retain(|key, _| !remove.contains(key));
     profile.extend(set.iter().map(|(key, sealed)| (key.clone(), sealed.clone())));
-    if profile.len() > PROFILE_KEYS_MAX {
+    if profile.len() > METADATA_KEYS_MAX {
         return Err(Rejection::new(Code::MetadataFull, name.as_str()));
     }
     Ok(Event::ProfileUpdated { ledger, customer, profile })

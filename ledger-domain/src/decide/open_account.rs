@@ -4,6 +4,7 @@ use super::{named, rules};
 use crate::apply::next_account;
 use crate::command::AccountType;
 use crate::event::Event;
+use crate::metadata::Metadata;
 use crate::name::{AccountName, LedgerName};
 use crate::rejection::{Code, Rejection};
 use crate::rules::AskedRules;
@@ -15,6 +16,7 @@ pub(super) fn decide(
     name: &AccountName,
     account_type: AccountType,
     rules: &AskedRules,
+    metadata: &Metadata,
 ) -> Result<Event, Rejection> {
     let (handle, book) = named::ledger(state, ledger)?;
     if book.account_by_name(name).is_some() {
@@ -22,5 +24,12 @@ pub(super) fn decide(
     }
     let account = next_account(state).ok_or_else(|| Rejection::new(Code::TooMany, "accounts"))?;
     let rules = rules::of_ledger(book, rules)?;
-    Ok(Event::AccountOpened { ledger: handle, account, name: name.clone(), account_type, rules })
+    Ok(Event::AccountOpened {
+        ledger: handle,
+        account,
+        name: name.clone(),
+        account_type,
+        rules,
+        metadata: metadata.clone(),
+    })
 }

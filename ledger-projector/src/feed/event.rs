@@ -7,7 +7,8 @@ use ledger_domain::amount::format_minor;
 use ledger_domain::event::Row;
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountRules, AssetHandle, CustomerHandle, Event, Id,
-    LedgerHandle, NewAccount, Position, Profile, Timestamp, Transfer,
+    LedgerHandle, MetadataChange, MetadataTarget, NewAccount, Position, Profile, Timestamp,
+    Transfer,
 };
 use ledger_proto::logged::LoggedCommand;
 use ledger_proto::v1::feed_event::{self as wire, Event as Wire};
@@ -57,22 +58,28 @@ impl Names {
             out.push(FeedRecord { position, event });
         };
         match event {
-            Event::LedgerCreated { name, .. } => {
-                add(name.as_str(), 0, Wire::LedgerCreated(wire::LedgerCreated {}));
+            Event::LedgerCreated { name, metadata, .. } => {
+                let metadata = answer::metadata_entries(metadata);
+                add(name.as_str(), 0, Wire::LedgerCreated(wire::LedgerCreated { metadata }));
             }
             Event::AssetCreated { ledger, code, scale, .. } => {
                 let created = wire::AssetCreated { code: code.to_string(), scale: (*scale).into() };
                 add(&self.ledger(*ledger)?, 0, Wire::AssetCreated(created));
             }
-            Event::AccountOpened { ledger, name, account_type, rules, .. } => {
+            Event::AccountOpened { ledger, name, account_type, rules, metadata, .. } => {
                 let r#type = answer::account_type(*account_type).into();
                 let (account, rules) = (name.to_string(), Some(self.rules(*ledger, rules)?));
-                let opened = wire::AccountOpened { account, r#type, rules };
+                let metadata = answer::metadata_entries(metadata);
+                let opened = wire::AccountOpened { account, r#type, rules, metadata };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
             Event::AccountStatusChanged { ledger, .. }
             | Event::AccountRulesChanged { ledger, .. } => {
                 add(&self.ledger(*ledger)?, 0, self.account_changed(event)?);
+            }
+            Event::MetadataChanged { ledger, target, changes } => {
+                let changed = self.metadata(target, changes)?;
+                add(&self.ledger(*ledger)?, 0, Wire::MetadataChanged(changed));
             }
             Event::BooksLocked { ledger, locked_before } => {
                 let locked_before = locked_before.map(answer::timestamp);
@@ -124,6 +131,19 @@ impl Names {
             }
             other => panic!("a change of an account: {other:?}"),
         })
+    }
+
+    fn metadata(
+        &mut self,
+        target: &MetadataTarget,
+        changes: &[MetadataChange],
+    ) -> Result<wire::MetadataChanged, StoreError> {
+        let account = match target {
+            MetadataTarget::Ledger => String::new(),
+            MetadataTarget::Account(account) => self.account(*account)?.to_string(),
+        };
+        let changes = answer::metadata_changes(changes);
+        Ok(wire::MetadataChanged { account, changes })
     }
 
     /// What an event of a schedule becomes.

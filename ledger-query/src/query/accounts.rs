@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 
 use ledger_domain::amount::{format_difference, format_minor};
 use ledger_domain::{
-    AccountName, AccountStatus, AccountType, AssetCode, AssetHandle, Balance, LedgerName, Side,
+    AccountName, AccountStatus, AccountType, AssetCode, AssetHandle, Balance, LedgerName,
+    MetadataTarget, Side,
 };
 use ledger_proto::{answer, resource, v1};
-use ledger_views::{AccountRow, AssetCodeRow, EntryRow, LedgerRow, Place};
+use ledger_views::{AccountRow, AssetCodeRow, EntryRow, LedgerRow, Page, Place, StoreError};
 
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
-use crate::token::{Paging, bad};
+use crate::filter::Filter;
+use crate::token::{Paging, bad, read_place, write_place};
+
+/// Accounts that one page of a filter of several terms looks at. It may so be short, or empty, and still have a
+/// next.
+const ACCOUNTS_EXAMINED_MAX: usize = 1_000;
 
 impl Query {
     /// One account.
@@ -29,7 +35,7 @@ impl Query {
         Ok(v1::GetAccountResponse { account, read_at: Some(read.read_at) })
     }
 
-    /// The accounts of a ledger, by name.
+    /// The accounts of a ledger, by name; those that a filter finds in the order in which they were opened.
     ///
     /// # Errors
     /// [`QueryError`].
@@ -40,11 +46,17 @@ impl Query {
         let ledger = resource::ledger("parent", &request.parent)?;
         let consistency = request.consistency.as_ref();
         let page = (request.page_size, request.page_token.as_str());
-        let paging =
-            Paging::read(self.log_id, "ListAccounts", &[&request.parent], consistency, page)?;
+        let filter = Filter::parse(&request.filter)?;
+        let parts = [request.parent.as_str(), request.filter.as_str()];
+        // A list without a filter keeps the tokens that it had before there were filters.
+        let parts = if filter.is_none() { &parts[..1] } else { &parts[..] };
+        let paging = Paging::read(self.log_id, "ListAccounts", parts, consistency, page)?;
         let read = self.fix(&ledger, consistency, paging.place()?)?;
         let row = read.ledger(&ledger)?;
-        let page = read.view.accounts(read.place, row.handle, paging.after()?, paging.limit)?;
+        let page = match &filter {
+            None => read.view.accounts(read.place, row.handle, paging.after()?, paging.limit)?,
+            Some(filter) => read.found(&row, filter, paging.after()?, paging.limit)?,
+        };
         let wire = |(name, account): &(Box<str>, AccountRow)| {
             read.wire_account(&ledger, &row, name, account)
         };
@@ -77,7 +89,9 @@ impl Query {
         balances.sort_by(|a, b| a.asset.cmp(&b.asset));
         let status = read.view.account_status(read.place, account.handle)?.map(|(place, _)| place);
         let rules = read.view.account_rules(read.place, account.handle)?.map(|(place, _)| place);
-        let version = read.version(account.changed(status, rules, &rows))?;
+        let noted = MetadataTarget::Account(account.handle);
+        let noted = read.view.metadata(read.place, ledger.handle, &noted)?.map(|(place, _)| place);
+        let version = read.version(account.changed(status, rules, noted, &rows))?;
         Ok(v1::GetBalanceResponse { balances, read_at: Some(read.read_at), version })
     }
 
@@ -131,16 +145,6 @@ impl Query {
             read_at: Some(read.read_at),
         })
     }
-}
-
-pub(super) fn write_place(place: Place) -> Vec<u8> {
-    [&place.offset.to_le_bytes()[..], &place.index.to_le_bytes()].concat()
-}
-
-pub(super) fn read_place(key: &[u8]) -> Option<Place> {
-    let (offset, index) = key.split_first_chunk::<8>()?;
-    let offset = u64::from_le_bytes(*offset);
-    Some(Place { offset, index: u32::from_le_bytes(index.try_into().ok()?) })
 }
 
 /// What the entries of one page have in common.
@@ -212,6 +216,46 @@ fn wire_balance(
 }
 
 impl Fixed<'_> {
+    /// At most `limit` accounts that a filter finds, after the one with this name.
+    fn found(
+        &self,
+        book: &LedgerRow,
+        filter: &Filter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<AccountRow>, QueryError> {
+        let missing =
+            |name: &str| StoreError::Damaged { what: format!("accounts: no row of {name}") };
+        let row = |name: &str| {
+            let row = self.view.account(self.place, book.handle, name)?;
+            row.ok_or_else(|| missing(name))
+        };
+        let after = after.map(row).transpose()?.map(|row| row.handle);
+        // All but the first of its terms are looked at one account after the other.
+        let examined = if filter.is_one_term() { limit } else { ACCOUNTS_EXAMINED_MAX };
+        let (first, place) = (filter.first(), self.place);
+        let holders = self.view.holders(place, book.handle, first, after, examined)?;
+        let mut page = Page { items: Vec::new(), after: None };
+        let mut next = holders.after;
+        let count = holders.accounts.len();
+        for (nth, account) in holders.accounts.into_iter().enumerate() {
+            let target = MetadataTarget::Account(account);
+            let noted = self.view.metadata(place, book.handle, &target)?;
+            if !noted.is_some_and(|(_, row)| filter.finds(&row.metadata)) {
+                continue;
+            }
+            let name = self.account_name(account)?;
+            page.items.push((name.as_str().into(), row(name.as_str())?));
+            if page.items.len() >= limit {
+                next = if nth + 1 < count { Some(account) } else { next };
+                break;
+            }
+        }
+        let next = next.map(|account| self.account_name(account)).transpose()?;
+        page.after = next.map(|name| name.as_str().into());
+        Ok(page)
+    }
+
     pub(super) fn account(
         &self,
         ledger: &LedgerName,
@@ -274,7 +318,11 @@ impl Fixed<'_> {
         })?;
         let status_place = changed.map(|(place, _)| place);
         let rules_place = ruled.as_ref().map(|(place, _)| *place);
+        let noted = MetadataTarget::Account(row.handle);
+        let noted = self.view.metadata(self.place, book.handle, &noted)?;
+        let noted_place = noted.as_ref().map(|(place, _)| *place);
         let balances = self.view.balances(self.place, row.handle)?;
+        let changed = row.changed(status_place, rules_place, noted_place, &balances);
         let position = |place: Option<Place>| place.map(|place| self.at(place)).unwrap_or_default();
         let customer = self.view.account_customer(row.handle)?;
         let customer =
@@ -288,7 +336,9 @@ impl Fixed<'_> {
             status_position: position(status_place),
             rules_position: position(rules_place),
             customer: customer.unwrap_or_default(),
-            version: self.version(row.changed(status_place, rules_place, &balances))?,
+            version: self.version(changed)?,
+            metadata: noted.map(|(_, row)| answer::metadata(&row.metadata)).unwrap_or_default(),
+            metadata_position: position(noted_place),
         })
     }
 

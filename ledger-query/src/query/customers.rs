@@ -5,10 +5,9 @@ use ledger_keys::{Opener, Subject};
 use ledger_proto::{answer, resource, v1};
 use ledger_views::{CustomerRow, Place, ProfileRow};
 
-use super::accounts::{read_place, write_place};
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
-use crate::token::{Paging, bad};
+use crate::token::{Paging, bad, read_place, write_place};
 
 impl Query {
     /// One customer, with what is kept.

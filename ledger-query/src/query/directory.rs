@@ -1,5 +1,6 @@
 //! Ledgers and assets.
 
+use ledger_domain::MetadataTarget;
 use ledger_proto::{answer, resource, v1};
 use ledger_views::{LedgerRow, Page};
 
@@ -94,11 +95,17 @@ impl Query {
 impl Fixed<'_> {
     fn wire_ledger(&self, name: &str, row: &LedgerRow) -> Result<v1::Ledger, QueryError> {
         let locked = self.view.book_lock(self.place, row.handle)?;
+        let noted = self.view.metadata(self.place, row.handle, &MetadataTarget::Ledger)?;
         Ok(v1::Ledger {
             name: resource::ledger_resource(name),
             position: self.at(row.place),
             locked_before: locked.and_then(|(_, row)| row.0).map(answer::timestamp),
             locked_position: locked.map(|(place, _)| self.at(place)).unwrap_or_default(),
+            metadata: noted
+                .as_ref()
+                .map(|(_, row)| answer::metadata(&row.metadata))
+                .unwrap_or_default(),
+            metadata_position: noted.map(|(place, _)| self.at(place)).unwrap_or_default(),
         })
     }
 }

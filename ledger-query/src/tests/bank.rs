@@ -107,9 +107,10 @@ impl Bank {
             name: AccountName::parse(name).unwrap(),
             account_type,
             rules: AskedRules::without_limits(true),
+            metadata: Default::default(),
         };
         let bodies = vec![
-            CommandBody::CreateLedger,
+            CommandBody::CreateLedger { metadata: Default::default() },
             asset("XAU", 4),
             asset("EUR", 2),
             account("till", AccountType::Asset),

@@ -95,6 +95,7 @@ fn what_cannot_be_listed_is_refused() {
         name: AccountName::parse("world").unwrap(),
         account_type: AccountType::Asset,
         rules: AskedRules::without_limits(true),
+        metadata: Default::default(),
     };
     bank.commit("bank", vec![world]);
     assert_eq!(list(&query, None, "world", 5).unwrap(), "", "an account that holds nothing");

@@ -1,9 +1,11 @@
 //! Reads of a view, held against what is true.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ledger_domain::Id;
+use ledger_domain::{Id, Metadata, MetadataKey, MetadataTarget};
 
+use super::truth::Noting;
 use super::{Truth, World};
 use crate::store::StoreError;
 use crate::{
@@ -85,6 +87,7 @@ pub(super) fn check_at(
         let found = row.map(|(place, row)| (place, row.status, row.remaining, row.released));
         assert_eq!(found, truth.holds.get(&(*ledger, id.clone())).copied(), "{id} {at:?}");
     }
+    metadata(reader, truth, last)?;
     open_holds(reader, truth, ledgers.iter().map(|(_, row)| row.handle))?;
     schedules(reader, truth, last)?;
     customers(reader, truth, last)
@@ -119,6 +122,60 @@ fn open_holds(
         }
     }
     Ok(())
+}
+
+/// Metadata and where it changed, and the accounts that have each value which any ever had, in pages of any size.
+fn metadata(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), StoreError> {
+    let at = truth.place;
+    for (ledger, account) in last.noted.keys() {
+        let target = account.map_or(MetadataTarget::Ledger, MetadataTarget::Account);
+        let handle = ledger_domain::LedgerHandle(*ledger);
+        let rows = reader.metadata_history(at, handle, &target, usize::MAX)?;
+        let places: Vec<Place> = rows.iter().map(|(place, _)| *place).collect();
+        let (expected, noted) = truth.noted.get(&(*ledger, *account)).cloned().unwrap_or_default();
+        assert_eq!(places, expected, "{target:?} at {at:?}");
+        let newest = reader.metadata(at, handle, &target)?;
+        assert_eq!(newest.as_ref(), rows.first());
+        let found = newest.map(|(_, row)| row.metadata).unwrap_or_default();
+        let found = found.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        assert_eq!(found.collect::<BTreeMap<_, _>>(), noted, "{target:?} at {at:?}");
+        let mut replayed = Metadata::default();
+        for (_, row) in rows.iter().rev() {
+            row.changes.iter().for_each(|change| replayed.apply(change));
+            assert_eq!(replayed, row.metadata, "what an update changed makes what is there");
+        }
+    }
+    for ((ledger, key, value), limit) in
+        values().flat_map(|value| [1, 2, 100].map(|limit| (value.clone(), limit)))
+    {
+        let has = |noting: &Noting| noting.1.get(key.as_str()).is_some_and(|it| *it == value);
+        let mine = truth.noted.iter().filter(|((of, _), noting)| *of == ledger.0 && has(noting));
+        let expected: Vec<_> = mine.filter_map(|((_, account), _)| *account).collect();
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = reader.holders(at, ledger, (&key, &value), after, limit)?;
+            assert!(page.accounts.len() <= limit);
+            found.extend(page.accounts);
+            after = page.after;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{key} {value} at {at:?}");
+    }
+    Ok(())
+}
+
+/// All values that `random_command` notes, of both ledgers, and one that it never does.
+fn values() -> impl Iterator<Item = (ledger_domain::LedgerHandle, MetadataKey, String)> {
+    let of = |ledger: u32| {
+        ["k", "k1", "l"].into_iter().flat_map(move |key| {
+            let key = MetadataKey::parse(key).unwrap();
+            ["1", "1k", "\0", "never"]
+                .map(|value| (ledger_domain::LedgerHandle(ledger), key.clone(), value.to_owned()))
+        })
+    };
+    of(0).chain(of(1))
 }
 
 fn schedules(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), StoreError> {
@@ -172,7 +229,10 @@ fn customers(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), Sto
 fn changed(reader: &ViewReader, at: Place, account: &AccountRow) -> Result<Place, StoreError> {
     let status = reader.account_status(at, account.handle)?.map(|(place, _)| place);
     let rules = reader.account_rules(at, account.handle)?.map(|(place, _)| place);
-    Ok(account.changed(status, rules, &reader.balances(at, account.handle)?))
+    let ledger = reader.account_name(account.handle)?.expect("it has a name").ledger;
+    let noted = MetadataTarget::Account(account.handle);
+    let noted = reader.metadata(at, ledger, &noted)?.map(|(place, _)| place);
+    Ok(account.changed(status, rules, noted, &reader.balances(at, account.handle)?))
 }
 
 /// Every row of every table.

@@ -136,9 +136,14 @@ fn readers_beside_the_writer_see_one_state_each() {
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Asset,
         rules: AccountRules::without_limits(true),
+        metadata: Default::default(),
     };
     let name = LedgerName::parse("bank").unwrap();
-    let mut events = vec![Event::LedgerCreated { ledger, name }, opened(0, "a"), opened(1, "b")];
+    let mut events = vec![
+        Event::LedgerCreated { ledger, name, metadata: Default::default() },
+        opened(0, "a"),
+        opened(1, "b"),
+    ];
     let reader = writer.reader();
     let done = AtomicBool::new(false);
     let check = || {

@@ -6,8 +6,8 @@ use fastrand::Rng;
 use ledger_domain::{
     AccountChange, AccountName, AccountType, AskedAccount, AskedRules, AssetCode, Code, Command,
     CommandBody, CustomerName, Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg,
-    Link, MetadataKey, Movement, Origin, Original, Plan, Posted, Rejection, Sealed, Seen, State,
-    Timestamp, Transfer, When,
+    Link, Metadata, MetadataKey, MetadataOf, MetadataUpdate, MetadataValue, Movement, Origin,
+    Original, Plan, Posted, Rejection, Sealed, Seen, State, Timestamp, Transfer, When,
 };
 
 use super::pick;
@@ -24,13 +24,14 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
         _ => AskedRules::without_limits(rng.bool()),
     };
-    let body = match rng.u32(..18) {
-        0 => CommandBody::CreateLedger,
+    let body = match rng.u32(..20) {
+        0 => CommandBody::CreateLedger { metadata: some_metadata(rng) },
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
             name: account(rng),
             account_type: [AccountType::Asset, AccountType::Liability][rng.usize(..2)],
             rules: rules(rng),
+            metadata: some_metadata(rng),
         },
         4 => CommandBody::ChangeAccount {
             name: account(rng),
@@ -50,6 +51,17 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         }
         16 | 17 => about_customer(rng, account),
         9 => CommandBody::CancelSchedule { schedule: id_of(rng.u64(..=*ids)) },
+        10 | 11 => {
+            let of = match rng.u32(..4) {
+                0 => MetadataOf::Ledger,
+                _ => MetadataOf::Account(account(rng)),
+            };
+            let set = some_metadata(rng);
+            let removed = ["k", "k1", "l"].map(|key| MetadataKey::parse(key).unwrap());
+            let removed = removed.into_iter().filter(|key| set.get(key).is_none());
+            let remove = removed.filter(|_| rng.u32(..3) == 0).collect();
+            CommandBody::UpdateMetadata { of, update: MetadataUpdate { set, remove } }
+        }
         _ => CommandBody::PostTransfers {
             transfers: {
                 let count = rng.usize(1..6);
@@ -82,6 +94,19 @@ fn about_customer(rng: &mut Rng, account: impl Fn(&mut Rng) -> AccountName) -> C
             CommandBody::Register { customer, accounts, profile }
         }
     }
+}
+
+/// Keys and values of which one begins with another, so that an index that runs them together is found out.
+fn some_metadata(rng: &mut Rng) -> Metadata {
+    let mut entries = Vec::new();
+    for key in ["k", "k1", "l"] {
+        if rng.u32(..3) == 0 {
+            let value = pick(rng, &["1", "1k", "\0"]);
+            let value = MetadataValue::plain(value).unwrap();
+            entries.push((MetadataKey::parse(key).unwrap(), value));
+        }
+    }
+    entries.into_iter().collect()
 }
 
 fn random_leg(

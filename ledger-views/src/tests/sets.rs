@@ -34,8 +34,13 @@ fn bank() -> Vec<Event> {
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Asset,
         rules: AccountRules::without_limits(true),
+        metadata: Default::default(),
     };
-    vec![Event::LedgerCreated { ledger: LEDGER, name }, account(0, "a"), account(1, "b")]
+    vec![
+        Event::LedgerCreated { ledger: LEDGER, name, metadata: Default::default() },
+        account(0, "a"),
+        account(1, "b"),
+    ]
 }
 
 fn batch(accepted: Vec<AcceptedTransfer>) -> Event {

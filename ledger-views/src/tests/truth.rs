@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger_domain::event::Row as BatchRow;
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountRules, AccountStatus, AssetHandle, Balance,
-    CustomerName, Effect, Event, Id, Plan, Profile, Timestamp,
+    CustomerName, Effect, Event, Id, Metadata, MetadataChange, MetadataKey, MetadataTarget,
+    MetadataValue, Plan, Profile, Timestamp,
 };
 
 use crate::*;
@@ -21,6 +22,8 @@ pub(super) struct Truth {
     pub(super) statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
     pub(super) rules: BTreeMap<AccountHandle, (Place, AccountRules)>,
     pub(super) locks: BTreeMap<u32, (Place, Option<i64>)>,
+    /// Metadata that was ever noted: where it changed, newest first, and all that is there.
+    pub(super) noted: BTreeMap<(u32, Option<AccountHandle>), Noting>,
     /// What is left of each transfer that was reversed, and by which.
     pub(super) reversals: BTreeMap<(u32, Id), (Place, u128, Vec<Id>)>,
     /// Transfers of each journal entry.
@@ -40,18 +43,32 @@ pub(super) struct Truth {
     pub(super) assets: usize,
 }
 
+pub(super) type Noting = (Vec<Place>, BTreeMap<String, String>);
+
 pub(super) type Scheduled = (Place, Plan, Option<Timestamp>, Vec<(Place, u32)>, bool);
 
 /// A customer: the ledger, its name, its accounts, and what is kept, newest first; `None` is erased.
 pub(super) type Registered = (u32, CustomerName, Vec<AccountHandle>, Vec<(Place, Option<Profile>)>);
+fn all_new(metadata: &Metadata) -> Vec<MetadataChange> {
+    let change = |(key, value): (&MetadataKey, &MetadataValue)| MetadataChange {
+        key: key.clone(),
+        before: None,
+        after: Some(value.clone()),
+    };
+    metadata.iter().map(change).collect()
+}
 
 impl Truth {
     pub(super) fn follow(&mut self, place: Place, event: &Event, truths: &mut Vec<Truth>) {
         self.place = place;
         match event {
-            Event::LedgerCreated { name, .. } => self.ledgers.push(name.as_str().into()),
+            Event::LedgerCreated { ledger, name, metadata } => {
+                self.ledgers.push(name.as_str().into());
+                self.note((ledger.0, None), &all_new(metadata));
+            }
             Event::AssetCreated { .. } => self.assets += 1,
-            Event::AccountOpened { ledger, account, name, .. } => {
+            Event::AccountOpened { ledger, account, name, metadata, .. } => {
+                self.note((ledger.0, Some(*account)), &all_new(metadata));
                 self.open(ledger.0, name.as_str(), *account);
             }
             Event::AccountStatusChanged { account, status, .. } => {
@@ -61,6 +78,15 @@ impl Truth {
             Event::AccountRulesChanged { account, rules, .. } => {
                 self.rules.insert(*account, (place, rules.clone()));
                 self.changed.insert(*account, place);
+            }
+            Event::MetadataChanged { ledger, target, changes } => {
+                let account = match target {
+                    MetadataTarget::Ledger => None,
+                    MetadataTarget::Account(account) => Some(*account),
+                };
+                self.noted.entry((ledger.0, account)).or_default().0.insert(0, place);
+                account.map(|account| self.changed.insert(account, place));
+                self.note_at((ledger.0, account), changes);
             }
             Event::BooksLocked { ledger, locked_before } => {
                 self.locks.insert(ledger.0, (place, *locked_before));
@@ -133,6 +159,22 @@ impl Truth {
     fn open(&mut self, ledger: u32, name: &str, account: AccountHandle) {
         self.accounts.insert((ledger, name.into()), account);
         self.changed.insert(account, self.place);
+    }
+
+    fn note(&mut self, of: (u32, Option<AccountHandle>), changes: &[MetadataChange]) {
+        if !changes.is_empty() {
+            self.noted.entry(of).or_default().0.insert(0, self.place);
+            self.note_at(of, changes);
+        }
+    }
+
+    fn note_at(&mut self, of: (u32, Option<AccountHandle>), changes: &[MetadataChange]) {
+        let (_, noted) = self.noted.entry(of).or_default();
+        for MetadataChange { key, before, after } in changes {
+            let text = |value: &Option<MetadataValue>| value.as_ref().map(ToString::to_string);
+            assert_eq!(noted.remove(key.as_str()), text(before));
+            noted.extend(text(after).map(|text| (key.to_string(), text)));
+        }
     }
 
     fn accept(&mut self, ledger: u32, it: &AcceptedTransfer) {

@@ -43,6 +43,7 @@ fn account_to_wire(opened: &NewAccount) -> wire::AccountOpened {
         name: name.to_string(),
         r#type: account_type.number().into(),
         rules: Some(rules_to_wire(rules)),
+        metadata: Vec::new(),
     }
 }
 

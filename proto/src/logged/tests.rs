@@ -253,20 +253,14 @@ fn all_events() -> Vec<(&'static str, Event)> {
     let limited = AccountRules { may_go_negative: false, credit_limits: limits };
     let same = vec![posted(1, uuid(1)), posted(1, uuid(2))];
     let mut events = vec![
-        ("ledger_created", Event::LedgerCreated { ledger, name: LedgerName::from_log("bank") }),
+        ("ledger_created", super::metadata::tests::created(ledger, Metadata::default())),
         (
             "asset_created",
             Event::AssetCreated { ledger, asset, code: AssetCode::from_log("USD"), scale: 2 },
         ),
         (
             "account_opened",
-            Event::AccountOpened {
-                ledger,
-                account,
-                name: AccountName::from_log("users:alice"),
-                account_type: AccountType::Liability,
-                rules,
-            },
+            super::metadata::tests::opened(ledger, account, rules, Metadata::default()),
         ),
         (
             "account_status_changed",
@@ -312,6 +306,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
     ];
     events.extend(schedule_events());
     events.extend(customers::events());
+    events.extend(super::metadata::tests::events());
     events
 }
 

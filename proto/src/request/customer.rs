@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_domain::limits::{CUSTOMER_ACCOUNTS_MAX, PROFILE_KEYS_MAX, PROFILE_VALUE_BYTES_MAX};
+use ledger_domain::limits::{CUSTOMER_ACCOUNTS_MAX, METADATA_KEYS_MAX, METADATA_VALUE_BYTES_MAX};
 use ledger_domain::{
     AskedAccount, AskedRules, Code, Command, CommandBody, MetadataKey, Profile, Rejection,
 };
@@ -91,8 +91,8 @@ fn key(field: &str, text: &str) -> Result<MetadataKey, Rejection> {
 
 /// The keys of values, none of which is empty. No refusal says what a value is.
 fn keys(field: &str, values: &BTreeMap<String, String>) -> Result<Vec<MetadataKey>, Rejection> {
-    if values.len() > PROFILE_KEYS_MAX {
-        return Err(malformed(field, "", &format!("has at most {PROFILE_KEYS_MAX} values")));
+    if values.len() > METADATA_KEYS_MAX {
+        return Err(malformed(field, "", &format!("has at most {METADATA_KEYS_MAX} values")));
     }
     let keys = values.keys().map(|text| key(field, text)).collect::<Result<_, _>>()?;
     match values.iter().find(|(_, value)| value.is_empty()) {
@@ -106,8 +106,9 @@ fn secrets(
     keys: Vec<MetadataKey>,
     values: &BTreeMap<String, String>,
 ) -> Result<Secrets, Rejection> {
-    if let Some((key, _)) = values.iter().find(|(_, value)| value.len() > PROFILE_VALUE_BYTES_MAX) {
-        let subject = format!("{field} {key:?} has more than {PROFILE_VALUE_BYTES_MAX} bytes");
+    if let Some((key, _)) = values.iter().find(|(_, value)| value.len() > METADATA_VALUE_BYTES_MAX)
+    {
+        let subject = format!("{field} {key:?} has more than {METADATA_VALUE_BYTES_MAX} bytes");
         return Err(Rejection::new(Code::TooLong, &subject));
     }
     Ok(keys.into_iter().zip(values.values().cloned()).collect())

@@ -7,6 +7,7 @@ use crate::apply::next_account;
 use crate::command::{AccountStatus, AccountType, Timestamp, Transfer};
 use crate::event::{AcceptedTransfer, Event, TransferBatch};
 use crate::index::Index;
+use crate::metadata::Metadata;
 use crate::name::AccountName;
 use crate::rules::AccountRules;
 use crate::state::{Account, AccountHandle, Ledger, LedgerHandle, State};
@@ -72,7 +73,15 @@ impl Clearing {
             given.insert(draft, handle);
             let Account { name, account_type, rules, .. } = account;
             let (ledger, account) = (self.ledger, handle);
-            events.push(Event::AccountOpened { ledger, account, name, account_type, rules });
+            let metadata = Metadata::default();
+            events.push(Event::AccountOpened {
+                ledger,
+                account,
+                name,
+                account_type,
+                rules,
+                metadata,
+            });
         }
         for transfer in &mut batch.accepted {
             for side in [&mut transfer.debit_account, &mut transfer.credit_account] {
@@ -91,6 +100,7 @@ fn account(ledger: LedgerHandle, name: AccountName, now: Timestamp) -> Account {
         account_type: AccountType::Asset,
         rules: AccountRules::without_limits(true),
         status: AccountStatus::Open,
+        metadata: Metadata::default(),
         changed_at: now,
         balances: Vec::new(),
     }

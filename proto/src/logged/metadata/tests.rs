@@ -1,0 +1,86 @@
+//! Events with metadata, for their golden bytes, and bytes that are none.
+
+use ledger_domain::{AccountName, AccountRules, AccountType, LedgerName};
+
+use super::*;
+
+pub(in crate::logged) fn created(ledger: LedgerHandle, metadata: Metadata) -> Event {
+    Event::LedgerCreated { ledger, name: LedgerName::from_log("bank"), metadata }
+}
+
+pub(in crate::logged) fn opened(
+    ledger: LedgerHandle,
+    account: AccountHandle,
+    rules: AccountRules,
+    metadata: Metadata,
+) -> Event {
+    let (name, account_type) = (AccountName::from_log("users:alice"), AccountType::Liability);
+    Event::AccountOpened { ledger, account, name, account_type, rules, metadata }
+}
+
+fn key(text: &str) -> MetadataKey {
+    MetadataKey::from_log(text)
+}
+
+fn value(text: &str) -> MetadataValue {
+    MetadataValue::Plain(text.into())
+}
+
+fn changed(target: MetadataTarget, changes: Vec<MetadataChange>) -> Event {
+    Event::MetadataChanged { ledger: LedgerHandle(1), target, changes }
+}
+
+fn changes() -> Vec<MetadataChange> {
+    let change = |name: &str, before: Option<&str>, after: Option<&str>| MetadataChange {
+        key: key(name),
+        before: before.map(value),
+        after: after.map(value),
+    };
+    vec![
+        change("a", Some("1"), None),
+        change("b", None, Some("2")),
+        change("tier", Some("silver"), Some("gold")),
+    ]
+}
+
+pub(in crate::logged) fn events() -> Vec<(&'static str, Event)> {
+    let (ledger, account) = (LedgerHandle(1), AccountHandle(300));
+    let noted = || {
+        let entries = [("tier", "gold"), ("kyc.level", "2"), ("name", "\u{e9}\n")];
+        entries.iter().map(|(name, text)| (key(name), value(text))).collect()
+    };
+    let rules = AccountRules::without_limits(true);
+    vec![
+        ("ledger_created_noted", created(ledger, noted())),
+        ("account_opened_noted", opened(ledger, account, rules, noted())),
+        ("metadata_changed", changed(MetadataTarget::Account(account), changes())),
+        ("metadata_changed_of_ledger", changed(MetadataTarget::Ledger, changes())),
+        ("metadata_changed_in_nothing", changed(MetadataTarget::Ledger, Vec::new())),
+    ]
+}
+
+#[test]
+fn what_fits_no_event_is_refused() {
+    let good = || changed_to_wire(LedgerHandle(1), &MetadataTarget::Ledger, &changes());
+    assert!(changed_from_wire(good()).is_ok());
+    let spoilt: [fn(&mut wire::MetadataChanged); 8] = [
+        |wire| wire.target = None,
+        |wire| wire.changes.swap(0, 1),
+        |wire| wire.changes[1] = wire.changes[0].clone(),
+        |wire| wire.changes[0].before = None,
+        |wire| wire.changes[2].after = wire.changes[2].before.clone(),
+        |wire| wire.changes[2].after = wire.changes[1].after.clone(),
+        |wire| wire.changes[0].before = Some(wire::MetadataEntry::default()),
+        |wire| wire.changes[0].before.as_mut().unwrap().value = None,
+    ];
+    for (number, spoil) in spoilt.into_iter().enumerate() {
+        let mut wire = good();
+        spoil(&mut wire);
+        assert!(changed_from_wire(wire).is_err(), "{number}");
+    }
+    let entry = entry_to_wire(&key("a"), &value("1"));
+    assert!(from_wire(vec![entry.clone()]).is_ok());
+    assert!(from_wire(vec![entry.clone(), entry.clone()]).is_err(), "a key twice");
+    let unknown = wire::MetadataEntry { value: None, ..entry };
+    assert!(from_wire(vec![unknown]).is_err(), "a value of a kind that is not known");
+}

@@ -1,0 +1,148 @@
+//! Updates of metadata.
+
+use ledger_domain::{Code, Command, CommandBody, MetadataOf, MetadataUpdate, Rejection};
+
+use super::{conditions, request_id};
+use crate::{metadata, resource, v1};
+
+/// Metadata of an account to change.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn update_account_metadata(
+    request: &v1::UpdateAccountMetadataRequest,
+) -> Result<Command, Rejection> {
+    let (ledger, name) = resource::account("name", &request.name)?;
+    let request_id = request_id(&request.request_id)?;
+    let update = metadata::read_update(&request.set, &request.remove);
+    let (conditions, update) = in_order(update, &request.conditions)?;
+    let body = CommandBody::UpdateMetadata { of: MetadataOf::Account(name), update };
+    Ok(Command { ledger, request_id, conditions, body })
+}
+
+/// Metadata of a ledger to change.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn update_ledger_metadata(
+    request: &v1::UpdateLedgerMetadataRequest,
+) -> Result<Command, Rejection> {
+    let ledger = resource::ledger("name", &request.name)?;
+    let request_id = request_id(&request.request_id)?;
+    let update = metadata::read_update(&request.set, &request.remove);
+    let (conditions, update) = in_order(update, &request.conditions)?;
+    let body = CommandBody::UpdateMetadata { of: MetadataOf::Ledger, update };
+    Ok(Command { ledger, request_id, conditions, body })
+}
+
+/// What is malformed comes before what is too long, of conditions and metadata.
+fn in_order(
+    update: Result<MetadataUpdate, Rejection>,
+    wire: &[v1::Condition],
+) -> Result<(Vec<ledger_domain::Condition>, MetadataUpdate), Rejection> {
+    match update {
+        Err(refused) if refused.code == Code::Malformed => Err(refused),
+        update => Ok((conditions(wire)?, update?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::request::{create_ledger, open_account};
+
+    fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+        entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn asked(set: &[(&str, &str)], remove: &[&str]) -> v1::UpdateAccountMetadataRequest {
+        v1::UpdateAccountMetadataRequest {
+            name: "ledgers/bank/accounts/a".into(),
+            set: map(set),
+            remove: remove.iter().map(|key| (*key).to_owned()).collect(),
+            ..Default::default()
+        }
+    }
+
+    fn many(count: usize) -> Vec<String> {
+        (0..count).map(|at| format!("k{at}")).collect()
+    }
+
+    #[test]
+    fn an_update_reads_back_as_it_was_asked_for() {
+        let (set, remove) = (map(&[("b", "2"), ("a", "1")]), vec!["d".to_owned(), "c".to_owned()]);
+        let name = "ledgers/bank".to_owned();
+        let request = v1::UpdateLedgerMetadataRequest { name, set, remove, ..Default::default() };
+        let command = update_ledger_metadata(&request).unwrap();
+        let CommandBody::UpdateMetadata { of: MetadataOf::Ledger, update } = command.body else {
+            panic!("{command:?}");
+        };
+        let set: Vec<_> = update.set.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let removed: Vec<_> = update.remove.iter().map(ToString::to_string).collect();
+        assert_eq!((set.join(" "), removed.join(" ")), ("a=1 b=2".into(), "c d".into()));
+    }
+
+    #[test]
+    fn what_of_an_update_is_refused_names_its_field() {
+        let check = |request: &v1::UpdateAccountMetadataRequest, code: Code, starts: &str| {
+            let rejection = update_account_metadata(request).unwrap_err();
+            assert_eq!(rejection.code, code, "{rejection}");
+            assert!(rejection.subject.starts_with(starts), "{rejection}");
+        };
+        let malformed = Code::Malformed;
+        check(&asked(&[], &[]), malformed, "set \"\": nothing is set");
+        check(&asked(&[("a", "1")], &["a"]), malformed, "remove \"a\": is set by");
+        check(&asked(&[], &["a", "a"]), malformed, "remove \"a\": is removed once");
+        check(&asked(&[("a b", "1")], &[]), malformed, "set \"a b\": a key of metadata");
+        check(&asked(&[], &[""]), malformed, "remove \"\": a key of metadata");
+        check(&asked(&[("a", "")], &[]), malformed, "set.a \"\": a value has 1-256 bytes");
+        let long = "x".repeat(257);
+        check(&asked(&[("a", &long)], &[]), Code::TooLong, "set.a has more than 256 bytes");
+        check(&asked(&[("a", &long), ("b", "")], &[]), malformed, "set.b");
+        let keys = many(33);
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let entries: Vec<_> = keys.iter().map(|key| (*key, "v")).collect();
+        check(&asked(&entries, &[]), Code::TooLong, "set has more than 32 keys");
+        check(&asked(&[], &keys), Code::TooLong, "remove has more than 32 keys");
+        assert!(update_account_metadata(&asked(&entries[..32], &[])).is_ok());
+        let name = "ledgers/bank/accounts/~clearing:market".to_owned();
+        let systems = v1::UpdateAccountMetadataRequest { name, ..asked(&[("a", "1")], &[]) };
+        check(&systems, malformed, "name \"~clearing:market\"");
+        let condition = v1::Condition { account: "a b".into(), that: None };
+        let large = v1::UpdateAccountMetadataRequest {
+            conditions: vec![condition],
+            ..asked(&[("a", &long)], &[])
+        };
+        check(&large, malformed, "conditions[0]");
+    }
+
+    #[test]
+    fn what_is_created_is_noted_by_the_same_rules() {
+        let created = |entries: &[(&str, &str)]| {
+            create_ledger(&v1::CreateLedgerRequest {
+                ledger_id: "bank".into(),
+                metadata: map(entries),
+                ..Default::default()
+            })
+        };
+        let opened = |entries: &[(&str, &str)]| {
+            open_account(&v1::OpenAccountRequest {
+                parent: "ledgers/bank".into(),
+                account_id: "a".into(),
+                r#type: 1,
+                metadata: map(entries),
+                ..Default::default()
+            })
+        };
+        assert!(created(&[("a", "1")]).is_ok() && opened(&[("a", "1")]).is_ok());
+        assert_eq!(created(&[("a", "")]).unwrap_err().code, Code::Malformed);
+        assert_eq!(opened(&[("a b", "1")]).unwrap_err().code, Code::Malformed);
+        let keys = many(33);
+        let entries: Vec<_> = keys.iter().map(|key| (key.as_str(), "v")).collect();
+        assert_eq!(created(&entries).unwrap_err().code, Code::TooLong);
+        assert_eq!(opened(&entries).unwrap_err().code, Code::TooLong);
+        assert_eq!(created(&[]).unwrap(), created(&[]).unwrap());
+    }
+}
