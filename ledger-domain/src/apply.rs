@@ -1,5 +1,6 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
+mod alert;
 mod schedule;
 
 use crate::command::{AccountStatus, Timestamp};
@@ -50,6 +51,7 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
                 rules: rules.clone(),
                 status: AccountStatus::Open,
                 changed_at: recorded_at,
+                alerts: 0,
                 balances: Vec::new(),
             });
         }
@@ -81,6 +83,9 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
         Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
         | Event::ScheduleRan { .. } => schedule::apply(state, event),
+        Event::BalanceAlertSet { .. }
+        | Event::BalanceAlertRemoved { .. }
+        | Event::BalanceAlertCrossed { .. } => alert::apply(state, event),
         Event::CommandRefused { .. } => {}
     }
 }

@@ -21,6 +21,8 @@ use crate::{Decimal, apply, invariants};
 /// makes a schedule and `cancel L ID` ends it. `at T` moves the clock; `due` ends with what is due first:
 /// the holds that expire, or what a schedule comes to. `balance L
 /// NAME CODE` ends with debits and credits in minor units, and with what is held of them, if anything is.
+/// `alert L NAME ID CODE FIGURE COMPARISON AMOUNT` and `unalert L NAME ID` set and remove an alert; whatever
+/// makes one cross ends with `, ID raised VALUE` or `, ID cleared VALUE`, in minor units.
 fn check(script: &str) {
     let mut state = State::default();
     for (number, line) in script.lines().map(str::trim).enumerate() {
@@ -88,6 +90,15 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             CommandBody::ScheduleTransfer { schedule: Id::parse(id).unwrap(), plan }
         }
         ["cancel", _, id] => CommandBody::CancelSchedule { schedule: Id::parse(id).unwrap() },
+        ["alert", _, name, id, condition @ ..] => CommandBody::SetBalanceAlert {
+            account: AccountName::parse(name).unwrap(),
+            alert: Id::parse(id).unwrap(),
+            condition: conditions::of_balance(condition),
+        },
+        ["unalert", _, name, id] => CommandBody::RemoveBalanceAlert {
+            account: AccountName::parse(name).unwrap(),
+            alert: Id::parse(id).unwrap(),
+        },
         ["at", now] => {
             state.record(now.parse().unwrap());
             return "ok".into();
@@ -109,7 +120,7 @@ fn ask(state: &mut State, ledger: &str, conditions: Vec<Condition>, body: Comman
     for event in &decision.events {
         apply(state, event, state.recorded_at());
     }
-    match decision.outcome {
+    let came_to = match decision.outcome {
         Outcome::Accepted => "ok".into(),
         Outcome::Refused(rejection) => rejection.to_string(),
         Outcome::Items(items) => match items.as_slice() {
@@ -117,7 +128,9 @@ fn ask(state: &mut State, ledger: &str, conditions: Vec<Condition>, body: Comman
             [ItemOutcome::Refused { row: 0, rejection }] => rejection.to_string(),
             other => format!("{other:?}"),
         },
-    }
+    };
+    let crossed = decision.events.iter().filter_map(alerts::say);
+    std::iter::once(came_to).chain(crossed).collect::<Vec<_>>().join(", ")
 }
 
 /// `negative`, or `CODE=AMOUNT` for each limit.
@@ -152,6 +165,7 @@ fn due(state: &mut State, max: usize) -> String {
                 expired.push(format!("{schedule} {number} {came_to}"));
             }
             Event::TransferBatch(_) => {}
+            Event::BalanceAlertCrossed { .. } => expired.extend(alerts::say(event)),
             Event::LedgerCreated { .. }
             | Event::AssetCreated { .. }
             | Event::AccountOpened { .. }
@@ -160,6 +174,8 @@ fn due(state: &mut State, max: usize) -> String {
             | Event::BooksLocked { .. }
             | Event::ScheduleCreated { .. }
             | Event::ScheduleCancelled { .. }
+            | Event::BalanceAlertSet { .. }
+            | Event::BalanceAlertRemoved { .. }
             | Event::CommandRefused { .. } => panic!("{event:?}"),
         }
     }
@@ -442,6 +458,8 @@ fn fed(state: &State) -> Vec<u8> {
     bytes
 }
 
+mod alert_properties;
+mod alerts;
 mod batches;
 mod conditions;
 mod desk;

@@ -92,6 +92,7 @@ fn account(ledger: LedgerHandle, name: AccountName, now: Timestamp) -> Account {
         rules: AccountRules::without_limits(true),
         status: AccountStatus::Open,
         changed_at: now,
+        alerts: 0,
         balances: Vec::new(),
     }
 }
