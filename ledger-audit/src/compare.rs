@@ -356,6 +356,8 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
         | Table::Reversals
         | Table::SetKeyframes
         | Table::SetMembers
+        | Table::Alerts
+        | Table::AlertCrossings
         | Table::ScheduleChanges => key::read_place(key),
         _ => None,
     }
@@ -379,6 +381,8 @@ fn place_of(
         | Table::Reversals
         | Table::SetKeyframes
         | Table::SetMembers
+        | Table::Alerts
+        | Table::AlertCrossings
         | Table::ScheduleChanges => place_of_key(table, key),
         Table::Schedules => ScheduleRow::decode(value).map(|row| row.place),
         Table::Transfers => TransferRow::decode(value).map(|row| row.place),

@@ -1,6 +1,7 @@
 //! Whether an event can have been decided upon a state: LD-1, LD-2 and LD-3, checked before `apply`,
 //! which would panic, and after it, row by row for what the event touches.
 
+mod alerts;
 mod schedules;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use ledger_domain::{
     apply,
 };
 
+pub(crate) use alerts::ToCross;
 pub(crate) use schedules::paired;
 
 /// Why an event does not fit.
@@ -77,6 +79,9 @@ pub(crate) fn check_and_apply(
         | Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
         | Event::ScheduleRan { .. }
+        | Event::BalanceAlertSet { .. }
+        | Event::BalanceAlertRemoved { .. }
+        | Event::BalanceAlertCrossed { .. }
         | Event::CommandRefused { .. } => {
             check_plain(state, event, now).map_err(|what| stop(0, what))?;
             apply(state, event, now);
@@ -316,6 +321,15 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             let ran = schedules::Ran { number: *number, due_at: *due_at, next_due: *next_due };
             schedules::ran(state, *ledger, schedule, ran, now)
         }
+        Event::BalanceAlertSet { ledger, account, alert, rule, raised } => {
+            alerts::set(state, *ledger, (*account, alert), rule, *raised)
+        }
+        Event::BalanceAlertRemoved { ledger, account, alert } => {
+            alerts::removed(state, *ledger, *account, alert)
+        }
+        Event::BalanceAlertCrossed { ledger, crossing } => {
+            alerts::crossed(state, *ledger, crossing)
+        }
         Event::CommandRefused { .. } | Event::TransferBatch(_) | Event::HoldExpired { .. } => {
             Ok(())
         }
@@ -417,7 +431,10 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         | Event::HoldExpired { ledger, .. }
         | Event::ScheduleCreated { ledger, .. }
         | Event::ScheduleCancelled { ledger, .. }
-        | Event::ScheduleRan { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
+        | Event::ScheduleRan { ledger, .. }
+        | Event::BalanceAlertSet { ledger, .. }
+        | Event::BalanceAlertRemoved { ledger, .. }
+        | Event::BalanceAlertCrossed { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
         Event::TransferBatch(batch) => state.ledger(batch.ledger).map(|book| &book.name),
     }
 }

@@ -32,7 +32,9 @@ impl Request {
             | ledger_domain::CommandBody::SetAccountRules { .. }
             | ledger_domain::CommandBody::LockBooks { .. }
             | ledger_domain::CommandBody::ScheduleTransfer { .. }
-            | ledger_domain::CommandBody::CancelSchedule { .. } => 1,
+            | ledger_domain::CommandBody::CancelSchedule { .. }
+            | ledger_domain::CommandBody::SetBalanceAlert { .. }
+            | ledger_domain::CommandBody::RemoveBalanceAlert { .. } => 1,
         }
     }
 }

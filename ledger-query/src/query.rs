@@ -1,6 +1,7 @@
 //! The core: a request in, an answer out, from one state. It never waits and never blocks for long.
 
 mod accounts;
+mod alerts;
 mod directory;
 mod holds;
 mod sagas;

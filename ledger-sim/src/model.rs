@@ -5,6 +5,7 @@
 //! of them must have come to.
 
 mod account;
+mod alert;
 mod amount;
 mod batch;
 mod condition;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use account::{Account, Bound, Status};
+pub(crate) use alert::{Cause, Crossed};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
 pub(crate) use same::{canonical_id, is_uuid};
@@ -145,6 +147,12 @@ pub(crate) struct Book {
     pub(crate) entries: BTreeMap<String, Vec<(Place, String)>>,
     /// By id.
     pub(crate) schedules: BTreeMap<String, Made>,
+    /// By account and id.
+    pub(crate) alerts: BTreeMap<(String, String), alert::Watched>,
+    /// Of all accounts, ascending by place.
+    pub(crate) crossings: Vec<Crossed>,
+    /// Those of the command that is being recorded.
+    crossing: Vec<Crossed>,
 }
 
 /// All ledgers of one partition.
@@ -216,6 +224,10 @@ impl Model {
             (Ask::Lock { before }, Some(_)) => whole(lock::too_late(*before, now)),
             (Ask::Schedule(asked), Some(book)) => whole(book.makes(asked, now)),
             (Ask::Cancel { schedule }, Some(book)) => whole(book.cancels(schedule)),
+            (Ask::SetAlert(asked), Some(book)) => whole(book.sets_alert(asked)),
+            (Ask::RemoveAlert { account, id }, Some(book)) => {
+                whole(book.removes_alert(account, id))
+            }
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
@@ -283,6 +295,8 @@ impl Model {
             (Ask::Lock { before }, _) => book.locks.push((place, *before)),
             (Ask::Schedule(asked), _) => book.made(asked, place),
             (Ask::Cancel { schedule }, _) => book.cancelled(schedule, place),
+            (Ask::SetAlert(asked), _) => book.set_alert(asked, place),
+            (Ask::RemoveAlert { account, id }, _) => book.remove_alert(account, id, place),
             (Ask::Post { .. }, Verdicts::Items(items)) => {
                 let (offset, mut index) = place;
                 for name in book.opens(well_formed, items) {
@@ -401,6 +415,7 @@ impl Book {
             let version = Version { place, counters, transfer: transfer.to_owned(), kind };
             let key = (account.clone(), moved.asset.clone());
             self.balances.entry(key).or_default().push(version);
+            self.looks(account, &moved.asset, (kind, transfer));
         }
     }
 

@@ -1,10 +1,12 @@
 //! What a simulated client asks, as the strings that it would send.
 
+mod alert;
 mod schedule;
 
 use ledger_domain::{Command, Rejection};
 use ledger_proto::{request, time, v1};
 
+pub(crate) use alert::Alert;
 pub(crate) use schedule::{Rule, Schedule};
 
 /// One request.
@@ -45,6 +47,11 @@ pub(crate) enum Ask {
     Schedule(Schedule),
     Cancel {
         schedule: String,
+    },
+    SetAlert(Alert),
+    RemoveAlert {
+        account: String,
+        id: String,
     },
     Post {
         transfers: Vec<Transfer>,
@@ -189,6 +196,10 @@ impl Request {
             Ask::Cancel { schedule } => {
                 let name = format!("{parent}/schedules/{schedule}");
                 self.read_cancel(name, conditions).map(whole)
+            }
+            Ask::SetAlert(alert) => self.read_alert(alert, conditions).map(whole),
+            Ask::RemoveAlert { account, id } => {
+                self.read_removal(account, id, conditions).map(whole)
             }
             Ask::Post { transfers } => {
                 let transfers = transfers.iter().map(Transfer::to_wire).collect();

@@ -1,6 +1,7 @@
 //! What clients ask: mostly sound, often not.
 
 mod accounts;
+mod alerts;
 mod schedules;
 mod sends;
 
@@ -107,6 +108,8 @@ impl Workload {
             18..20 => self.lock(rng),
             20..25 => self.schedule(rng, &ledger),
             25..27 => self.cancel(rng, &ledger),
+            27..33 => self.alert(rng),
+            33 => self.remove_alert(rng),
             _ => self.post(rng, &ledger),
         };
         match rng.u32(0..200) {
@@ -254,7 +257,9 @@ impl Workload {
                 | Ask::SetRules { .. }
                 | Ask::Lock { .. }
                 | Ask::Schedule(_)
-                | Ask::Cancel { .. } => None,
+                | Ask::Cancel { .. }
+                | Ask::SetAlert(_)
+                | Ask::RemoveAlert { .. } => None,
             })
             .collect();
         if posts.is_empty() {

@@ -436,6 +436,8 @@ fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
         | Ask::SetRules { .. }
         | Ask::Lock { .. }
         | Ask::Schedule(_)
-        | Ask::Cancel { .. } => Vec::new(),
+        | Ask::Cancel { .. }
+        | Ask::SetAlert(_)
+        | Ask::RemoveAlert { .. } => Vec::new(),
     }
 }

@@ -33,18 +33,19 @@ pub mod mirror;
 
 mod code;
 
-pub use key::Place;
+pub use key::{Place, raised_alert, read_raised_alert};
 pub use manifest::{VIEW_VERSION, open_view};
 pub use mirror::Mirror;
 pub use project::{
     Balances, ProjectError, Projection, ViewRecord, ViewRecordKind, project, project_record,
 };
-pub use reader::{MemberPage, Page, ViewReader};
+pub use reader::{AlertPage, AlertView, MemberPage, Page, ViewReader};
 pub use row::{
-    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow, EntryKind, EntryRow, Heads,
-    HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, RecordKind,
-    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange,
-    SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
+    AccountNameRow, AccountRow, AlertRow, AssetCodeRow, AssetRow, CommitRow, CrossingRow,
+    EntryKind, EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow, LatestRow, LedgerNameRow,
+    LedgerRow, RecordKind, ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun,
+    ScheduleView, SetChange, SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow,
+    ViewLog,
 };
 pub use rows::Rows;
 pub use sets::{Members, SetKind, Sets};

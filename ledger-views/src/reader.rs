@@ -1,5 +1,6 @@
 //! Reads of a view, each as of a fixed place: all up to it, and nothing later (QY-1).
 
+mod alerts;
 mod schedules;
 mod sets;
 mod transfers;
@@ -21,6 +22,7 @@ use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
 use crate::writer::ViewState;
 
+pub use alerts::{AlertPage, AlertView};
 pub use sets::MemberPage;
 
 /// Rows that one page of a list looks at. A page may so be short, or empty, and still have a next.

@@ -10,6 +10,7 @@ use ledger_domain::{AccountName, AssetCode, LedgerName};
 use crate::code::{Source, put_balance, put_id, put_number, put_rules, put_signed, put_text};
 use crate::key::Place;
 
+mod alert;
 mod change;
 mod log;
 mod schedule;
@@ -17,6 +18,7 @@ mod send;
 mod set;
 mod transfer;
 
+pub use alert::{AlertRow, CrossingRow};
 pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
 pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};
 pub use schedule::{ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView};

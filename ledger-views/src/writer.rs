@@ -234,6 +234,9 @@ impl ViewWriter {
                     | Event::ScheduleCreated { .. }
                     | Event::ScheduleCancelled { .. }
                     | Event::ScheduleRan { .. }
+                    | Event::BalanceAlertSet { .. }
+                    | Event::BalanceAlertRemoved { .. }
+                    | Event::BalanceAlertCrossed { .. }
                     | Event::CommandRefused { .. } => {}
                 }
             }

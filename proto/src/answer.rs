@@ -11,8 +11,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{resource, time, v1};
 
+mod alert;
 mod schedule;
 
+pub use alert::{alert_condition, crossing};
 pub use schedule::{occurrence, schedule};
 
 /// Domain of the `google.rpc.ErrorInfo` that a refused call carries.
@@ -226,6 +228,7 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::UnknownAccount
         | Code::UnknownTransfer
         | Code::UnknownSchedule
+        | Code::UnknownAlert
         | Code::UnknownDebitAccount
         | Code::UnknownCreditAccount
         | Code::UnknownAsset => tonic::Code::NotFound,
@@ -286,6 +289,7 @@ fn message(rejection: &Rejection) -> String {
         Code::UnknownCreditAccount => "no such account to credit",
         Code::UnknownAccount => "no such account",
         Code::UnknownSchedule => "no such schedule",
+        Code::UnknownAlert => "the account has no such alert",
         Code::UnknownTransfer => "no such transfer was accepted",
         Code::NotReversible => "only a post or a capture can be reversed",
         Code::AccountClosed => "the account is closed",

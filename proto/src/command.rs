@@ -34,7 +34,9 @@ impl Prepared {
             | CommandBody::SetAccountRules { .. }
             | CommandBody::LockBooks { .. }
             | CommandBody::ScheduleTransfer { .. }
-            | CommandBody::CancelSchedule { .. } => false,
+            | CommandBody::CancelSchedule { .. }
+            | CommandBody::SetBalanceAlert { .. }
+            | CommandBody::RemoveBalanceAlert { .. } => false,
         }
     }
 }
@@ -76,6 +78,8 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::LockBooks(request) => request::lock_books(request)?,
         Request::ScheduleTransfer(request) => request::schedule_transfer(request)?,
         Request::CancelSchedule(request) => request::cancel_schedule(request)?,
+        Request::SetBalanceAlert(request) => request::set_balance_alert(request)?,
+        Request::RemoveBalanceAlert(request) => request::remove_balance_alert(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
         Request::SendMoney(request) => request::send_money(request)?,
@@ -102,6 +106,10 @@ fn name(command: &Command) -> String {
         }
         CommandBody::ScheduleTransfer { schedule, .. }
         | CommandBody::CancelSchedule { schedule } => resource::schedule_resource(ledger, schedule),
+        CommandBody::SetBalanceAlert { account, alert, .. }
+        | CommandBody::RemoveBalanceAlert { account, alert } => {
+            resource::balance_alert_resource(ledger, account.as_str(), alert)
+        }
         CommandBody::PostTransfers { transfers } => match transfers.as_slice() {
             [transfer] => resource::transfer_resource(ledger, &transfer.id),
             _ => resource::ledger_resource(ledger),
@@ -127,6 +135,8 @@ fn validate_only(request: &Request) -> bool {
         Request::LockBooks(request) => request.validate_only,
         Request::ScheduleTransfer(request) => request.validate_only,
         Request::CancelSchedule(request) => request.validate_only,
+        Request::SetBalanceAlert(request) => request.validate_only,
+        Request::RemoveBalanceAlert(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
         Request::SendMoney(request) => request.validate_only,
@@ -148,6 +158,8 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::LockBooks(request)) => &request.request_id,
         Some(Request::ScheduleTransfer(request)) => &request.request_id,
         Some(Request::CancelSchedule(request)) => &request.request_id,
+        Some(Request::SetBalanceAlert(request)) => &request.request_id,
+        Some(Request::RemoveBalanceAlert(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
         Some(Request::SendMoney(request)) => &request.request_id,
@@ -170,6 +182,8 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::LockBooks(request)) => &mut request.request_id,
         Some(Request::ScheduleTransfer(request)) => &mut request.request_id,
         Some(Request::CancelSchedule(request)) => &mut request.request_id,
+        Some(Request::SetBalanceAlert(request)) => &mut request.request_id,
+        Some(Request::RemoveBalanceAlert(request)) => &mut request.request_id,
         Some(Request::PostTransfer(request)) if !request.conditions.is_empty() => {
             &mut request.request_id
         }

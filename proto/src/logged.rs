@@ -1,5 +1,6 @@
 //! One command of a commit: its events as bytes, and back.
 
+mod alert;
 mod batch;
 mod schedule;
 mod send;
@@ -161,6 +162,9 @@ fn event_to_wire(event: &Event) -> wire::Event {
         Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
         | Event::ScheduleRan { .. } => return schedule::to_wire(event),
+        Event::BalanceAlertSet { .. }
+        | Event::BalanceAlertRemoved { .. }
+        | Event::BalanceAlertCrossed { .. } => return alert::to_wire(event),
         Event::CommandRefused { ledger, rejection } => Kind::CommandRefused(wire::CommandRefused {
             ledger: ledger.to_string(),
             code: rejection.code.number(),
@@ -224,6 +228,9 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
             schedule: schedule::id_from_wire(e.schedule)?,
         },
         Kind::ScheduleRan(e) => schedule::ran_from_wire(e)?,
+        Kind::BalanceAlertSet(e) => alert::set_from_wire(e)?,
+        Kind::BalanceAlertRemoved(e) => alert::removed_from_wire(e)?,
+        Kind::BalanceAlertCrossed(e) => alert::crossed_from_wire(e)?,
         Kind::CommandRefused(e) => Event::CommandRefused {
             ledger: LedgerName::from_log(&e.ledger),
             rejection: rejection_from_wire(e.code, &e.subject)?,

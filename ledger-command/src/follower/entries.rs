@@ -105,7 +105,10 @@ fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
         | Event::HoldExpired { ledger: handle, .. }
         | Event::ScheduleCreated { ledger: handle, .. }
         | Event::ScheduleCancelled { ledger: handle, .. }
-        | Event::ScheduleRan { ledger: handle, .. } => &ledger(state, *handle).name,
+        | Event::ScheduleRan { ledger: handle, .. }
+        | Event::BalanceAlertSet { ledger: handle, .. }
+        | Event::BalanceAlertRemoved { ledger: handle, .. }
+        | Event::BalanceAlertCrossed { ledger: handle, .. } => &ledger(state, *handle).name,
         Event::TransferBatch(batch) => &ledger(state, batch.ledger).name,
         Event::CommandRefused { ledger, .. } => ledger,
     }

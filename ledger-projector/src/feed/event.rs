@@ -103,6 +103,11 @@ impl Names {
             | Event::ScheduleRan { ledger, .. } => {
                 add(&self.ledger(*ledger)?, 0, self.schedule(place, event)?);
             }
+            Event::BalanceAlertSet { ledger, .. }
+            | Event::BalanceAlertRemoved { ledger, .. }
+            | Event::BalanceAlertCrossed { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.alert(event)?);
+            }
             Event::CommandRefused { ledger, rejection } => {
                 let at = Some(Position::event(partition, place.offset, place.index));
                 let refusal = answer::refusal(rejection, at, false);
@@ -135,6 +140,31 @@ impl Names {
                 })
             }
             other => panic!("an event of a schedule: {other:?}"),
+        })
+    }
+
+    /// What an event of an alert becomes.
+    fn alert(&mut self, event: &Event) -> Result<Wire, StoreError> {
+        Ok(match event {
+            Event::BalanceAlertSet { ledger, account, alert, rule, raised } => {
+                let (asset, scale) = self.asset(*ledger, rule.asset)?;
+                Wire::BalanceAlertSet(wire::BalanceAlertSet {
+                    account: self.account(*account)?.to_string(),
+                    alert_id: alert.to_string(),
+                    when: Some(answer::alert_condition(rule, &asset, scale)),
+                    raised: *raised,
+                })
+            }
+            Event::BalanceAlertRemoved { account, alert, .. } => {
+                let (account, alert_id) = (self.account(*account)?.to_string(), alert.to_string());
+                Wire::BalanceAlertRemoved(wire::BalanceAlertRemoved { account, alert_id })
+            }
+            Event::BalanceAlertCrossed { ledger, crossing } => {
+                let (asset, scale) = self.asset(*ledger, crossing.rule.asset)?;
+                let account = self.account(crossing.account)?;
+                Wire::BalanceAlertCrossed(answer::crossing(crossing, &account, (&asset, scale)))
+            }
+            other => panic!("an event of an alert: {other:?}"),
         })
     }
 

@@ -95,6 +95,9 @@ impl Book {
             reversals: self.reversals.clone(),
             entries: BTreeMap::new(),
             schedules: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+            crossings: Vec::new(),
+            crossing: Vec::new(),
         }
     }
 

@@ -93,6 +93,14 @@ fn did(request: &Request, event: &Event) -> bool {
         (Ask::Cancel { schedule: asked }, Event::ScheduleCancelled { schedule, .. }) => {
             schedule.to_string() == canonical_id(asked)
         }
+        // What it watches for is compared with each crossing, and by reads.
+        (Ask::SetAlert(asked), Event::BalanceAlertSet { alert, rule, .. }) => {
+            alert.to_string() == canonical_id(&asked.id)
+                && i32::from(rule.figure.number()) == asked.figure
+        }
+        (Ask::RemoveAlert { id: asked, .. }, Event::BalanceAlertRemoved { alert, .. }) => {
+            alert.to_string() == canonical_id(asked)
+        }
         (Ask::Lock { before }, Event::BooksLocked { locked_before, .. }) => locked_before == before,
         _ => false,
     }
@@ -299,7 +307,10 @@ pub(super) fn rejections(
             | Event::HoldExpired { .. }
             | Event::ScheduleCreated { .. }
             | Event::ScheduleCancelled { .. }
-            | Event::ScheduleRan { .. } => {}
+            | Event::ScheduleRan { .. }
+            | Event::BalanceAlertSet { .. }
+            | Event::BalanceAlertRemoved { .. }
+            | Event::BalanceAlertCrossed { .. } => {}
         }
     }
 }

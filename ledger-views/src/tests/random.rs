@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use ledger_domain::{
-    AccountChange, AccountName, AccountType, AskedRules, AssetCode, Code, Command, CommandBody,
-    Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg, Link, Movement, Origin,
-    Original, Plan, Posted, Rejection, Seen, State, Timestamp, Transfer, When,
+    AccountChange, AccountName, AccountType, AskedRules, AssetCode, BalanceCondition,
+    BalanceFigure, Code, Command, CommandBody, Comparison, Decimal, Destination, Event, Id,
+    LedgerHandle, LedgerName, Leg, Link, Movement, Origin, Original, Plan, Posted, Rejection, Seen,
+    SignedDecimal, State, Timestamp, Transfer, When,
 };
 
 use super::pick;
@@ -23,7 +24,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
         _ => AskedRules::without_limits(rng.bool()),
     };
-    let body = match rng.u32(..16) {
+    let body = match rng.u32(..18) {
         0 => CommandBody::CreateLedger,
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
@@ -48,6 +49,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
             CommandBody::ScheduleTransfer { schedule: id_of(*ids), plan: Box::new(plan) }
         }
         9 => CommandBody::CancelSchedule { schedule: id_of(rng.u64(..=*ids)) },
+        10 | 11 => random_alert(rng, account(rng), asset(rng)),
         _ => CommandBody::PostTransfers {
             transfers: {
                 let count = rng.usize(1..6);
@@ -59,6 +61,19 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
     };
     Command { ledger, request_id: None, conditions: Vec::new(), body }
+}
+
+/// One in four is removed.
+fn random_alert(rng: &mut Rng, account: AccountName, asset: AssetCode) -> CommandBody {
+    let alert = id_of(rng.u64(..4));
+    if rng.u8(..4) == 0 {
+        return CommandBody::RemoveBalanceAlert { account, alert };
+    }
+    let amount = SignedDecimal::parse(&rng.i32(-900..1_500).to_string()).unwrap();
+    let figure = BalanceFigure::ALL[rng.usize(..BalanceFigure::ALL.len())];
+    let comparison = [Comparison::AtLeast, Comparison::AtMost][rng.usize(..2)];
+    let condition = BalanceCondition { asset, figure, comparison, amount };
+    CommandBody::SetBalanceAlert { account, alert, condition }
 }
 
 fn random_leg(

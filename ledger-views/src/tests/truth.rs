@@ -34,6 +34,10 @@ pub(super) struct Truth {
     /// Each schedule: where it was made, what was asked, when it is due next, its times newest first, and
     /// whether it was cancelled.
     pub(super) schedules: BTreeMap<(u32, Id), Scheduled>,
+    /// Each alert that was set: where it changed last, whether it is raised, and whether it was removed.
+    pub(super) alerts: BTreeMap<(AccountHandle, Id), (Place, bool, bool)>,
+    /// Crossings of each account, oldest first: the alert and whether it was raised.
+    pub(super) crossings: BTreeMap<AccountHandle, Vec<(Place, Id, bool)>>,
     pub(super) ledgers: Vec<String>,
     pub(super) assets: usize,
 }
@@ -96,6 +100,17 @@ impl Truth {
                     it.2 = *next_due;
                     it.3.insert(0, (place, *number));
                 });
+            }
+            Event::BalanceAlertSet { account, alert, raised, .. } => {
+                self.alerts.insert((*account, alert.clone()), (place, *raised, false));
+            }
+            Event::BalanceAlertRemoved { account, alert, .. } => {
+                self.alerts.insert((*account, alert.clone()), (place, false, true));
+            }
+            Event::BalanceAlertCrossed { crossing: it, .. } => {
+                self.alerts.insert((it.account, it.alert.clone()), (place, it.raised, false));
+                let crossed = self.crossings.entry(it.account).or_default();
+                crossed.push((place, it.alert.clone(), it.raised));
             }
             Event::CommandRefused { .. } => {}
         }

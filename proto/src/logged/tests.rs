@@ -309,6 +309,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
         ),
     ];
     events.extend(schedule_events());
+    events.extend(alert::tests::events());
     events
 }
 
