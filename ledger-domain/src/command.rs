@@ -85,8 +85,8 @@ pub enum CommandBody {
         account: AccountName,
         /// Client-made, unique in the account.
         alert: Id,
-        /// What it watches for.
-        condition: BalanceCondition,
+        /// What it watches for. Boxed, so that most commands stay small.
+        condition: Box<BalanceCondition>,
     },
     /// Removes an alert of an account of it.
     RemoveBalanceAlert {

@@ -90,15 +90,7 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             CommandBody::ScheduleTransfer { schedule: Id::parse(id).unwrap(), plan }
         }
         ["cancel", _, id] => CommandBody::CancelSchedule { schedule: Id::parse(id).unwrap() },
-        ["alert", _, name, id, condition @ ..] => CommandBody::SetBalanceAlert {
-            account: AccountName::parse(name).unwrap(),
-            alert: Id::parse(id).unwrap(),
-            condition: conditions::of_balance(condition),
-        },
-        ["unalert", _, name, id] => CommandBody::RemoveBalanceAlert {
-            account: AccountName::parse(name).unwrap(),
-            alert: Id::parse(id).unwrap(),
-        },
+        ["alert" | "unalert", _, name, id, condition @ ..] => alerts::body(name, id, condition),
         ["at", now] => {
             state.record(now.parse().unwrap());
             return "ok".into();

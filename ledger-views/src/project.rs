@@ -191,7 +191,6 @@ pub fn project(
         }
         Event::TransferBatch(batch) => project_batch(projection, place, batch, rows)?,
         Event::HoldExpired { ledger, hold, debit_account, credit_account, asset, amount } => {
-            known_ledger(projection.heads, *ledger, place)?;
             let moved = Moved {
                 kind: EntryKind::Expiry,
                 step: Step::Release,
@@ -203,11 +202,7 @@ pub fn project(
                 reference: "",
                 effective_at: None,
             };
-            entries(projection, place, &moved, rows)?;
-            let change = Change::of_hold(*ledger, place, hold, false);
-            projection.sets.change(&mut projection.balances, change, rows)?;
-            let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released: *amount };
-            rows.put(Table::Holds, &key::change(*ledger, hold, place), |out| row.encode(out));
+            expired(projection, place, *ledger, &moved, rows)?;
         }
         Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
@@ -218,6 +213,24 @@ pub fn project(
         // Nothing that a view shows changed; the log and the id store hold it.
         Event::CommandRefused { .. } => {}
     }
+    Ok(())
+}
+
+/// What is given back of a hold whose time is over, which is named as what moves.
+fn expired(
+    projection: &mut Projection<impl Balances>,
+    place: Place,
+    ledger: LedgerHandle,
+    moved: &Moved<'_>,
+    rows: &mut Rows,
+) -> Result<(), ProjectError> {
+    known_ledger(projection.heads, ledger, place)?;
+    entries(projection, place, moved, rows)?;
+    let (hold, released) = (moved.transfer, moved.amount);
+    let change = Change::of_hold(ledger, place, hold, false);
+    projection.sets.change(&mut projection.balances, change, rows)?;
+    let row = HoldRow { status: HoldStatus::Expired, remaining: 0, released };
+    rows.put(Table::Holds, &key::change(ledger, hold, place), |out| row.encode(out));
     Ok(())
 }
 

@@ -124,7 +124,7 @@ mod tests {
         let (account, alert) = (AccountName::from_log("a"), Id::Text("low".into()));
         let set = |account: &str, alert: &str, condition: &BalanceCondition| {
             let (account, alert) = (AccountName::from_log(account), Id::Text(alert.into()));
-            let condition = condition.clone();
+            let condition = Box::new(condition.clone());
             in_bank(CommandBody::SetBalanceAlert { account, alert, condition })
         };
         let of_balance = |condition: Condition| match condition.that {

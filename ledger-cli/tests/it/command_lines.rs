@@ -49,6 +49,10 @@ fn commands() -> Vec<Value> {
                 "scheduleId": "rent", "debitAccount": "b", "creditAccount": "a", "asset": "USD",
                 "amount": "1", "startTime": "2200-01-01T00:00:00Z", "monthlyDay": 31 } } }),
         json!({ "cancelSchedule": { "name": "ledgers/bank/schedules/rent", "requestId": "end" } }),
+        json!({ "setBalanceAlert": { "parent": "ledgers/bank/accounts/b", "requestId": "watch",
+                "alertId": "low", "when": { "asset": "USD", "amount": "-5",
+                "figure": "BALANCE_FIGURE_AVAILABLE", "comparison": "COMPARISON_AT_MOST" } } }),
+        json!({ "removeBalanceAlert": { "name": "ledgers/bank/accounts/b/alerts/low" } }),
     ]
 }
 
@@ -106,11 +110,13 @@ fn lines_of_json_from_a_console_are_commands() {
     assert_eq!(values[10]["name"], "ledgers/bank");
     assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
     assert_eq!(values[12]["refusal"]["reason"], "VERSION_MISMATCH");
-    for (value, name) in values[13..17].iter().zip([
+    for (value, name) in values[13..19].iter().zip([
         "transfers/t-4",
         "sagas/s-1",
         "schedules/rent",
         "schedules/rent",
+        "accounts/b/alerts/low",
+        "accounts/b/alerts/low",
     ]) {
         assert_eq!(value["name"], format!("ledgers/bank/{name}"), "{value}");
         assert!(value["acknowledgement"].is_object(), "{value}");

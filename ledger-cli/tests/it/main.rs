@@ -20,6 +20,7 @@ mod crash;
 mod refusals;
 
 mod accounts;
+mod alerts;
 mod audits;
 mod broker;
 mod demos;

@@ -22,12 +22,12 @@ pub fn decide_due(state: &State, now: Timestamp, max: usize) -> Vec<Event> {
     if let Some((at, Due::Schedule(ledger, id))) = due.peek() {
         return run(state, *ledger, id, *at, now);
     }
-    let mut expired = due.map_while(|(_, due)| match due {
+    let expired = due.map_while(|(_, due)| match due {
         Due::Hold(ledger, id) => Some(expire(state, *ledger, id)),
         Due::Schedule(..) => None,
     });
     let mut events = Vec::new();
-    while let Some((event, is_watched)) = expired.next() {
+    for (event, is_watched) in expired {
         if !is_watched {
             events.push(event);
         } else if events.is_empty() {

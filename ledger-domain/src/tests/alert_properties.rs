@@ -185,11 +185,11 @@ fn opened() -> State {
 }
 
 /// Holds are named after how many were accepted before them, so that they can be named in advance.
-fn transfer_of(moved: &Move, id: String, next_hold: usize, now: i64) -> Transfer {
+fn transfer_of(moved: &Move, id: &str, next_hold: usize, now: i64) -> Transfer {
     let amount = |units: i64| units.to_string();
     match moved {
         Move::Post { debit, credit, units } => {
-            moves(&id, Movement::Post(leg(NAMES[*debit], NAMES[*credit], "X", &amount(*units))))
+            moves(id, Movement::Post(leg(NAMES[*debit], NAMES[*credit], "X", &amount(*units))))
         }
         Move::Hold { debit, credit, units, lasts } => {
             let leg = leg(NAMES[*debit], NAMES[*credit], "X", &amount(*units));
@@ -199,11 +199,11 @@ fn transfer_of(moved: &Move, id: String, next_hold: usize, now: i64) -> Transfer
         Move::Capture { hold, units } => {
             let hold = Id::parse(&format!("h-{hold}")).unwrap();
             let amount = Some(Decimal::parse(&amount(*units)).unwrap());
-            moves(&id, Movement::Capture { hold, amount })
+            moves(id, Movement::Capture { hold, amount })
         }
         Move::Void { hold } => {
             let hold = Id::parse(&format!("h-{hold}")).unwrap();
-            moves(&id, Movement::Void { hold, refused: None })
+            moves(id, Movement::Void { hold, refused: None })
         }
     }
 }
@@ -216,7 +216,7 @@ impl Model {
         let transfers = moved.iter().enumerate().map(|(at, (it, linked))| {
             let id = format!("t-{number}-{at}");
             let link = if *linked && at + 1 < moved.len() { Link::Next } else { Link::Alone };
-            Transfer { link, ..transfer_of(it, id, self.holds.len(), self.now) }
+            Transfer { link, ..transfer_of(it, &id, self.holds.len(), self.now) }
         });
         let body = CommandBody::PostTransfers { transfers: transfers.collect() };
         let ledger = LedgerName::parse("bank").unwrap();

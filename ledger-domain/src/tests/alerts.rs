@@ -16,6 +16,16 @@ fn crossing(event: &Event) -> Option<&Crossing> {
     if let Event::BalanceAlertCrossed { crossing, .. } = event { Some(crossing) } else { None }
 }
 
+/// Sets an alert with this condition, or removes it where none is said.
+pub(super) fn body(account: &str, id: &str, condition: &[&str]) -> CommandBody {
+    let (account, alert) = (AccountName::parse(account).unwrap(), Id::parse(id).unwrap());
+    if condition.is_empty() {
+        return CommandBody::RemoveBalanceAlert { account, alert };
+    }
+    let condition = Box::new(conditions::of_balance(condition));
+    CommandBody::SetBalanceAlert { account, alert, condition }
+}
+
 const BANK: &str = "
     create bank                         => ok
     asset bank USD 2                    => ok
@@ -255,11 +265,7 @@ fn a_crossing_says_all_that_a_consumer_needs() {
         events.iter().for_each(|event| apply(state, event, 1));
         events
     };
-    let set = CommandBody::SetBalanceAlert {
-        account: AccountName::parse("alice").unwrap(),
-        alert: Id::parse("low").unwrap(),
-        condition: conditions::of_balance(&["USD", "available", "<=", "10"]),
-    };
+    let set = body("alice", "low", &["USD", "available", "<=", "10"]);
     let set = events(&mut state, set);
     let [Event::BalanceAlertSet { rule, raised: false, .. }, at_once] = &set[..] else {
         panic!("{set:?}")
@@ -344,7 +350,7 @@ fn a_state_with_alerts_read_back_counts_them_again() {
     assert_eq!(run(&mut read, &words, 1), "ok, one raised 100");
     assert_ne!(fed(&read), fed(&state));
     let before = fed(&read);
-    for (_, alert) in &mut read.alerts {
+    for alert in read.alerts.values_mut() {
         alert.raised = false;
     }
     assert_ne!(fed(&read), before, "what is raised is part of the state");

@@ -70,17 +70,9 @@ impl Names {
                 let opened = wire::AccountOpened { account, r#type, rules };
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
-            Event::AccountStatusChanged { ledger, account, status } => {
-                let status = answer::account_status(*status).into();
-                let account = self.account(*account)?.to_string();
-                let changed = wire::AccountStatusChanged { account, status };
-                add(&self.ledger(*ledger)?, 0, Wire::AccountStatusChanged(changed));
-            }
-            Event::AccountRulesChanged { ledger, account, rules } => {
-                let rules = Some(self.rules(*ledger, rules)?);
-                let account = self.account(*account)?.to_string();
-                let changed = wire::AccountRulesChanged { account, rules };
-                add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
+            Event::AccountStatusChanged { ledger, .. }
+            | Event::AccountRulesChanged { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.account_changed(event)?);
             }
             Event::BooksLocked { ledger, locked_before } => {
                 let locked_before = locked_before.map(answer::timestamp);
@@ -115,6 +107,23 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    /// What a change of an account becomes.
+    fn account_changed(&mut self, event: &Event) -> Result<Wire, StoreError> {
+        Ok(match event {
+            Event::AccountStatusChanged { account, status, .. } => {
+                let status = answer::account_status(*status).into();
+                let account = self.account(*account)?.to_string();
+                Wire::AccountStatusChanged(wire::AccountStatusChanged { account, status })
+            }
+            Event::AccountRulesChanged { ledger, account, rules } => {
+                let rules = Some(self.rules(*ledger, rules)?);
+                let account = self.account(*account)?.to_string();
+                Wire::AccountRulesChanged(wire::AccountRulesChanged { account, rules })
+            }
+            other => panic!("a change of an account: {other:?}"),
+        })
     }
 
     /// What an event of a schedule becomes.

@@ -182,7 +182,7 @@ impl Reads<'_> {
             when: Some(self.watched(book, asked)),
             raised,
             position: self.placed(place),
-            changed_at: self.instant(place),
+            changed_at: self.instant(place).map(time::to_wire),
         }
     }
 
@@ -202,7 +202,7 @@ impl Reads<'_> {
                 Cause::Expiry(hold) => Some(Wire::HoldId(hold.clone())),
             },
             position: self.placed(it.place),
-            recorded_at: self.instant(it.place),
+            recorded_at: self.instant(it.place).map(time::to_wire),
         }
     }
 
@@ -220,8 +220,9 @@ impl Reads<'_> {
         Position::event(self.oracle.partition(), offset, index).to_string()
     }
 
-    fn instant(&self, (offset, _): Place) -> Option<prost_types::Timestamp> {
+    /// When what stands there was recorded.
+    fn instant(&self, (offset, _): Place) -> Option<i64> {
         let recorded = self.oracle.commits.iter().find(|commit| commit.offset == offset);
-        recorded.map(|commit| time::to_wire(commit.recorded_at))
+        recorded.map(|commit| commit.recorded_at)
     }
 }

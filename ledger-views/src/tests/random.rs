@@ -72,7 +72,7 @@ fn random_alert(rng: &mut Rng, account: AccountName, asset: AssetCode) -> Comman
     let amount = SignedDecimal::parse(&rng.i32(-900..1_500).to_string()).unwrap();
     let figure = BalanceFigure::ALL[rng.usize(..BalanceFigure::ALL.len())];
     let comparison = [Comparison::AtLeast, Comparison::AtMost][rng.usize(..2)];
-    let condition = BalanceCondition { asset, figure, comparison, amount };
+    let condition = Box::new(BalanceCondition { asset, figure, comparison, amount });
     CommandBody::SetBalanceAlert { account, alert, condition }
 }
 

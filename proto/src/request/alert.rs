@@ -20,7 +20,7 @@ pub fn set_balance_alert(request: &v1::SetBalanceAlertRequest) -> Result<Command
     let field = |name: &str| format!("when.{name}");
     balance_shape(field, when)?;
     let conditions = conditions(&request.conditions)?;
-    let condition = balance(field, when)?;
+    let condition = Box::new(balance(field, when)?);
     let body = CommandBody::SetBalanceAlert { account, alert, condition };
     Ok(Command { ledger, request_id, conditions, body })
 }
