@@ -343,7 +343,8 @@ impl<'a> Draft<'a> {
     /// Every movement passes here.
     fn touch(&mut self, moved: &Hold, [debit, credit]: [Balance; 2]) {
         let accounts = [moved.debit_account, moved.credit_account];
-        self.is_watched |= accounts.into_iter().any(|account| self.state.is_watched(account));
+        let watched = |account| self.state.is_watched(account);
+        self.is_watched |= !self.state.alerts.is_empty() && accounts.into_iter().any(watched);
         self.touched.set((moved.debit_account, moved.asset), debit);
         self.touched.set((moved.credit_account, moved.asset), credit);
     }
