@@ -98,6 +98,13 @@ fn an_alert_that_no_state_could_have_stops_the_replay() {
         }
         other => panic!("{other:?}"),
     };
+    let opened = Event::AccountOpened {
+        ledger: LedgerHandle(0),
+        account: AccountHandle(3),
+        name: AccountName::parse("eve").unwrap(),
+        account_type: AccountType::Liability,
+        rules: AccountRules::without_limits(false),
+    };
     for (events, position) in [
         (vec![removed()], "0@11.0"),
         (vec![of_account(99)], "0@11.0"),
@@ -107,7 +114,7 @@ fn an_alert_that_no_state_could_have_stops_the_replay() {
         (vec![set(was + 5, false), crossed(false, was + 5, was, Cause::Set)], "0@11.1"),
         (vec![set(was + 5, false), crossed(true, was + 4, was, Cause::Set)], "0@11.1"),
         (vec![set(was + 5, false), removed(), removed()], "0@11.2"),
-        (vec![status(2, AccountStatus::Closed), of_account(2)], "0@11.1"),
+        (vec![opened, status(3, AccountStatus::Closed), of_account(3)], "0@11.2"),
     ] {
         stops_at(&events, position);
     }

@@ -1,9 +1,9 @@
 //! Snapshots read back whole or not at all; their bytes are fixed by the schema that they name.
 
 use ledger_domain::{
-    AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AssetCode,
-    AssetHandle, Decimal, Destination, Effect, Event, Id, LedgerHandle, LedgerName, Leg, Link,
-    Plan, TransferBatch, When, apply,
+    AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AlertRule, AssetCode,
+    AssetHandle, BalanceFigure, Comparison, Decimal, Destination, Effect, Event, Id, LedgerHandle,
+    LedgerName, Leg, Link, Plan, SignedMinor, TransferBatch, When, apply,
 };
 use ledger_log::LogId;
 

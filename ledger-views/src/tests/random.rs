@@ -49,7 +49,10 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
             CommandBody::ScheduleTransfer { schedule: id_of(*ids), plan: Box::new(plan) }
         }
         9 => CommandBody::CancelSchedule { schedule: id_of(rng.u64(..=*ids)) },
-        10 | 11 => random_alert(rng, account(rng), asset(rng)),
+        10 | 11 => {
+            let (account, asset) = (account(rng), asset(rng));
+            random_alert(rng, account, asset)
+        }
         _ => CommandBody::PostTransfers {
             transfers: {
                 let count = rng.usize(1..6);
