@@ -122,7 +122,7 @@ fn holds_that_expire_cross_each_by_itself_whatever_crashes() {
             let hold = Movement::Hold { leg, expires_at: Some(at + number) };
             assert!(rig.post(moves(&format!("h-{number}"), hold)).starts_with("ok"));
         }
-        assert_eq!(crossings(&rig), ["14.1 raised 4000"]);
+        assert_eq!(crossings(&rig), ["15.1 raised 4000"]);
         rig.pump();
         rig.crash(Crash::KeepPrefix);
         rig.now = at + 4;
