@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         "ledger/v1/schedule.proto",
         "ledger/v1/customer.proto",
         "ledger/v1/command.proto",
+        "ledger/v1/alert.proto",
         "ledger/v1/query.proto",
         "ledger/v1/audit.proto",
         "ledger/v1/topology.proto",

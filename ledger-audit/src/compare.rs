@@ -374,6 +374,8 @@ fn place_of_key(table: Table, key: &[u8]) -> Option<Place> {
         | Table::SetKeyframes
         | Table::SetMembers
         | Table::ScheduleChanges
+        | Table::Alerts
+        | Table::AlertCrossings
         | Table::Profiles => key::read_place(key),
         _ => None,
     }
@@ -400,6 +402,8 @@ fn place_of(
         | Table::SetKeyframes
         | Table::SetMembers
         | Table::ScheduleChanges
+        | Table::Alerts
+        | Table::AlertCrossings
         | Table::Profiles => place_of_key(table, key),
         Table::Schedules => ScheduleRow::decode(value).map(|row| row.place),
         Table::Customers => CustomerRow::decode(value).map(|row| row.place),

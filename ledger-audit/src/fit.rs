@@ -1,6 +1,7 @@
 //! Whether an event can have been decided upon a state: LD-1, LD-2 and LD-3, checked before `apply`,
 //! which would panic, and after it, row by row for what the event touches.
 
+mod alerts;
 mod customers;
 mod metadata;
 mod schedules;
@@ -14,6 +15,7 @@ use ledger_domain::{
     apply,
 };
 
+pub(crate) use alerts::ToCross;
 pub(crate) use schedules::paired;
 
 /// Why an event does not fit.
@@ -83,6 +85,9 @@ pub(crate) fn check_and_apply(
         | Event::CustomerRegistered { .. }
         | Event::ProfileUpdated { .. }
         | Event::CustomerErased { .. }
+        | Event::BalanceAlertSet { .. }
+        | Event::BalanceAlertRemoved { .. }
+        | Event::BalanceAlertCrossed { .. }
         | Event::CommandRefused { .. } => {
             check_plain(state, event, now).map_err(|what| stop(0, what))?;
             apply(state, event, now);
@@ -330,6 +335,15 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
         Event::CustomerRegistered { .. }
         | Event::ProfileUpdated { .. }
         | Event::CustomerErased { .. } => customers::check(state, event),
+        Event::BalanceAlertSet { ledger, account, alert, rule, raised } => {
+            alerts::set(state, *ledger, (*account, alert), rule, *raised)
+        }
+        Event::BalanceAlertRemoved { ledger, account, alert } => {
+            alerts::removed(state, *ledger, *account, alert)
+        }
+        Event::BalanceAlertCrossed { ledger, crossing } => {
+            alerts::crossed(state, *ledger, crossing)
+        }
         Event::CommandRefused { .. } | Event::TransferBatch(_) | Event::HoldExpired { .. } => {
             Ok(())
         }
@@ -436,6 +450,9 @@ pub(crate) fn ledger_of<'a>(state: &'a State, event: &'a Event) -> Option<&'a Le
         | Event::CustomerRegistered { ledger, .. }
         | Event::ProfileUpdated { ledger, .. }
         | Event::CustomerErased { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
+        Event::BalanceAlertSet { ledger, .. }
+        | Event::BalanceAlertRemoved { ledger, .. }
+        | Event::BalanceAlertCrossed { ledger, .. } => state.ledger(*ledger).map(|book| &book.name),
         Event::TransferBatch(batch) => state.ledger(batch.ledger).map(|book| &book.name),
     }
 }

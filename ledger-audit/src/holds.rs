@@ -1,15 +1,16 @@
-//! PR-2 of what is listed: the open holds and sends of a view are those of the replayed state.
+//! PR-2 of what is listed: the open holds and sends of a view, and its raised alerts, are those of the replayed
+//! state.
 
 use std::collections::BTreeSet;
 
 use ledger_domain::{Id, LedgerHandle, State};
-use ledger_views::{Place, SetKind, StoreError, ViewReader};
+use ledger_views::{Place, SetKind, StoreError, ViewReader, raised_alert};
 
 /// Members that are read at once.
 const PAGE_MEMBERS: usize = 10_000;
 
 /// What differs between the open holds of the view after the record at `offset` and those of the state, which
-/// is that of after the same record; likewise of the open sends.
+/// is that of after the same record; likewise of the open sends and the raised alerts.
 pub(crate) fn differences(
     view: &ViewReader,
     offset: u64,
@@ -19,6 +20,11 @@ pub(crate) fn differences(
     let sends = state.sends().map(|(ledger, id)| (ledger, id.clone())).collect();
     let mut differences = of_set(view, offset, state, SetKind::OpenHolds, holds)?;
     differences.extend(of_set(view, offset, state, SetKind::OpenSends, sends)?);
+    let raised = state.alerts().filter(|(.., alert)| alert.raised);
+    let raised = raised.filter_map(|(account, id, _)| {
+        Some((state.account(account)?.ledger, raised_alert(account, id)))
+    });
+    differences.extend(of_set(view, offset, state, SetKind::RaisedAlerts, raised.collect())?);
     Ok(differences)
 }
 
@@ -32,6 +38,7 @@ fn of_set(
     let name = match kind {
         SetKind::OpenHolds => "open_holds: hold",
         SetKind::OpenSends => "open_sends: send",
+        SetKind::RaisedAlerts => "raised_alerts: alert",
     };
     let mut differences = Vec::new();
     for (ledger, _) in (0..).map(LedgerHandle).zip(state.ledgers()) {

@@ -10,7 +10,7 @@ use ledger_proto::logged::{self, LoggedCommand};
 use ledger_views::{ViewReader, ViewRecord, ViewRecordKind};
 
 use crate::compare::Compare;
-use crate::fit::{self, Misfit};
+use crate::fit::{self, Misfit, ToCross};
 use crate::ids::{Ids, Kind};
 use crate::report::{AuditError, Report};
 
@@ -318,8 +318,11 @@ impl<'a> Replay<'a> {
         command: &LoggedCommand,
     ) {
         let mut request_id = command.request_id.as_ref();
+        let (mut to_cross, mut last) = (ToCross::default(), *index);
         for (at, event) in command.events.iter().enumerate() {
             let first = *index;
+            last = first;
+            let crossed = to_cross.next(&self.state, event);
             *index = first.saturating_add(event.width());
             let fits = fit::check_and_apply(&mut self.state, event, recorded_at);
             if let Err((misfits, stopped)) = fits {
@@ -333,12 +336,16 @@ impl<'a> Replay<'a> {
                     return self.stop("LD-3", offset, what);
                 }
             }
-            if let Some(Misfit { invariant, row, what }) = fit::paired(&command.events, at) {
+            let paired = fit::paired(&command.events, at);
+            for Misfit { invariant, row, what } in paired.into_iter().chain(crossed) {
                 let index = Some(first.saturating_add(row));
                 self.report.find(invariant, Position { index, ..self.at(offset) }, what);
             }
             self.count(event);
             self.check_ids(offset, first, request_id.take(), event);
+        }
+        if let Some(Misfit { invariant, what, .. }) = to_cross.end() {
+            self.report.find(invariant, Position { index: Some(last), ..self.at(offset) }, what);
         }
     }
 
@@ -358,6 +365,9 @@ impl<'a> Replay<'a> {
             | Event::ProfileUpdated { .. }
             | Event::CustomerErased { .. } => {}
             Event::CustomerRegistered { accounts, .. } => report.accounts += accounts.len() as u64,
+            Event::BalanceAlertSet { .. }
+            | Event::BalanceAlertRemoved { .. }
+            | Event::BalanceAlertCrossed { .. } => {}
             Event::AccountOpened { .. } => report.accounts += 1,
             Event::CommandRefused { .. } => report.refusals += 1,
             Event::TransferBatch(batch) => {

@@ -246,6 +246,7 @@ fn stops_at(events: &[Event], position: &str) {
     assert_eq!((first.invariant, first.position.to_string().as_str()), ("LD-3", position));
 }
 
+mod alerts;
 mod customers;
 mod groups;
 mod holds;

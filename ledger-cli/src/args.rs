@@ -11,7 +11,7 @@ use ledger_proto::v1;
 use prost_types::Timestamp;
 
 use crate::commands::Command;
-pub(crate) use condition::ConditionArgs;
+pub(crate) use condition::{ConditionArgs, OfBalance};
 
 /// An event-sourced ledger server and its client.
 #[derive(Debug, Parser)]

@@ -1,6 +1,7 @@
 //! Every command in a file of its own; here is only who runs what.
 
 mod account;
+mod alert;
 mod asset;
 mod audit;
 mod balance;
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// Make, end and read schedules: transfers that post themselves, once or again and again
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
+    /// Set, remove and read balance alerts: rules that say when a balance crosses an amount
+    #[command(subcommand)]
+    Alert(alert::AlertCommand),
     /// Record, reverse and read journal entries: transfers that are accepted together or not at all
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -131,6 +135,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Transfer(command) => transfer::run(&context, command).await?,
         Command::Hold(command) => hold::run(&context, command).await?,
         Command::Schedule(command) => schedule::run(&context, command).await?,
+        Command::Alert(command) => alert::run(&context, command).await?,
         Command::Journal(command) => journal::run(&context, command).await?,
         Command::Saga(command) => saga::run(&context, command).await?,
         Command::Balance(args) => balance::run(&context, args).await?,

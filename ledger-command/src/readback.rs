@@ -232,6 +232,17 @@ fn command_difference(found: &Found<'_>, now: &Command) -> Option<&'static str> 
             Event::ScheduleCancelled { schedule, .. },
             CommandBody::CancelSchedule { schedule: now },
         ) => first_of([("name", schedule == now)]),
+        // They name account and asset by handle: what is none of the others is that account, or the condition.
+        (
+            Event::BalanceAlertSet { alert, rule, .. },
+            CommandBody::SetBalanceAlert { alert: now, condition, .. },
+        ) => first_of([
+            ("alert_id", alert == now),
+            ("when.figure", rule.figure == condition.figure),
+            ("when.comparison", rule.comparison == condition.comparison),
+            ("when", false),
+        ]),
+        (Event::BalanceAlertRemoved { .. }, CommandBody::RemoveBalanceAlert { .. }) => Some("name"),
         // One that opens clearing accounts begins with them.
         (
             Event::TransferBatch(_) | Event::AccountOpened { .. },

@@ -123,6 +123,22 @@ impl LedgerCommandService for CommandService {
         Ok(Response::new(v1::ScheduleTransferResponse { name, acknowledgement }))
     }
 
+    async fn set_balance_alert(
+        &self,
+        call: Request<v1::SetBalanceAlertRequest>,
+    ) -> Served<v1::SetBalanceAlertResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::SetBalanceAlert).await?;
+        Ok(Response::new(v1::SetBalanceAlertResponse { name, acknowledgement }))
+    }
+
+    async fn remove_balance_alert(
+        &self,
+        call: Request<v1::RemoveBalanceAlertRequest>,
+    ) -> Served<v1::RemoveBalanceAlertResponse> {
+        let (name, acknowledgement) = self.acknowledged(call, Asked::RemoveBalanceAlert).await?;
+        Ok(Response::new(v1::RemoveBalanceAlertResponse { name, acknowledgement }))
+    }
+
     async fn cancel_schedule(
         &self,
         call: Request<v1::CancelScheduleRequest>,

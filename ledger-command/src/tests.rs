@@ -1,5 +1,6 @@
 //! Writer, follower, id store and snapshots together, on the simulated log.
 
+mod alerts;
 mod conditions;
 mod doubts;
 pub(crate) mod embedded;

@@ -1,5 +1,6 @@
 //! State after an event. Infallible: what `decide` returned always applies.
 
+mod alert;
 mod customers;
 mod metadata;
 mod schedule;
@@ -78,6 +79,9 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
         Event::CustomerRegistered { .. }
         | Event::ProfileUpdated { .. }
         | Event::CustomerErased { .. } => customers::apply(state, event, recorded_at),
+        Event::BalanceAlertSet { .. }
+        | Event::BalanceAlertRemoved { .. }
+        | Event::BalanceAlertCrossed { .. } => alert::apply(state, event),
         Event::CommandRefused { .. } => {}
     }
 }
@@ -102,6 +106,7 @@ fn open_account(
         status,
         metadata,
         changed_at,
+        alerts: 0,
         balances,
     });
 }

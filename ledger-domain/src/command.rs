@@ -118,6 +118,22 @@ pub enum CommandBody {
         /// The customer.
         customer: CustomerName,
     },
+    /// Sets an alert of an account of it, in place of one with the same id.
+    SetBalanceAlert {
+        /// Name of the account.
+        account: AccountName,
+        /// Client-made, unique in the account.
+        alert: Id,
+        /// What it watches for. Boxed, so that most commands stay small.
+        condition: Box<BalanceCondition>,
+    },
+    /// Removes an alert of an account of it.
+    RemoveBalanceAlert {
+        /// Name of the account.
+        account: AccountName,
+        /// Its id.
+        alert: Id,
+    },
     /// Posts transfers in order, each by itself.
     PostTransfers {
         /// At most [`crate::limits::BATCH_TRANSFERS_MAX`].
@@ -289,6 +305,9 @@ impl Command {
             CommandBody::Register { .. }
             | CommandBody::UpdateProfile { .. }
             | CommandBody::EraseCustomer { .. } => customer::write_content(body, out),
+            CommandBody::SetBalanceAlert { .. } | CommandBody::RemoveBalanceAlert { .. } => {
+                write_alert(body, out);
+            }
             CommandBody::PostTransfers { transfers } => {
                 write_field(2, &[4], out);
                 let mut value = Vec::new();
@@ -308,6 +327,27 @@ impl Command {
     }
 }
 
+/// Canonical bytes of a command about an alert; of any other none.
+#[expect(clippy::wildcard_enum_match_arm, reason = "`Command` knows which are about alerts")]
+fn write_alert(body: &CommandBody, out: &mut Vec<u8>) {
+    match body {
+        CommandBody::SetBalanceAlert { account, alert, condition } => {
+            write_field(2, &[8], out);
+            write_field(3, account.as_str().as_bytes(), out);
+            transfer::write_id(4, alert, out);
+            let mut value = Vec::new();
+            condition.write_content(&mut value);
+            write_field(5, &value, out);
+        }
+        CommandBody::RemoveBalanceAlert { account, alert } => {
+            write_field(2, &[9], out);
+            write_field(3, account.as_str().as_bytes(), out);
+            transfer::write_id(4, alert, out);
+        }
+        _ => {}
+    }
+}
+
 impl Condition {
     fn write_content(&self, out: &mut Vec<u8>) {
         let Condition { account, that } = self;
@@ -315,19 +355,23 @@ impl Condition {
         write_field(1, account.as_str().as_bytes(), &mut value);
         match that {
             Predicate::Version(version) => write_field(2, &version.to_le_bytes(), &mut value),
-            Predicate::Balance(condition) => {
-                let BalanceCondition { asset, figure, comparison, amount } = condition;
-                write_field(3, asset.as_str().as_bytes(), &mut value);
-                let (mantissa, scale) = amount.size().parts();
-                write_field(4, &mantissa.to_le_bytes(), &mut value);
-                write_field(5, &[scale], &mut value);
-                write_field(6, &[figure.number(), comparison.number()], &mut value);
-                if amount.is_negative() {
-                    write_field(7, &[1], &mut value);
-                }
-            }
+            Predicate::Balance(condition) => condition.write_content(&mut value),
         }
         write_field(15, &value, out);
+    }
+}
+
+impl BalanceCondition {
+    fn write_content(&self, out: &mut Vec<u8>) {
+        let BalanceCondition { asset, figure, comparison, amount } = self;
+        write_field(3, asset.as_str().as_bytes(), out);
+        let (mantissa, scale) = amount.size().parts();
+        write_field(4, &mantissa.to_le_bytes(), out);
+        write_field(5, &[scale], out);
+        write_field(6, &[figure.number(), comparison.number()], out);
+        if amount.is_negative() {
+            write_field(7, &[1], out);
+        }
     }
 }
 

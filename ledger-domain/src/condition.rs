@@ -1,5 +1,7 @@
 //! What a client makes a command depend on: that an account is as it was read, or that there is enough.
 
+use serde::{Deserialize, Serialize};
+
 use crate::amount::{AmountError, Decimal};
 use crate::name::{AccountName, AssetCode};
 use crate::state::{Account, Balance};
@@ -36,7 +38,7 @@ pub struct BalanceCondition {
 }
 
 /// A figure of an account's balance of an asset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BalanceFigure {
     /// What is posted, on the account's normal side.
     Posted,
@@ -63,7 +65,7 @@ impl BalanceFigure {
         BalanceFigure::CreditsPending,
     ];
 
-    /// Its stable number: in the API and in canonical bytes.
+    /// Its stable number: in the API, the log, the rows of the views and canonical bytes.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
@@ -115,7 +117,7 @@ impl BalanceFigure {
 }
 
 /// How a figure must compare with an amount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
     /// It is the amount or more.
     AtLeast,
@@ -126,7 +128,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Its stable number: in the API and in canonical bytes.
+    /// Its stable number: in the API, the log, the rows of the views and canonical bytes.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {

@@ -1,9 +1,11 @@
 //! What a command comes to, given the state. Pure: the caller records the events and applies them.
 
+mod alerts;
 mod change_account;
 mod conditions;
 mod create_asset;
 mod create_ledger;
+mod crossings;
 mod customers;
 mod due;
 mod lock_books;
@@ -21,6 +23,7 @@ use crate::name::Id;
 use crate::rejection::{Code, Rejection};
 use crate::state::{AccountHandle, AssetHandle, State};
 
+pub use crossings::crossings;
 pub use due::decide_due;
 
 /// What the id store knew of an id before this commit: its first outcome.
@@ -145,7 +148,7 @@ pub struct Decision {
 /// The answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Accepted, by the decision's one event.
+    /// Accepted, by the decision's first event.
     Accepted,
     /// Refused; the decision's one event records it.
     Refused(Rejection),
@@ -242,6 +245,13 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
         CommandBody::EraseCustomer { customer } => {
             customers::erase(state, &command.ledger, customer)
         }
+
+        CommandBody::SetBalanceAlert { account, alert, condition } => {
+            alerts::set(state, &command.ledger, account, alert, condition)
+        }
+        CommandBody::RemoveBalanceAlert { account, alert } => {
+            alerts::remove(state, &command.ledger, account, alert)
+        }
         CommandBody::PostTransfers { transfers } => {
             match post_transfers::decide(state, &command.ledger, transfers, known, now) {
                 Ok(decision) => return decision,
@@ -250,7 +260,11 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
         }
     };
     match decided {
-        Ok(event) => Decision { events: vec![event], outcome: Outcome::Accepted },
+        Ok(event) => {
+            let mut events = crossings(state, &event);
+            events.insert(0, event);
+            Decision { events, outcome: Outcome::Accepted }
+        }
         Err(rejection) => refused(command, rejection),
     }
 }

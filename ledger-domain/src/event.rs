@@ -1,5 +1,6 @@
 //! What happened: facts that `apply` cannot refuse.
 
+use crate::alert::{AlertRule, Crossing};
 use crate::command::{AccountStatus, AccountType, Link, Timestamp, Transfer, TransferKind};
 use crate::customer::{CustomerHandle, NewAccount, Profile};
 use crate::metadata::{Metadata, MetadataChange, MetadataTarget};
@@ -161,6 +162,35 @@ pub enum Event {
         /// The customer.
         customer: CustomerHandle,
     },
+    /// An alert was set, or replaced. Where it must cross for that, the crossing stands right behind.
+    BalanceAlertSet {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// Account that it watches.
+        account: AccountHandle,
+        /// Its id, in the account.
+        alert: Id,
+        /// What it watches for. Boxed, so that most events stay small.
+        rule: Box<AlertRule>,
+        /// Whether the one that it replaces was raised: it stands so until it crosses.
+        raised: bool,
+    },
+    /// An alert was removed.
+    BalanceAlertRemoved {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// Account that it watched.
+        account: AccountHandle,
+        /// Its id, in the account.
+        alert: Id,
+    },
+    /// The condition of an alert became true or false, by an event before this one in the same command.
+    BalanceAlertCrossed {
+        /// Its ledger.
+        ledger: LedgerHandle,
+        /// Which alert, how, and why.
+        crossing: Box<Crossing>,
+    },
     /// A command was refused as a whole, for a reason that depends on state.
     CommandRefused {
         /// The ledger that it named; it may not exist.
@@ -190,6 +220,9 @@ impl Event {
             | Event::CustomerRegistered { .. }
             | Event::ProfileUpdated { .. }
             | Event::CustomerErased { .. }
+            | Event::BalanceAlertSet { .. }
+            | Event::BalanceAlertRemoved { .. }
+            | Event::BalanceAlertCrossed { .. }
             | Event::CommandRefused { .. } => 1,
         }
     }

@@ -14,13 +14,14 @@ pub struct Broken {
     pub what: String,
 }
 
-/// Checks LD-1, LD-2, LD-6 and SG-1 over the whole state.
+/// Checks LD-1, LD-2, LD-6, LD-10 and SG-1 over the whole state, as it is after a command.
 #[must_use]
 pub fn check(state: &State) -> Vec<Broken> {
     let mut broken = check_debits_equal_credits(state);
     broken.extend(check_rules(state));
     broken.extend(check_holds(state));
     broken.extend(check_sends(state));
+    broken.extend(check_alerts(state));
     broken
 }
 
@@ -80,6 +81,28 @@ fn check_sends(state: &State) -> Vec<Broken> {
         what: format!("ledger {} hold {id}: is no send to where it is held", ledger.0),
     });
     broken.collect()
+}
+
+/// LD-10: an alert is raised while its condition is true and at no other time, and each account counts its own.
+fn check_alerts(state: &State) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for (handle, id, alert) in state.alerts() {
+        let account = state.account(handle);
+        let is_so = account
+            .is_some_and(|account| alert.rule.holds(account, account.balance(alert.rule.asset)));
+        if is_so != alert.raised {
+            let what = format!("account {} alert {id}: raised is {}", handle.0, alert.raised);
+            broken.push(Broken { invariant: "LD-10", what });
+        }
+    }
+    for (handle, account) in (0u64..).map(AccountHandle).zip(state.accounts()) {
+        let counted = usize::from(account.alerts);
+        if counted != state.alerts_of(handle).count() {
+            let what = format!("account {}: has not the {counted} alerts it counts", handle.0);
+            broken.push(Broken { invariant: "LD-10", what });
+        }
+    }
+    broken
 }
 
 /// LD-1: debits = credits per asset of every ledger.

@@ -25,6 +25,7 @@ pub mod name;
 pub mod partition;
 pub mod position;
 
+pub mod alert;
 pub mod command;
 pub mod condition;
 pub mod customer;
@@ -42,6 +43,7 @@ mod feed;
 mod index;
 pub mod invariants;
 
+pub use alert::{Alert, AlertRule, Cause, Crossing, SignedMinor};
 pub use amount::{AmountError, Decimal};
 pub use apply::apply;
 pub use command::{
@@ -53,7 +55,8 @@ pub use condition::{
 };
 pub use customer::{AskedAccount, Customer, CustomerHandle, NewAccount, Profile, Sealed};
 pub use decide::{
-    Decision, ItemOutcome, Known, Original, Outcome, Posted, Prior, Seen, decide, decide_due,
+    Decision, ItemOutcome, Known, Original, Outcome, Posted, Prior, Seen, crossings, decide,
+    decide_due,
 };
 pub use event::{
     AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, Reversal, TransferBatch,

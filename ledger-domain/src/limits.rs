@@ -33,6 +33,8 @@ pub const METADATA_VALUE_BYTES_MAX: usize = 256;
 pub const METADATA_KEYS_MAX: usize = 32;
 /// Conditions of one command.
 pub const CONDITIONS_MAX: usize = 16;
+/// Alerts of one account.
+pub const BALANCE_ALERTS_MAX: usize = 16;
 /// Nanoseconds from one transfer of a schedule to the next, at least: a second.
 pub const INTERVAL_NS_MIN: i64 = 1_000_000_000;
 /// Nanoseconds from one transfer of a schedule to the next, at most: 100 years of 365 days.
@@ -46,4 +48,5 @@ pub const ASSETS_MAX: u32 = 10_000;
 
 const _: () = assert!(SYSTEM_ID_BYTES_MAX >= LEDGER_NAME_BYTES_MAX + ID_BYTES_MAX + 16);
 const _: () = assert!(ACCOUNT_NAME_BYTES_MAX >= LEDGER_NAME_BYTES_MAX);
+const _: () = assert!(BALANCE_ALERTS_MAX < 256, "they are counted in a byte");
 const _: () = assert!(ASSET_SCALE_MAX <= 38, "10^scale must fit in 128 bits");

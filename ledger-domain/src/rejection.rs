@@ -78,7 +78,7 @@ codes! {
     CustomerExists = 250, "CUSTOMER_EXISTS";
     /// The schedule exists already: also one that has ended.
     ScheduleExists = 235, "SCHEDULE_EXISTS";
-    /// The partition or ledger holds as many ledgers or assets as it may.
+    /// The partition, ledger or account holds as many ledgers, assets or alerts as it may.
     TooMany = 205, "TOO_MANY";
     /// No such account to debit.
     UnknownDebitAccount = 206, "UNKNOWN_DEBIT_ACCOUNT";
@@ -90,6 +90,8 @@ codes! {
     UnknownCustomer = 251, "UNKNOWN_CUSTOMER";
     /// No such schedule.
     UnknownSchedule = 236, "UNKNOWN_SCHEDULE";
+    /// No such alert of the account.
+    UnknownAlert = 230, "UNKNOWN_ALERT";
     /// No transfer with this id was accepted.
     UnknownTransfer = 220, "UNKNOWN_TRANSFER";
     /// The transfer posted nothing that could be posted back, or is a reversal itself.

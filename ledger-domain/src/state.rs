@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::alert::{self, Alert};
 use crate::command::{AccountStatus, AccountType, Timestamp};
 use crate::customer::{Customer, CustomerHandle};
 use crate::feed::{feed_instant, feed_length, feed_text};
@@ -12,7 +13,7 @@ use crate::metadata::Metadata;
 use crate::name::{AccountName, AssetCode, CustomerName, Id, LedgerName};
 use crate::rules::AccountRules;
 use crate::schedule::{self, Due, Schedule};
-use crate::send::{Destination, Outgoing};
+use crate::send::Outgoing;
 
 /// A ledger of this partition: the n-th that was created in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub struct State {
     pub(crate) holds: BTreeMap<(LedgerHandle, Id), Hold>,
     /// All that were ever made.
     pub(crate) schedules: BTreeMap<(LedgerHandle, Id), Schedule>,
+    /// Those of an account stand side by side.
+    pub(crate) alerts: BTreeMap<(AccountHandle, Id), Alert>,
     pub(crate) recorded_at: Timestamp,
     #[serde(skip)]
     pub(crate) due: BTreeSet<(Timestamp, Due)>,
@@ -55,12 +58,15 @@ struct Stored {
     customers: Vec<Customer>,
     holds: BTreeMap<(LedgerHandle, Id), Hold>,
     schedules: BTreeMap<(LedgerHandle, Id), Schedule>,
+    alerts: BTreeMap<(AccountHandle, Id), Alert>,
     recorded_at: Timestamp,
 }
 
 impl From<Stored> for State {
     fn from(stored: Stored) -> Self {
-        let Stored { mut ledgers, accounts, customers, holds, schedules, recorded_at } = stored;
+        let Stored { mut ledgers, mut accounts, customers, .. } = stored;
+        let Stored { holds, schedules, alerts, recorded_at, .. } = stored;
+        alert::count(&alerts, &mut accounts);
         for ledger in &mut ledgers {
             let assets = (0..).map(AssetHandle).zip(&ledger.assets);
             ledger.assets_by_code = assets.map(|(at, asset)| (asset.code.clone(), at)).collect();
@@ -88,6 +94,7 @@ impl From<Stored> for State {
             customers,
             holds,
             schedules,
+            alerts,
             recorded_at,
             due,
             sends,
@@ -142,6 +149,9 @@ pub struct Account {
     /// When the last commit that changed it was recorded: that opened it, changed its status, its rules or
     /// its metadata, or moved one of its balances.
     pub changed_at: Timestamp,
+    /// How many alerts it has: what moves in an account without one costs no more than to see that.
+    #[serde(skip)]
+    pub(crate) alerts: u8,
     /// One for each asset that it ever moved, ascending by handle.
     pub(crate) balances: Vec<(AssetHandle, Balance)>,
 }
@@ -451,6 +461,7 @@ impl State {
             customers,
             holds,
             schedules,
+            alerts,
             recorded_at,
             due: _,
             sends: _,
@@ -496,53 +507,6 @@ impl State {
             hold.feed(sink);
         }
         schedule::feed_all(schedules, sink);
-    }
-}
-
-impl Hold {
-    fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Hold { debit_account, credit_account, asset, amount, expires_at, send } = self;
-        sink(&debit_account.0.to_le_bytes());
-        sink(&credit_account.0.to_le_bytes());
-        sink(&asset.0.to_le_bytes());
-        sink(&amount.to_le_bytes());
-        feed_instant(*expires_at, sink);
-        feed_length(usize::from(send.is_some()), sink);
-        if let Some(outgoing) = send {
-            let Outgoing { to, sent_at, reference } = &**outgoing;
-            let Destination { ledger, account, deadline } = to;
-            feed_text(ledger.as_str(), sink);
-            feed_text(account.as_str(), sink);
-            feed_instant(*deadline, sink);
-            sink(&sent_at.to_le_bytes());
-            feed_text(reference, sink);
-        }
-    }
-}
-
-impl Account {
-    fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Account { ledger, name, account_type, rules, status, metadata, changed_at, balances } =
-            self;
-        let AccountRules { may_go_negative, credit_limits } = rules;
-        sink(&ledger.0.to_le_bytes());
-        feed_text(name.as_str(), sink);
-        sink(&[account_type.number(), u8::from(*may_go_negative), status.number()]);
-        feed_length(credit_limits.len(), sink);
-        for (asset, amount) in credit_limits {
-            sink(&asset.0.to_le_bytes());
-            sink(&amount.to_le_bytes());
-        }
-        metadata.feed(sink);
-        sink(&changed_at.to_le_bytes());
-        feed_length(balances.len(), sink);
-        for (asset, balance) in balances {
-            let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
-                balance;
-            sink(&asset.0.to_le_bytes());
-            for counter in [debits_posted, credits_posted, debits_pending, credits_pending] {
-                sink(&counter.to_le_bytes());
-            }
-        }
+        alert::feed_all(alerts, sink);
     }
 }

@@ -15,7 +15,8 @@ use crate::{Decimal, apply, invariants};
 
 /// Runs a script. `create L`, `asset L CODE SCALE`, `open L NAME TYPE RULES`, `rules L NAME RULES` (the rules
 /// are nothing, `negative`, or `CODE=AMOUNT` for each limit), `freeze L NAME`,
-/// `unfreeze L NAME`, `note L NAME KEY=VALUE.. !KEY..` (`-` is the ledger itself), `close L NAME`, `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
+/// `unfreeze L NAME`, `close L NAME`, `note L NAME KEY=VALUE.. !KEY..` (`-` is the ledger itself),
+/// `post L DEBIT CREDIT CODE AMOUNT`, `upto` with the same,
 /// `hold L ID DEBIT CREDIT CODE AMOUNT [until T]`, `capture L ID [AMOUNT]`, `void L ID` each end with
 /// `=> ok` or the refusal; with conditions behind `if`. `lock L [T]` closes and opens books; a transfer may
 /// end with `effective T`. `schedule L ID DEBIT CREDIT CODE AMOUNT START [every N] [until T] [count N]`
@@ -24,6 +25,8 @@ use crate::{Decimal, apply, invariants};
 /// minor units, and with what is held of them, if anything is. `register L NAME [ACCOUNT=TYPE].. [KEY:VALUE]..`,
 /// `profile L NAME [KEY:VALUE].. [-KEY]..` and `erase L NAME` are of customers, and `customer L NAME` ends
 /// with what is kept.
+/// `alert L NAME ID CODE FIGURE COMPARISON AMOUNT` and `unalert L NAME ID` set and remove an alert; whatever
+/// makes one cross ends with `, ID raised VALUE` or `, ID cleared VALUE`, in minor units.
 fn check(script: &str) {
     let mut state = State::default();
     for (number, line) in script.lines().map(str::trim).enumerate() {
@@ -61,9 +64,7 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             name: AccountName::parse(name).unwrap(),
             rules: asked_rules(rules),
         },
-        ["freeze", _, name] => change(name, AccountChange::Freeze),
-        ["unfreeze", _, name] => change(name, AccountChange::Unfreeze),
-        ["close", _, name] => change(name, AccountChange::Close),
+        ["freeze" | "unfreeze" | "close", _, name] => change(words[0], name),
         ["post", _, debit, credit, asset, amount] => {
             posts(transfer(number, debit, credit, asset, amount))
         }
@@ -97,6 +98,7 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
         ["cancel", _, id] => CommandBody::CancelSchedule { schedule: Id::parse(id).unwrap() },
         ["register" | "profile" | "erase", _, ..] => customers::body(words),
         ["customer", ledger, name] => return customers::show(state, ledger, name),
+        ["alert" | "unalert", _, name, id, condition @ ..] => alerts::body(name, id, condition),
         ["at", now] => {
             state.record(now.parse().unwrap());
             return "ok".into();
@@ -118,7 +120,7 @@ fn ask(state: &mut State, ledger: &str, conditions: Vec<Condition>, body: Comman
     for event in &decision.events {
         apply(state, event, state.recorded_at());
     }
-    match decision.outcome {
+    let came_to = match decision.outcome {
         Outcome::Accepted => "ok".into(),
         Outcome::Refused(rejection) => rejection.to_string(),
         Outcome::Items(items) => match items.as_slice() {
@@ -126,7 +128,9 @@ fn ask(state: &mut State, ledger: &str, conditions: Vec<Condition>, body: Comman
             [ItemOutcome::Refused { row: 0, rejection }] => rejection.to_string(),
             other => format!("{other:?}"),
         },
-    }
+    };
+    let crossed = decision.events.iter().filter_map(alerts::say);
+    std::iter::once(came_to).chain(crossed).collect::<Vec<_>>().join(", ")
 }
 
 /// `negative`, or `CODE=AMOUNT` for each limit.
@@ -141,7 +145,12 @@ fn asked_rules(words: &[&str]) -> AskedRules {
     AskedRules { may_go_negative: false, credit_limits }
 }
 
-fn change(name: &str, change: AccountChange) -> CommandBody {
+fn change(word: &str, name: &str) -> CommandBody {
+    let change = match word {
+        "freeze" => AccountChange::Freeze,
+        "unfreeze" => AccountChange::Unfreeze,
+        _ => AccountChange::Close,
+    };
     CommandBody::ChangeAccount { name: AccountName::parse(name).unwrap(), change }
 }
 
@@ -161,6 +170,7 @@ fn due(state: &mut State, max: usize) -> String {
                 expired.push(format!("{schedule} {number} {came_to}"));
             }
             Event::TransferBatch(_) => {}
+            Event::BalanceAlertCrossed { .. } => expired.extend(alerts::say(event)),
             Event::LedgerCreated { .. }
             | Event::AssetCreated { .. }
             | Event::AccountOpened { .. }
@@ -173,6 +183,8 @@ fn due(state: &mut State, max: usize) -> String {
             | Event::ProfileUpdated { .. }
             | Event::CustomerErased { .. }
             | Event::MetadataChanged { .. }
+            | Event::BalanceAlertSet { .. }
+            | Event::BalanceAlertRemoved { .. }
             | Event::CommandRefused { .. } => panic!("{event:?}"),
         }
     }
@@ -455,6 +467,8 @@ fn fed(state: &State) -> Vec<u8> {
     bytes
 }
 
+mod alert_properties;
+mod alerts;
 mod batches;
 mod conditions;
 mod customers;

@@ -1,6 +1,7 @@
 //! The core: a request in, an answer out, from one state. It never waits and never blocks for long.
 
 mod accounts;
+mod alerts;
 mod customers;
 mod directory;
 mod holds;

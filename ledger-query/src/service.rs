@@ -229,4 +229,32 @@ impl LedgerQueryService for LedgerQuery {
     ) -> Answer<v1::ListProfileChangesResponse> {
         self.scan(request, Query::list_profile_changes).await
     }
+
+    async fn get_balance_alert(
+        &self,
+        request: Request<v1::GetBalanceAlertRequest>,
+    ) -> Answer<v1::GetBalanceAlertResponse> {
+        self.point(request, Query::get_balance_alert).await
+    }
+
+    async fn list_balance_alerts(
+        &self,
+        request: Request<v1::ListBalanceAlertsRequest>,
+    ) -> Answer<v1::ListBalanceAlertsResponse> {
+        self.scan(request, Query::list_balance_alerts).await
+    }
+
+    async fn list_raised_alerts(
+        &self,
+        request: Request<v1::ListRaisedAlertsRequest>,
+    ) -> Answer<v1::ListRaisedAlertsResponse> {
+        self.scan(request, Query::list_raised_alerts).await
+    }
+
+    async fn list_alert_crossings(
+        &self,
+        request: Request<v1::ListAlertCrossingsRequest>,
+    ) -> Answer<v1::ListAlertCrossingsResponse> {
+        self.scan(request, Query::list_alert_crossings).await
+    }
 }

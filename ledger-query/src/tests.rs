@@ -1,6 +1,7 @@
 //! Answers over views of several partitions: each position reads as it was when it was the newest
 //! (QY-1), pages show one state, and what cannot be answered says why.
 
+mod alerts;
 mod bank;
 mod customers;
 mod fresh;

@@ -5,6 +5,7 @@
 //! of them must have come to.
 
 mod account;
+mod alert;
 mod amount;
 mod batch;
 mod condition;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 
 use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use account::{Account, Bound, Status};
+pub(crate) use alert::{Cause, Crossed};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use customer::{Kept, Person};
 pub(crate) use hold::{Due, Hold, HoldStatus};
@@ -149,6 +151,12 @@ pub(crate) struct Book {
     pub(crate) customers: BTreeMap<String, Person>,
     /// By id.
     pub(crate) schedules: BTreeMap<String, Made>,
+    /// By account and id.
+    pub(crate) alerts: BTreeMap<(String, String), alert::Watched>,
+    /// Of all accounts, ascending by place.
+    pub(crate) crossings: Vec<Crossed>,
+    /// Those of the command that is being recorded.
+    crossing: Vec<Crossed>,
 }
 
 /// All ledgers of one partition.
@@ -221,6 +229,10 @@ impl Model {
             (Ask::Schedule(asked), Some(book)) => whole(book.makes(asked, now)),
             (Ask::Cancel { schedule }, Some(book)) => whole(book.cancels(schedule)),
             (Ask::Customer(asked), Some(book)) => whole(book.refuses(asked)),
+            (Ask::SetAlert(asked), Some(book)) => whole(book.sets_alert(asked)),
+            (Ask::RemoveAlert { account, id }, Some(book)) => {
+                whole(book.removes_alert(account, id))
+            }
             (Ask::Post { .. }, Some(book)) => Verdicts::Items(book.decide(well_formed, now)),
         }
     }
@@ -289,6 +301,8 @@ impl Model {
             (Ask::Schedule(asked), _) => book.made(asked, place),
             (Ask::Cancel { schedule }, _) => book.cancelled(schedule, place),
             (Ask::Customer(asked), _) => book.does(asked, place),
+            (Ask::SetAlert(asked), _) => book.set_alert(asked, place),
+            (Ask::RemoveAlert { account, id }, _) => book.remove_alert(account, id, place),
             (Ask::Post { .. }, Verdicts::Items(items)) => {
                 let (offset, mut index) = place;
                 for name in book.opens(well_formed, items) {
@@ -407,6 +421,7 @@ impl Book {
             let version = Version { place, counters, transfer: transfer.to_owned(), kind };
             let key = (account.clone(), moved.asset.clone());
             self.balances.entry(key).or_default().push(version);
+            self.looks(account, &moved.asset, (kind, transfer));
         }
     }
 

@@ -4,18 +4,20 @@
 //! the log, and compares what stands there with what the model says.
 
 mod answers;
+mod crossings;
 mod events;
 
 use std::collections::BTreeMap;
 
-use ledger_domain::Rejection;
+use ledger_domain::{Crossing, Rejection};
 use ledger_log::record::Record;
 use ledger_log::simulated::Simulated;
 use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
 use crate::model::{
-    Book, CAPTURE, Due, HOLD, Model, Place, RECEIVE, REVERSAL, SEND, VOID, Verdict, Verdicts,
+    Book, CAPTURE, Cause, Crossed, Due, HOLD, Model, Place, RECEIVE, REVERSAL, SEND, VOID, Verdict,
+    Verdicts,
 };
 use crate::request::{Ask, Request, That, Transfer};
 use crate::summary::Summary;
@@ -239,13 +241,28 @@ impl Oracle {
     /// command, and each time of a schedule is one.
     fn due(&mut self, place: Place, now: i64, command: &LoggedCommand) -> Result<(), String> {
         let mut due = self.model.due(now);
+        let (bare, crossed) = crossings::split(command);
         if !command.traceparent.is_empty() {
             return Err(format!("{place:?}: {due:?} are due, the log has {command:?}"));
         }
         match due.first() {
-            Some(first) if first.is_schedule => self.run(place, now, &due[0].clone(), command)?,
+            Some(first) if first.is_schedule => {
+                let first = first.clone();
+                self.run(place, now, &first, &bare)?;
+                self.crossed(&first.ledger, (place.0, place.1 + 2), &crossed)?;
+            }
+            Some(first) if self.model.watches(&first.ledger, &first.id) => {
+                due.truncate(1);
+                events::expiries(&due, &bare).map_err(|what| format!("{place:?}: {what}"))?;
+                self.model.expire(&due[0], place);
+                self.seen.note("hold.expired");
+                self.crossed(&due[0].ledger, (place.0, place.1 + 1), &crossed)?;
+            }
             _ => {
-                let holds = due.iter().take_while(|due| !due.is_schedule).count();
+                // What those of a watched account come to depends on all before them: each is by itself.
+                let apart =
+                    |due: &&Due| !due.is_schedule && !self.model.watches(&due.ledger, &due.id);
+                let holds = due.iter().take_while(apart).count();
                 due.truncate(holds);
                 events::expiries(&due, command).map_err(|what| format!("{place:?}: {what}"))?;
                 for (index, due) in (place.1..).zip(&due) {
@@ -255,6 +272,28 @@ impl Oracle {
             }
         }
         self.reconsider();
+        Ok(())
+    }
+
+    /// The alerts that cross are those of the model.
+    fn crossed(&mut self, ledger: &str, from: Place, found: &[Crossing]) -> Result<(), String> {
+        let due = self.model.crossed(ledger, from);
+        crossings::check(self.model.books.get(ledger), &due, found)
+            .map_err(|what| format!("{from:?}: {what}"))?;
+        for it in &due {
+            self.seen.note(if it.raised { "alert.raised" } else { "alert.cleared" });
+            self.seen.note(match it.cause {
+                Cause::Set => "alert.at_once",
+                Cause::Transfer(_) => "alert.by_transfer",
+                Cause::Expiry(_) => "alert.by_expiry",
+            });
+        }
+        let twice = |it: &Crossed| {
+            due.iter().filter(|other| (&other.account, &other.id) == (&it.account, &it.id)).count()
+        };
+        if due.iter().any(|it| twice(it) > 1) {
+            self.seen.note("alert.twice_in_a_batch");
+        }
         Ok(())
     }
 
@@ -306,13 +345,17 @@ impl Oracle {
         let opens = self.model.opens(request, transfers, &verdicts);
         let rows = (place.0, place.1 + opens.len() as u32);
         in_order(transfers, recorded_at)?;
-        events::check(rows, request, transfers, (&verdicts, &opens), command)
+        let (bare, crossed) = crossings::split(command);
+        events::check(rows, request, transfers, (&verdicts, &opens), &bare)
             .map_err(|what| format!("{place:?} attempt {number}: {what}\n  {request:?}"))?;
         events::rejections(place, command, &mut self.rejections);
         self.model.record(request, transfers, &verdicts, place);
+        let ledger = request.ledger.clone();
+        let width: u32 = bare.events.iter().map(ledger_domain::Event::width).sum();
         note_moves(self.model.books.get(&request.ledger), transfers, &verdicts, &mut self.seen);
         note_conditions(request, &verdicts, &mut self.seen);
         self.logged.insert(number, Logged { place, rows, recorded_at, verdicts });
+        self.crossed(&ledger, (place.0, place.1 + width), &crossed)?;
         self.open.remove(&number);
         self.reconsider();
         Ok(())

@@ -1,5 +1,6 @@
 //! What queries answer against the model, at the position that the answer states.
 
+mod alerts;
 mod customers;
 mod holds;
 mod schedules;
@@ -98,11 +99,24 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..18) {
-            16 => self.customers(ledger, book, level, rng.i32(1..4)),
-            17 if !book.customers.is_empty() => {
+        let read = match rng.u32(0..21) {
+            19 => self.customers(ledger, book, level, rng.i32(1..4)),
+            20 if !book.customers.is_empty() => {
                 let customers: Vec<&String> = book.customers.keys().collect();
                 self.customer(ledger, book, customers[rng.usize(0..customers.len())], level)
+            }
+            16 if !accounts.is_empty() => {
+                let account = accounts[rng.usize(0..accounts.len())];
+                match rng.bool() {
+                    true => self.alerts(ledger, book, account, level, rng.i32(1..4)),
+                    false => self.crossings(ledger, book, account, level, rng.i32(1..4)),
+                }
+            }
+            17 => self.raised(ledger, book, level, rng.i32(1..4)),
+            18 if !book.alerts.is_empty() => {
+                let alerts: Vec<_> = book.alerts.keys().collect();
+                let (account, id) = alerts[rng.usize(0..alerts.len())];
+                self.alert(ledger, book, (account, id), level)
             }
             13 => self.sagas(ledger, book, level, rng.i32(1..4)),
             12 => {

@@ -1,5 +1,6 @@
 //! What a simulated client asks, as the strings that it would send.
 
+mod alert;
 mod customer;
 mod schedule;
 
@@ -7,6 +8,7 @@ use ledger_domain::{Command, Rejection};
 use ledger_keys::Keys;
 use ledger_proto::{request, time, v1};
 
+pub(crate) use alert::Alert;
 pub(crate) use customer::Customer;
 pub(crate) use schedule::{Rule, Schedule};
 
@@ -50,6 +52,11 @@ pub(crate) enum Ask {
         schedule: String,
     },
     Customer(Customer),
+    SetAlert(Alert),
+    RemoveAlert {
+        account: String,
+        id: String,
+    },
     Post {
         transfers: Vec<Transfer>,
     },
@@ -196,6 +203,21 @@ impl Request {
             }
             Ask::Customer(asked) => self.read_customer(asked, conditions, keys).map(whole),
             Ask::Post { transfers } => self.read_post(transfers, conditions),
+            Ask::SetAlert(alert) => self.read_alert(alert, conditions).map(whole),
+            Ask::RemoveAlert { account, id } => {
+                self.read_removal(account, id, conditions).map(whole)
+            }
+            Ask::Post { transfers } => {
+                let transfers = transfers.iter().map(Transfer::to_wire).collect();
+                let wire = v1::PostTransfersRequest {
+                    parent,
+                    transfers,
+                    request_id,
+                    validate_only,
+                    conditions,
+                };
+                request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
+            }
         }
     }
 

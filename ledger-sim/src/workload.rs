@@ -1,6 +1,7 @@
 //! What clients ask: mostly sound, often not.
 
 mod accounts;
+mod alerts;
 mod customers;
 mod schedules;
 mod sends;
@@ -109,6 +110,8 @@ impl Workload {
             20..25 => self.schedule(rng, &ledger),
             25..27 => self.cancel(rng, &ledger),
             27..33 => self.customer(rng),
+            33..39 => self.alert(rng),
+            33 => self.remove_alert(rng),
             _ => self.post(rng, &ledger),
         };
         match rng.u32(0..200) {
@@ -257,7 +260,9 @@ impl Workload {
                 | Ask::Lock { .. }
                 | Ask::Schedule(_)
                 | Ask::Customer(_)
-                | Ask::Cancel { .. } => None,
+                | Ask::Cancel { .. }
+                | Ask::SetAlert(_)
+                | Ask::RemoveAlert { .. } => None,
             })
             .collect();
         if posts.is_empty() {

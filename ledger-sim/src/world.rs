@@ -443,6 +443,8 @@ fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
         | Ask::Lock { .. }
         | Ask::Schedule(_)
         | Ask::Customer(_)
-        | Ask::Cancel { .. } => Vec::new(),
+        | Ask::Cancel { .. }
+        | Ask::SetAlert(_)
+        | Ask::RemoveAlert { .. } => Vec::new(),
     }
 }

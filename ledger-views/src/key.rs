@@ -62,7 +62,8 @@ pub fn history(account: AccountHandle, asset: AssetHandle, place: Place) -> [u8;
     key
 }
 
-/// Key of [`crate::Table::AccountStatuses`] and [`crate::Table::AccountRules`]; its first 8 bytes are the
+/// Key of [`crate::Table::AccountStatuses`], [`crate::Table::AccountRules`] and
+/// [`crate::Table::AlertCrossings`]; its first 8 bytes are the
 /// prefix of the account's rows.
 #[must_use]
 pub fn account_change(account: AccountHandle, place: Place) -> [u8; 20] {
@@ -119,6 +120,25 @@ pub fn changes_prefix(ledger: LedgerHandle, id: &Id) -> Vec<u8> {
 #[must_use]
 pub fn change(ledger: LedgerHandle, id: &Id, place: Place) -> Vec<u8> {
     let mut key = changes_prefix(ledger, id);
+    key.extend_from_slice(&newest_first(place));
+    key
+}
+
+/// Bytes that every key of one alert in [`crate::Table::Alerts`] begins with, and of no other, as in
+/// [`changes_prefix`].
+#[must_use]
+pub fn alert_prefix(account: AccountHandle, id: &Id) -> Vec<u8> {
+    let mut key = account.0.to_be_bytes().to_vec();
+    id.write_key(&mut key);
+    key.push(0);
+    key
+}
+
+/// Key of [`crate::Table::Alerts`]: what an alert is from a place on. Its first 8 bytes are the prefix of the
+/// account's rows.
+#[must_use]
+pub fn alert(account: AccountHandle, id: &Id, place: Place) -> Vec<u8> {
+    let mut key = alert_prefix(account, id);
     key.extend_from_slice(&newest_first(place));
     key
 }
@@ -187,6 +207,38 @@ pub fn read_metadata_index(key: &[u8]) -> Option<(AccountHandle, Place)> {
     let (rest, place) = key.split_last_chunk::<12>()?;
     let (_, account) = rest.split_last_chunk::<8>()?;
     Some((AccountHandle(u64::from_be_bytes(*account)), read_newest_first(place)?))
+}
+
+/// Behind every key of this alert, and before those of the account's next one, as in [`behind_set_member`].
+#[must_use]
+pub fn behind_alert(account: AccountHandle, id: &Id) -> Vec<u8> {
+    let mut key = account.0.to_be_bytes().to_vec();
+    id.write_key(&mut key);
+    key.push(1);
+    key
+}
+
+/// Reads the id of [`alert`].
+#[must_use]
+pub fn read_alert(key: &[u8]) -> Option<Id> {
+    let (_, rest) = key.split_first_chunk::<8>()?;
+    let (id, _) = rest.split_last_chunk::<12>()?;
+    let (0, id) = id.split_last()? else { return None };
+    read_id(id)
+}
+
+/// An alert as a member of the set of the raised ones: sorted by account. It is no id that a client could take.
+#[must_use]
+pub fn raised_alert(account: AccountHandle, id: &Id) -> Id {
+    Id::Text(format!("~{:016x}:{id}", account.0).into())
+}
+
+/// Reads [`raised_alert`].
+#[must_use]
+pub fn read_raised_alert(member: &Id) -> Option<(AccountHandle, Id)> {
+    let Id::Text(text) = member else { return None };
+    let (account, id) = text.strip_prefix('~')?.split_once(':')?;
+    Some((AccountHandle(u64::from_str_radix(account, 16).ok()?), Id::parse(id).ok()?))
 }
 
 /// Bytes that every key of one set begins with in [`crate::Table::SetKeyframes`].

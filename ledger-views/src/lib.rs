@@ -34,20 +34,21 @@ pub mod mirror;
 
 mod code;
 
-pub use key::Place;
+pub use key::{Place, raised_alert, read_raised_alert};
 pub use manifest::{VIEW_VERSION, open_view};
 pub use mirror::Mirror;
 pub use noted::Noted;
 pub use project::{
     Balances, ProjectError, Projection, ViewRecord, ViewRecordKind, project, project_record,
 };
-pub use reader::{HolderPage, MemberPage, Page, ViewReader};
+pub use reader::{AlertPage, AlertView, HolderPage, MemberPage, Page, ViewReader};
 pub use row::{
-    AccountCustomerRow, AccountNameRow, AccountRow, AssetCodeRow, AssetRow, CommitRow,
-    CustomerNameRow, CustomerRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow,
-    LatestRow, LedgerNameRow, LedgerRow, MetadataIndexRow, MetadataRow, ProfileRow, RecordKind,
-    ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun, ScheduleView, SetChange,
-    SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow, ViewLog,
+    AccountCustomerRow, AccountNameRow, AccountRow, AlertRow, AssetCodeRow, AssetRow, CommitRow,
+    CrossingRow, CustomerNameRow, CustomerRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus,
+    JournalEntryRow, LatestRow, LedgerNameRow, LedgerRow, MetadataIndexRow, MetadataRow,
+    ProfileRow, RecordKind, ReversalRow, Row, ScheduleChangeRow, ScheduleRow, ScheduleRun,
+    ScheduleView, SetChange, SetKeyframeRow, TimeRow, ToldRow, TransferOutcome, TransferRow,
+    ViewLog,
 };
 pub use rows::Rows;
 pub use sets::{Members, SetKind, Sets};

@@ -1,6 +1,7 @@
 //! What an event makes of the read stores: rows, from nothing but the event, its place and the
 //! balances before it. The projector, the audit and the simulator run this same code (PR-2).
 
+mod alerts;
 mod customers;
 mod metadata;
 mod schedules;
@@ -213,6 +214,9 @@ pub fn project(
         Event::ScheduleCreated { .. }
         | Event::ScheduleCancelled { .. }
         | Event::ScheduleRan { .. } => schedules::project(projection.heads, place, event, rows)?,
+        Event::BalanceAlertSet { .. }
+        | Event::BalanceAlertRemoved { .. }
+        | Event::BalanceAlertCrossed { .. } => alerts::project(projection, place, event, rows)?,
         Event::CustomerRegistered { .. }
         | Event::ProfileUpdated { .. }
         | Event::CustomerErased { .. } => {

@@ -1,5 +1,6 @@
 //! Reads of a view, each as of a fixed place: all up to it, and nothing later (QY-1).
 
+mod alerts;
 mod customers;
 mod metadata;
 mod schedules;
@@ -23,6 +24,7 @@ use crate::store::{StoreError, ViewStore, Visit};
 use crate::table::Table;
 use crate::writer::ViewState;
 
+pub use alerts::{AlertPage, AlertView};
 pub use metadata::HolderPage;
 pub use sets::MemberPage;
 

@@ -10,6 +10,7 @@ use ledger_domain::{AccountName, AssetCode, LedgerName};
 use crate::code::{Source, put_balance, put_id, put_number, put_rules, put_signed, put_text};
 use crate::key::Place;
 
+mod alert;
 mod change;
 mod customer;
 mod log;
@@ -19,6 +20,7 @@ mod send;
 mod set;
 mod transfer;
 
+pub use alert::{AlertRow, CrossingRow};
 pub use change::{HoldRow, HoldStatus, JournalEntryRow, ReversalRow};
 pub use customer::{AccountCustomerRow, CustomerNameRow, CustomerRow, ProfileRow};
 pub use log::{AppliedRow, CommitRow, Heads, RecordKind, TimeRow, ToldRow, ViewLog};

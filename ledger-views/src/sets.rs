@@ -40,11 +40,13 @@ pub enum SetKind {
     OpenHolds,
     /// Sends whose sagas are open.
     OpenSends,
+    /// Alerts that are raised, of all accounts: the members are those of [`key::raised_alert`].
+    RaisedAlerts,
 }
 
 impl SetKind {
     /// All of them.
-    pub const ALL: [SetKind; 2] = [SetKind::OpenHolds, SetKind::OpenSends];
+    pub const ALL: [SetKind; 3] = [SetKind::OpenHolds, SetKind::OpenSends, SetKind::RaisedAlerts];
 
     /// Its stable number, in keys.
     #[must_use]
@@ -52,6 +54,7 @@ impl SetKind {
         match self {
             SetKind::OpenHolds => 1,
             SetKind::OpenSends => 2,
+            SetKind::RaisedAlerts => 22,
         }
     }
 }

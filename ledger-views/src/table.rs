@@ -46,6 +46,10 @@ pub enum Table {
     /// ledger ++ set ++ offset ++ index of the keyframe ++ id ++ 0 ++ !offset ++ !index -> what the set has to do
     /// with that member from there on, newest first.
     SetMembers,
+    /// account ++ id ++ 0 ++ !offset ++ !index -> what an alert is from there on, newest first.
+    Alerts,
+    /// account ++ !offset ++ !index -> a crossing of an alert, newest first.
+    AlertCrossings,
     /// ledger ++ id as text -> a schedule as it was made.
     Schedules,
     /// ledger ++ id ++ 0 ++ !offset ++ !index -> what became of a schedule there, newest first.
@@ -81,7 +85,7 @@ pub enum Family {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Table; 28] = [
+    pub const ALL: [Table; 30] = [
         Table::Meta,
         Table::Latest,
         Table::History,
@@ -102,6 +106,8 @@ impl Table {
         Table::MetadataIndex,
         Table::SetKeyframes,
         Table::SetMembers,
+        Table::Alerts,
+        Table::AlertCrossings,
         Table::Schedules,
         Table::ScheduleChanges,
         Table::Customers,
@@ -134,6 +140,8 @@ impl Table {
             Table::JournalEntries => (Family::Directory, Some(12)),
             Table::SetKeyframes => (Family::Directory, Some(20)),
             Table::SetMembers => (Family::Directory, Some(21)),
+            Table::Alerts => (Family::Directory, Some(22)),
+            Table::AlertCrossings => (Family::Directory, Some(23)),
             Table::Schedules => (Family::Directory, Some(25)),
             Table::ScheduleChanges => (Family::Directory, Some(26)),
             Table::Customers => (Family::Directory, Some(50)),
@@ -171,6 +179,8 @@ impl Table {
             Table::MetadataIndex => "metadata_index",
             Table::SetKeyframes => "set_keyframes",
             Table::SetMembers => "set_members",
+            Table::Alerts => "alerts",
+            Table::AlertCrossings => "alert_crossings",
             Table::Schedules => "schedules",
             Table::ScheduleChanges => "schedule_changes",
             Table::Customers => "customers",

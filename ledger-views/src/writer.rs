@@ -245,6 +245,9 @@ impl ViewWriter {
                     | Event::CustomerRegistered { .. }
                     | Event::ProfileUpdated { .. }
                     | Event::CustomerErased { .. }
+                    | Event::BalanceAlertSet { .. }
+                    | Event::BalanceAlertRemoved { .. }
+                    | Event::BalanceAlertCrossed { .. }
                     | Event::CommandRefused { .. } => {}
                 }
             }

@@ -14,8 +14,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{resource, time, v1};
 
+mod alert;
 mod schedule;
 
+pub use alert::{alert_condition, crossing};
 pub use schedule::{occurrence, schedule};
 
 /// Domain of the `google.rpc.ErrorInfo` that a refused call carries.
@@ -248,6 +250,7 @@ pub fn grpc_code(code: Code) -> tonic::Code {
         | Code::UnknownTransfer
         | Code::UnknownCustomer
         | Code::UnknownSchedule
+        | Code::UnknownAlert
         | Code::UnknownDebitAccount
         | Code::UnknownCreditAccount
         | Code::UnknownAsset => tonic::Code::NotFound,
@@ -313,6 +316,7 @@ fn message(rejection: &Rejection) -> String {
         Code::UnknownAccount => "no such account",
         Code::UnknownCustomer => "no such customer",
         Code::UnknownSchedule => "no such schedule",
+        Code::UnknownAlert => "the account has no such alert",
         Code::UnknownTransfer => "no such transfer was accepted",
         Code::NotReversible => "only a post or a capture can be reversed",
         Code::CustomerErased => "the customer is erased",

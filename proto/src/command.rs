@@ -44,6 +44,7 @@ impl Prepared {
             | CommandBody::Register { .. }
             | CommandBody::UpdateProfile { .. }
             | CommandBody::EraseCustomer { .. } => false,
+            CommandBody::SetBalanceAlert { .. } | CommandBody::RemoveBalanceAlert { .. } => false,
         }
     }
 
@@ -120,6 +121,8 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
             command
         }
         Request::EraseCustomer(request) => request::erase_customer(request)?,
+        Request::SetBalanceAlert(request) => request::set_balance_alert(request)?,
+        Request::RemoveBalanceAlert(request) => request::remove_balance_alert(request)?,
         Request::PostTransfer(request) => request::post_transfer(request)?,
         Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
         Request::SendMoney(request) => request::send_money(request)?,
@@ -155,6 +158,11 @@ fn name(command: &Command) -> String {
         | CommandBody::EraseCustomer { customer } => {
             resource::customer_resource(ledger, customer.as_str())
         }
+
+        CommandBody::SetBalanceAlert { account, alert, .. }
+        | CommandBody::RemoveBalanceAlert { account, alert } => {
+            resource::balance_alert_resource(ledger, account.as_str(), alert)
+        }
         CommandBody::PostTransfers { transfers } => match transfers.as_slice() {
             [transfer] => resource::transfer_resource(ledger, &transfer.id),
             _ => resource::ledger_resource(ledger),
@@ -185,6 +193,8 @@ fn validate_only(request: &Request) -> bool {
         Request::Register(request) => request.validate_only,
         Request::UpdateProfile(request) => request.validate_only,
         Request::EraseCustomer(request) => request.validate_only,
+        Request::SetBalanceAlert(request) => request.validate_only,
+        Request::RemoveBalanceAlert(request) => request.validate_only,
         Request::PostTransfer(request) => request.validate_only,
         Request::PostTransfers(request) => request.validate_only,
         Request::SendMoney(request) => request.validate_only,
@@ -211,6 +221,8 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::Register(request)) => &request.request_id,
         Some(Request::UpdateProfile(request)) => &request.request_id,
         Some(Request::EraseCustomer(request)) => &request.request_id,
+        Some(Request::SetBalanceAlert(request)) => &request.request_id,
+        Some(Request::RemoveBalanceAlert(request)) => &request.request_id,
         Some(Request::PostTransfer(request)) => &request.request_id,
         Some(Request::PostTransfers(request)) => &request.request_id,
         Some(Request::SendMoney(request)) => &request.request_id,
@@ -238,6 +250,8 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::Register(request)) => &mut request.request_id,
         Some(Request::UpdateProfile(request)) => &mut request.request_id,
         Some(Request::EraseCustomer(request)) => &mut request.request_id,
+        Some(Request::SetBalanceAlert(request)) => &mut request.request_id,
+        Some(Request::RemoveBalanceAlert(request)) => &mut request.request_id,
         Some(Request::PostTransfer(request)) if !request.conditions.is_empty() => {
             &mut request.request_id
         }

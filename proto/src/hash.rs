@@ -180,6 +180,28 @@ mod tests {
         ]
     }
 
+    /// Each balance condition as what an alert watches for, and what else an alert has.
+    fn alerts() -> Vec<Command> {
+        let (account, alert) = (AccountName::from_log("a"), Id::Text("low".into()));
+        let set = |account: &str, alert: &str, condition: &BalanceCondition| {
+            let (account, alert) = (AccountName::from_log(account), Id::Text(alert.into()));
+            let condition = Box::new(condition.clone());
+            in_bank(CommandBody::SetBalanceAlert { account, alert, condition })
+        };
+        let of_balance = |condition: Condition| match condition.that {
+            Predicate::Balance(of) => Some(of),
+            Predicate::Version(_) => None,
+        };
+        let watched: Vec<_> = conditions().into_iter().filter_map(of_balance).collect();
+        let mut commands: Vec<_> = watched.iter().map(|of| set("a", "low", of)).collect();
+        commands.push(set("b", "low", &watched[0]));
+        commands.push(set("a", "high", &watched[0]));
+        commands.push(in_bank(CommandBody::RemoveBalanceAlert { account, alert: alert.clone() }));
+        let account = AccountName::from_log("b");
+        commands.push(in_bank(CommandBody::RemoveBalanceAlert { account, alert }));
+        commands
+    }
+
     fn changed() -> Vec<(&'static str, Transfer)> {
         let account = AccountName::from_log("c");
         let asset = AssetCode::from_log("EUR");
@@ -320,6 +342,7 @@ mod tests {
         commands.extend(changed().into_iter().map(|(_, transfer)| posting(vec![transfer])));
         let given = |conditions| Command { conditions, ..creating("USD", 2) };
         commands.extend(conditions().into_iter().map(|condition| given(vec![condition])));
+        commands.extend(alerts());
         commands.push(given(conditions()));
         commands.push(given(conditions().into_iter().rev().collect()));
         let hashes: BTreeSet<_> = commands.iter().map(of_command).collect();

@@ -1,5 +1,6 @@
 //! One command of a commit: its events as bytes, and back.
 
+mod alert;
 mod batch;
 mod customer;
 mod metadata;
@@ -163,6 +164,9 @@ fn event_to_wire(event: &Event) -> wire::Event {
         Event::CustomerRegistered { .. }
         | Event::ProfileUpdated { .. }
         | Event::CustomerErased { .. } => return customer::to_wire(event),
+        Event::BalanceAlertSet { .. }
+        | Event::BalanceAlertRemoved { .. }
+        | Event::BalanceAlertCrossed { .. } => return alert::to_wire(event),
         Event::CommandRefused { ledger, rejection } => Kind::CommandRefused(wire::CommandRefused {
             ledger: ledger.to_string(),
             code: rejection.code.number(),
@@ -248,6 +252,9 @@ fn event_from_wire(event: wire::Event) -> Result<Event, DecodeError> {
         Kind::CustomerRegistered(e) => customer::registered_from_wire(e)?,
         Kind::ProfileUpdated(e) => customer::updated_from_wire(e)?,
         Kind::CustomerErased(e) => customer::erased_from_wire(&e),
+        Kind::BalanceAlertSet(e) => alert::set_from_wire(e)?,
+        Kind::BalanceAlertRemoved(e) => alert::removed_from_wire(e)?,
+        Kind::BalanceAlertCrossed(e) => alert::crossed_from_wire(e)?,
         Kind::CommandRefused(e) => Event::CommandRefused {
             ledger: LedgerName::from_log(&e.ledger),
             rejection: rejection_from_wire(e.code, &e.subject)?,

@@ -1,6 +1,7 @@
 //! Requests into commands: everything that can be refused without looking at state is refused here, in
 //! the order of `Code`. So the request id and the conditions come before what is not `MALFORMED`.
 
+mod alert;
 mod condition;
 mod customer;
 mod groups;
@@ -20,6 +21,7 @@ use ledger_domain::{
 
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
 use crate::{time, v1};
+pub use alert::{remove_balance_alert, set_balance_alert};
 use condition::conditions;
 pub use customer::{Secrets, erase_customer, register, update_profile};
 pub use metadata::{update_account_metadata, update_ledger_metadata};

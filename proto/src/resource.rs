@@ -68,6 +68,23 @@ pub fn schedule(field: &str, name: &str) -> Result<(LedgerName, Id), Rejection> 
     Ok((parse_ledger(field, ledger)?, parse_id(field, schedule)?))
 }
 
+/// "ledgers/bank/accounts/users:alice/alerts/low".
+///
+/// # Errors
+/// `MALFORMED` naming the rule.
+pub fn balance_alert(field: &str, name: &str) -> Result<(LedgerName, AccountName, Id), Rejection> {
+    let collections = ["ledgers", "accounts", "alerts"];
+    let [ledger, account, alert] = segments(field, name, collections)?;
+    let (ledger, account) = (parse_ledger(field, ledger)?, parse_account(field, account)?);
+    Ok((ledger, account, parse_id(field, alert)?))
+}
+
+/// Name of a balance alert as a resource.
+#[must_use]
+pub fn balance_alert_resource(ledger: &str, account: &str, id: &Id) -> String {
+    format!("ledgers/{ledger}/accounts/{account}/alerts/{id}")
+}
+
 /// Name of a schedule as a resource.
 #[must_use]
 pub fn schedule_resource(ledger: &str, id: &Id) -> String {
@@ -201,6 +218,9 @@ mod tests {
         assert_eq!((book.as_str(), name.as_str()), ("bank", "users:alice"));
         let id = Id::parse("t-1").unwrap();
         assert_eq!(transfer("name", &transfer_resource("bank", &id)).unwrap().1, id);
+        let (_, account, alert) =
+            balance_alert("name", &balance_alert_resource("bank", "users:alice", &id)).unwrap();
+        assert_eq!((account.as_str(), alert), ("users:alice", id));
     }
 
     #[test]

@@ -50,30 +50,48 @@ impl FromStr for IfBalance {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
-        let [account, asset, figure, comparison, amount] = words[..] else {
-            let rule = "not ACCOUNT ASSET FIGURE COMPARISON AMOUNT, such as \
-                        \"users:alice:wallet USD available >= 10.00\"";
-            return Err(rule.to_owned());
-        };
-        let name = format!("BALANCE_FIGURE_{}", figure.to_uppercase());
-        let known = v1::BalanceFigure::from_str_name(&name)
-            .filter(|figure| *figure != v1::BalanceFigure::Unspecified);
-        let figure = known.ok_or_else(|| format!("{figure:?} is no figure of a balance"))?;
-        let comparison = match comparison {
-            ">=" => v1::Comparison::AtLeast,
-            "<=" => v1::Comparison::AtMost,
-            "=" => v1::Comparison::Equal,
-            other => return Err(format!("{other:?} is none of >=, <= and =")),
-        };
-        let balance = v1::BalanceCondition {
-            asset: asset.to_owned(),
-            figure: figure.into(),
-            comparison: comparison.into(),
-            amount: amount.to_owned(),
-        };
-        let that = Some(That::Balance(balance));
-        Ok(IfBalance(v1::Condition { account: account.to_owned(), that }))
+        let [account, of @ ..] = &words[..] else { return Err(IF_BALANCE.to_owned()) };
+        let that = Some(That::Balance(of_balance(of)?.ok_or(IF_BALANCE)?));
+        Ok(IfBalance(v1::Condition { account: (*account).to_owned(), that }))
     }
+}
+
+const IF_BALANCE: &str = "not ACCOUNT ASSET FIGURE COMPARISON AMOUNT, such as \
+                          \"users:alice:wallet USD available >= 10.00\"";
+
+/// What must be so of a balance of an account that is named elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OfBalance(pub(crate) v1::BalanceCondition);
+
+impl FromStr for OfBalance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rule = "not ASSET FIGURE COMPARISON AMOUNT, such as \"USD available <= 10.00\"";
+        let words: Vec<&str> = text.split_whitespace().collect();
+        of_balance(&words)?.map(OfBalance).ok_or_else(|| rule.to_owned())
+    }
+}
+
+/// Nothing when it is not four words.
+fn of_balance(words: &[&str]) -> Result<Option<v1::BalanceCondition>, String> {
+    let [asset, figure, comparison, amount] = words else { return Ok(None) };
+    let name = format!("BALANCE_FIGURE_{}", figure.to_uppercase());
+    let known = v1::BalanceFigure::from_str_name(&name)
+        .filter(|figure| *figure != v1::BalanceFigure::Unspecified);
+    let figure = known.ok_or_else(|| format!("{figure:?} is no figure of a balance"))?;
+    let comparison = match *comparison {
+        ">=" => v1::Comparison::AtLeast,
+        "<=" => v1::Comparison::AtMost,
+        "=" => v1::Comparison::Equal,
+        other => return Err(format!("{other:?} is none of >=, <= and =")),
+    };
+    Ok(Some(v1::BalanceCondition {
+        asset: (*asset).to_owned(),
+        figure: figure.into(),
+        comparison: comparison.into(),
+        amount: (*amount).to_owned(),
+    }))
 }
 
 #[cfg(test)]
@@ -95,7 +113,11 @@ mod tests {
             comparison: v1::Comparison::AtMost.into(),
             amount: "-1.5".to_owned(),
         };
+        assert_eq!("USD debits_pending  <= -1.5".parse(), Ok(OfBalance(that.clone())));
         assert_eq!((balance.account.as_str(), balance.that), ("a", Some(That::Balance(that))));
+        for bad in ["", "USD", "a USD available >= 1", "USD left = 1", "USD posted < 1"] {
+            assert!(bad.parse::<OfBalance>().is_err(), "{bad:?}");
+        }
         for bad in
             ["", "a USD available 1", "a USD unspecified = 1", "a USD left = 1", "a USD posted > 1"]
         {

@@ -55,6 +55,10 @@ fn commands() -> Vec<Value> {
         json!({ "updateProfile": { "name": "ledgers/bank/customers/c-1", "requestId": "upd",
                 "set": { "phone": "555" }, "remove": ["name"] } }),
         json!({ "eraseCustomer": { "name": "ledgers/bank/customers/c-1", "requestId": "gone" } }),
+        json!({ "setBalanceAlert": { "parent": "ledgers/bank/accounts/b", "requestId": "watch",
+                "alertId": "low", "when": { "asset": "USD", "amount": "-5",
+                "figure": "BALANCE_FIGURE_AVAILABLE", "comparison": "COMPARISON_AT_MOST" } } }),
+        json!({ "removeBalanceAlert": { "name": "ledgers/bank/accounts/b/alerts/low" } }),
     ]
 }
 
@@ -112,7 +116,7 @@ fn lines_of_json_from_a_console_are_commands() {
     assert_eq!(values[10]["name"], "ledgers/bank");
     assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
     assert_eq!(values[12]["refusal"]["reason"], "VERSION_MISMATCH");
-    for (value, name) in values[13..20].iter().zip([
+    for (value, name) in values[13..22].iter().zip([
         "transfers/t-4",
         "sagas/s-1",
         "schedules/rent",
@@ -120,6 +124,8 @@ fn lines_of_json_from_a_console_are_commands() {
         "customers/c-1",
         "customers/c-1",
         "customers/c-1",
+        "accounts/b/alerts/low",
+        "accounts/b/alerts/low",
     ]) {
         assert_eq!(value["name"], format!("ledgers/bank/{name}"), "{value}");
         assert!(value["acknowledgement"].is_object(), "{value}");

@@ -21,6 +21,7 @@ mod customers;
 mod refusals;
 
 mod accounts;
+mod alerts;
 mod audits;
 mod broker;
 mod demos;

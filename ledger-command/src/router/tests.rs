@@ -462,6 +462,20 @@ impl LedgerCommandService for Doubtful {
         Err(tonic::Status::unimplemented("only what is sent on"))
     }
 
+    async fn set_balance_alert(
+        &self,
+        _: tonic::Request<v1::SetBalanceAlertRequest>,
+    ) -> Served<v1::SetBalanceAlertResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn remove_balance_alert(
+        &self,
+        _: tonic::Request<v1::RemoveBalanceAlertRequest>,
+    ) -> Served<v1::RemoveBalanceAlertResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
     async fn post_transfer(
         &self,
         _: tonic::Request<v1::PostTransferRequest>,

@@ -26,6 +26,8 @@ const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_befo
     send:{to:{ledger,account,deadline},sent_at,reference}}},\
     schedules:{(ledger,id):Schedule{plan:{leg:{debit_account,credit_account,asset,amount,up_to},\
     reference,when:Once|Every|Weekly|Monthly|Yearly,start,until,count},times,next_due,cancelled}},\
+    alerts:{(account,id):Alert{rule:{asset,figure:Posted|Available|DebitsPosted|CreditsPosted|\
+    DebitsPending|CreditsPending,comparison:AtLeast|AtMost|Equal,amount:{negative,minor}},raised}},\
     recorded_at}";
 const HASH_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + HASH_BYTES + CURSOR_BYTES + HASH_BYTES;

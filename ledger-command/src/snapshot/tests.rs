@@ -1,10 +1,10 @@
 //! Snapshots read back whole or not at all; their bytes are fixed by the schema that they name.
 
 use ledger_domain::{
-    AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AssetCode,
-    AssetHandle, CustomerHandle, CustomerName, Decimal, Destination, Effect, Event, Id,
-    LedgerHandle, LedgerName, Leg, Link, MetadataKey, NewAccount, Plan, Sealed, TransferBatch,
-    When, apply,
+    AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AlertRule, AssetCode,
+    AssetHandle, BalanceFigure, Comparison, CustomerHandle, CustomerName, Decimal, Destination,
+    Effect, Event, Id, LedgerHandle, LedgerName, Leg, Link, MetadataKey, NewAccount, Plan, Sealed,
+    SignedMinor, TransferBatch, When, apply,
 };
 use ledger_log::LogId;
 
@@ -59,6 +59,7 @@ fn sample() -> Snapshot {
         Event::BooksLocked { ledger, locked_before: Some(-5) },
         scheduled(ledger),
         registered(ledger),
+        watched(ledger, asset),
     ];
     events.iter().for_each(|event| apply(&mut state, event, 1_000));
     state.record(1_000);
@@ -101,6 +102,18 @@ fn scheduled(ledger: LedgerHandle) -> Event {
     Event::ScheduleCreated { ledger, schedule, plan, next_due }
 }
 
+/// An alert "low" of the second account.
+fn watched(ledger: LedgerHandle, asset: AssetHandle) -> Event {
+    let rule = AlertRule {
+        asset,
+        figure: BalanceFigure::CreditsPosted,
+        comparison: Comparison::Equal,
+        amount: SignedMinor::new(true, 300),
+    };
+    let (account, alert) = (AccountHandle(1), Id::parse("low").unwrap());
+    Event::BalanceAlertSet { ledger, account, alert, rule: Box::new(rule), raised: false }
+}
+
 fn encoded() -> Vec<u8> {
     let Snapshot { cursor, state } = sample();
     codec::encode(&cursor, &state).unwrap()
@@ -116,6 +129,8 @@ fn reads_back_with_its_indices() {
     let customer = book.customer_by_name(&CustomerName::parse("c").unwrap());
     assert_eq!(customer, Some(CustomerHandle(0)));
     assert_eq!(snapshot.state.next_due(), Some(5_000));
+    assert!(snapshot.state.is_watched(AccountHandle(1)));
+    assert!(!snapshot.state.is_watched(AccountHandle(0)));
     let sends: Vec<_> = snapshot.state.sends().map(|(_, id)| id.to_string()).collect();
     assert_eq!(sends, ["s"]);
 }
@@ -134,6 +149,7 @@ fn the_state_has_the_bytes_of_its_schema() {
             "00010173000100fbd20400010473686f70016201fbe02efbd0070472656e74", // and one is a send
             "010001017205776f726c640161035553440f0100", // one schedule, what it posts
             "0472656e74031ffbb0360001030001fdb036840ed26a120000", // when, and when next
+            "010101036c6f7700030201fb2c0100",   // one alert
             "fbd007",                           // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"

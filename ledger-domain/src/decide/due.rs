@@ -1,14 +1,15 @@
 //! What comes due without a command.
 
-use super::post_transfers;
+use super::{crossings, post_transfers};
 use crate::command::Timestamp;
 use crate::event::Event;
 use crate::name::Id;
 use crate::schedule::Due;
 use crate::state::{LedgerHandle, State};
 
-/// What is due first at `now`, in the order in which it was: at most `max` holds whose time is over, or what
-/// one schedule comes to, which depends on all before it. Whoever asks applies that and asks again.
+/// What is due first at `now`, in the order in which it was: at most `max` holds whose time is over, or one
+/// of an account with an alert and which of them it makes cross, or what one schedule comes to. The last two
+/// depend on all before them: whoever asks applies what it is given and asks again.
 ///
 /// Whoever writes a partition asks before every commit and when [`State::next_due`] says so; so a hold
 /// expires and a schedule runs where nothing else happens, too.
@@ -25,24 +26,39 @@ pub fn decide_due(state: &State, now: Timestamp, max: usize) -> Vec<Event> {
         Due::Hold(ledger, id) => Some(expire(state, *ledger, id)),
         Due::Schedule(..) => None,
     });
-    expired.collect()
+    let mut events = Vec::new();
+    for (event, is_watched) in expired {
+        if !is_watched {
+            events.push(event);
+        } else if events.is_empty() {
+            events.extend(crossings::crossings(state, &event));
+            events.insert(0, event);
+            break;
+        } else {
+            break;
+        }
+    }
+    events
 }
 
-fn expire(state: &State, ledger: LedgerHandle, id: &Id) -> Event {
+/// The event, and whether one of the accounts has an alert.
+fn expire(state: &State, ledger: LedgerHandle, id: &Id) -> (Event, bool) {
     let Some(hold) = state.hold(ledger, id) else {
         panic!("what is due is open: hold {id} of ledger {}", ledger.0);
     };
-    Event::HoldExpired {
+    let is_watched = state.is_watched(hold.debit_account) || state.is_watched(hold.credit_account);
+    let event = Event::HoldExpired {
         ledger,
         hold: id.clone(),
         debit_account: hold.debit_account,
         credit_account: hold.credit_account,
         asset: hold.asset,
         amount: hold.amount,
-    }
+    };
+    (event, is_watched)
 }
 
-/// Its transfer, accepted or refused as any other, and that it ran.
+/// Its transfer, accepted or refused as any other, that it ran, and which alerts cross.
 fn run(
     state: &State,
     ledger: LedgerHandle,
@@ -70,5 +86,8 @@ fn run(
         next_due: schedule.plan.due_after(number, due_at),
         refused,
     };
-    vec![Event::TransferBatch(batch), ran]
+    let crossed = crossings::of_batch(state, ledger, &batch.accepted);
+    let mut events = vec![Event::TransferBatch(batch), ran];
+    events.extend(crossed);
+    events
 }

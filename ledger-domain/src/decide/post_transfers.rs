@@ -11,7 +11,7 @@ pub(super) use group::groups;
 use overlay::Overlay;
 
 use super::named::{self, to_minor};
-use super::{Decision, ItemOutcome, Known, Original, Outcome, Seen};
+use super::{Decision, ItemOutcome, Known, Original, Outcome, Seen, crossings};
 use crate::amount::Decimal;
 use crate::command::{AccountStatus, Leg, Link, Movement, Timestamp, Transfer};
 use crate::event::{AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, TransferBatch};
@@ -50,9 +50,15 @@ pub(super) fn decide(
             }
         }
     }
+    let is_watched = draft.is_watched;
     let mut events = clearing.open_for(&mut batch);
     if batch.rows() > 0 {
+        let crossed = match is_watched {
+            true => crossings::of_batch(state, handle, &batch.accepted),
+            false => Vec::new(),
+        };
         events.push(Event::TransferBatch(batch));
+        events.extend(crossed);
     }
     Ok(Decision { events, outcome: Outcome::Items(items) })
 }
@@ -104,6 +110,8 @@ struct Draft<'a> {
     holds: Overlay<Id, Hold>,
     /// Transfers that it accepted or reversed; `None` when it reverses none, which is mostly so.
     originals: Option<Overlay<Id, Original>>,
+    /// Whether a transfer so far, be it taken back, moved a balance of an account with an alert.
+    is_watched: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -118,7 +126,7 @@ impl<'a> Draft<'a> {
         let reverses = transfers.iter().any(|transfer| transfer.movement.reverses().is_some());
         let originals = reverses.then(Overlay::new);
         let (touched, holds) = (Overlay::new(), Overlay::new());
-        Draft { state, ledger, book, clearing, now, touched, holds, originals }
+        Draft { state, ledger, book, clearing, now, touched, holds, originals, is_watched: false }
     }
 
     fn take(&mut self, transfer: &Transfer, seen: &Seen, batch: &mut TransferBatch) -> ItemOutcome {
@@ -332,7 +340,11 @@ impl<'a> Draft<'a> {
         ])
     }
 
+    /// Every movement passes here.
     fn touch(&mut self, moved: &Hold, [debit, credit]: [Balance; 2]) {
+        let accounts = [moved.debit_account, moved.credit_account];
+        let watched = |account| self.state.is_watched(account);
+        self.is_watched |= !self.state.alerts.is_empty() && accounts.into_iter().any(watched);
         self.touched.set((moved.debit_account, moved.asset), debit);
         self.touched.set((moved.credit_account, moved.asset), credit);
     }

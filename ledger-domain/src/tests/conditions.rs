@@ -17,21 +17,24 @@ pub(super) fn split<'a>(words: &'a [&'a str]) -> (&'a [&'a str], Vec<Condition>)
     let read = |part: &[&str]| {
         let (name, that) = match part {
             [name, "version", version] => (name, Predicate::Version(version.parse().unwrap())),
-            [name, asset, figure, comparison, amount] => {
-                let figures = BalanceFigure::ALL.into_iter();
-                let of = BalanceCondition {
-                    asset: AssetCode::parse(asset).unwrap(),
-                    figure: figures.into_iter().find(|it| it.name() == *figure).unwrap(),
-                    comparison: compares(comparison),
-                    amount: SignedDecimal::parse(amount).unwrap(),
-                };
-                (name, Predicate::Balance(of))
-            }
+            [name, of @ ..] if of.len() == 4 => (name, Predicate::Balance(of_balance(of))),
             _ => panic!("no such condition: {part:?}"),
         };
         Condition { account: AccountName::parse(name).unwrap(), that }
     };
     (command, parts.map(read).collect())
+}
+
+/// `CODE FIGURE COMPARISON AMOUNT`.
+pub(super) fn of_balance(words: &[&str]) -> BalanceCondition {
+    let [asset, figure, comparison, amount] = words else { panic!("no such condition: {words:?}") };
+    let mut figures = BalanceFigure::ALL.into_iter();
+    BalanceCondition {
+        asset: AssetCode::parse(asset).unwrap(),
+        figure: figures.find(|it| it.name() == *figure).unwrap(),
+        comparison: compares(comparison),
+        amount: SignedDecimal::parse(amount).unwrap(),
+    }
 }
 
 fn compares(word: &str) -> Comparison {

@@ -41,12 +41,13 @@ impl Desk {
     /// is `ID post|hold DEBIT CREDIT AMOUNT`, `ID capture HOLD [AMOUNT]`, `ID void HOLD` or `ID reverse OF
     /// [AMOUNT]`, with `+` behind it when it is linked with the next, or `in ENTRY`. Outcomes are `ok`, a
     /// refusal (`first CODE` for a first one), `first ok`, `repeats N` or `differs in FIELD`. Other lines
-    /// are those of `run`.
+    /// are those of `run`. Alerts that cross are said behind the outcomes, as there.
     pub(super) fn check(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (left, expected) = line.split_once("=>").expect("a line is `what => result`");
             let words: Vec<&str> = left.split_whitespace().collect();
-            let is_other = ["balance", "freeze", "unfreeze", "close", "at"].contains(&words[0]);
+            let is_other =
+                ["balance", "freeze", "unfreeze", "close", "at", "alert"].contains(&words[0]);
             let found = match is_other {
                 true => run(&mut self.state, &words, 0),
                 false => self.send(left.split(';').map(parse).collect()).join("; "),
@@ -71,7 +72,8 @@ impl Desk {
             apply(&mut self.state, event, now);
         }
         let Outcome::Items(items) = decision.outcome else { panic!("a batch has items") };
-        items.iter().map(say).collect()
+        let crossed = decision.events.iter().filter_map(alerts::say);
+        items.iter().map(say).chain(crossed).collect()
     }
 
     fn look_up(&self, transfers: &[Transfer]) -> Vec<Seen> {
@@ -100,7 +102,9 @@ impl Desk {
     }
 
     fn remember(&mut self, event: &Event) {
-        let Event::TransferBatch(batch) = event else { panic!("{event:?}") };
+        let Event::TransferBatch(batch) = event else {
+            return assert!(alerts::say(event).is_some(), "{event:?}");
+        };
         assert_eq!(batch.ledger, LedgerHandle(0));
         for (_, row) in batch.iter() {
             match row {

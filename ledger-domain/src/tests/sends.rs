@@ -97,7 +97,7 @@ impl Two {
     /// Runs a script. `send L ID DEBIT LEDGER CREDIT CODE AMOUNT [before T]` begins one, `receive L ID` and
     /// `settle L ID` are the steps of one that L has sent; `capture L ID HOLD`, `void L ID HOLD` and `reverse L
     /// ID OF` are a client's. Other lines are those of `run`, the ledger second.
-    fn check(&mut self, script: &str) {
+    pub(super) fn check(&mut self, script: &str) {
         for (number, line) in script.lines().map(str::trim).enumerate() {
             let Some((left, expected)) = line.split_once("=>") else { continue };
             let words: Vec<&str> = left.split_whitespace().collect();
@@ -176,7 +176,7 @@ fn said(outcome: Result<(), Rejection>) -> String {
 }
 
 /// A customer with 10 dollars here, and a till there.
-const OPEN: &str = "
+pub(super) const OPEN: &str = "
     open bank alice liability               => ok
     post bank world alice USD 10            => ok
     open shop till asset                    => ok

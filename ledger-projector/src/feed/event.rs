@@ -74,12 +74,9 @@ impl Names {
                 add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
             }
             Event::AccountStatusChanged { ledger, .. }
-            | Event::AccountRulesChanged { ledger, .. } => {
-                add(&self.ledger(*ledger)?, 0, self.account_changed(event)?);
-            }
-            Event::MetadataChanged { ledger, target, changes } => {
-                let changed = self.metadata(target, changes)?;
-                add(&self.ledger(*ledger)?, 0, Wire::MetadataChanged(changed));
+            | Event::AccountRulesChanged { ledger, .. }
+            | Event::MetadataChanged { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.changed(event)?);
             }
             Event::BooksLocked { ledger, locked_before } => {
                 let locked_before = locked_before.map(answer::timestamp);
@@ -107,6 +104,12 @@ impl Names {
             | Event::CustomerErased { ledger, .. } => {
                 add(&self.ledger(*ledger)?, 0, self.customer(event)?);
             }
+
+            Event::BalanceAlertSet { ledger, .. }
+            | Event::BalanceAlertRemoved { ledger, .. }
+            | Event::BalanceAlertCrossed { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.alert(event)?);
+            }
             Event::CommandRefused { ledger, rejection } => {
                 let at = Some(Position::event(partition, place.offset, place.index));
                 let refusal = answer::refusal(rejection, at, false);
@@ -116,8 +119,8 @@ impl Names {
         Ok(())
     }
 
-    /// What a change of an account becomes.
-    fn account_changed(&mut self, event: &Event) -> Result<Wire, StoreError> {
+    /// What a change of an account becomes, or of a ledger's metadata.
+    fn changed(&mut self, event: &Event) -> Result<Wire, StoreError> {
         Ok(match event {
             Event::AccountStatusChanged { account, status, .. } => {
                 let status = answer::account_status(*status).into();
@@ -128,6 +131,9 @@ impl Names {
                 let rules = Some(self.rules(*ledger, rules)?);
                 let account = self.account(*account)?.to_string();
                 Wire::AccountRulesChanged(wire::AccountRulesChanged { account, rules })
+            }
+            Event::MetadataChanged { target, changes, .. } => {
+                Wire::MetadataChanged(self.metadata(target, changes)?)
             }
             other => panic!("a change of an account: {other:?}"),
         })
@@ -205,6 +211,31 @@ impl Names {
                 Wire::CustomerErased(wire::CustomerErased { customer_id })
             }
             other => panic!("an event of a customer: {other:?}"),
+        })
+    }
+
+    /// What an event of an alert becomes.
+    fn alert(&mut self, event: &Event) -> Result<Wire, StoreError> {
+        Ok(match event {
+            Event::BalanceAlertSet { ledger, account, alert, rule, raised } => {
+                let (asset, scale) = self.asset(*ledger, rule.asset)?;
+                Wire::BalanceAlertSet(wire::BalanceAlertSet {
+                    account: self.account(*account)?.to_string(),
+                    alert_id: alert.to_string(),
+                    when: Some(answer::alert_condition(rule, &asset, scale)),
+                    raised: *raised,
+                })
+            }
+            Event::BalanceAlertRemoved { account, alert, .. } => {
+                let (account, alert_id) = (self.account(*account)?.to_string(), alert.to_string());
+                Wire::BalanceAlertRemoved(wire::BalanceAlertRemoved { account, alert_id })
+            }
+            Event::BalanceAlertCrossed { ledger, crossing } => {
+                let (asset, scale) = self.asset(*ledger, crossing.rule.asset)?;
+                let account = self.account(crossing.account)?;
+                Wire::BalanceAlertCrossed(answer::crossing(crossing, &account, (&asset, scale)))
+            }
+            other => panic!("an event of an alert: {other:?}"),
         })
     }
 

@@ -174,6 +174,18 @@ fn line(event: Wire) -> String {
             format!("{} keeps {}", customer.customer_id, customer.profile_keys.join(" "))
         }
         Wire::CustomerErased(customer) => format!("{} erased", customer.customer_id),
+        Wire::BalanceAlertSet(set) => {
+            let when = set.when.unwrap();
+            let (of, how) = (when.figure().as_str_name(), when.comparison().as_str_name());
+            let (account, id) = (&set.account, &set.alert_id);
+            format!("{id} of {account} {of} {how} {} {}, {}", when.amount, when.asset, set.raised)
+        }
+        Wire::BalanceAlertRemoved(it) => format!("{} of {} removed", it.alert_id, it.account),
+        Wire::BalanceAlertCrossed(it) => {
+            let amount = it.when.unwrap().amount;
+            let (id, account, value) = (it.alert_id, it.account, it.value);
+            format!("{id} of {account} {amount} {} {value} {:?}", it.raised, it.cause)
+        }
         Wire::CommandRefused(refusal) => refusal.reason,
     }
 }
@@ -391,6 +403,58 @@ fn customers_have_names_and_no_secrets() {
         "c-1 registered with c:wallet c:savings, keeps email name",
         "c-1 keeps name",
         "c-1 erased",
+    ];
+    assert_eq!(said, due);
+}
+
+#[test]
+fn alerts_have_names_and_say_what_made_them_cross() {
+    use ledger_domain::{
+        AccountHandle, AlertRule, AssetHandle, BalanceFigure, Cause, Comparison, Crossing,
+        SignedMinor,
+    };
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    log.commit(&bank.open());
+    let (ledger, account) = (ledger_domain::LedgerHandle(0), AccountHandle(0));
+    let (alert, id) = (Id::parse("low").unwrap(), |text| Id::parse(text).unwrap());
+    let rule = AlertRule {
+        asset: AssetHandle(0),
+        figure: BalanceFigure::Available,
+        comparison: Comparison::AtMost,
+        amount: SignedMinor::new(true, 150),
+    };
+    let crossed = |raised, minor, cause| {
+        let (alert, value) = (alert.clone(), SignedMinor::new(raised, minor));
+        let crossing = Crossing { account, alert, rule, raised, value, cause };
+        Event::BalanceAlertCrossed { ledger, crossing: Box::new(crossing) }
+    };
+    log.commit(&[
+        Event::BalanceAlertSet {
+            ledger,
+            account,
+            alert: alert.clone(),
+            rule: Box::new(rule),
+            raised: false,
+        },
+        crossed(true, 205, Cause::Set),
+        crossed(false, 5, Cause::Transfer(id("t"))),
+        crossed(true, 150, Cause::Expiry(id("h"))),
+        Event::BalanceAlertRemoved { ledger, account, alert: alert.clone() },
+    ]);
+    let projector = super::project(&log, &Arc::default());
+    let topic = Topic::default();
+    drain(&mut topic.feed(&log, &projector));
+    let records = topic.records.lock().unwrap().clone();
+    let said: Vec<_> =
+        records.into_iter().skip(4).map(|record| line(record.event.event.unwrap())).collect();
+    let due = [
+        "low of a BALANCE_FIGURE_AVAILABLE COMPARISON_AT_MOST -1.50 EUR, false",
+        "low of a -1.50 true -2.05 None",
+        "low of a -1.50 false 0.05 Some(TransferId(\"t\"))",
+        "low of a -1.50 true -1.50 Some(HoldId(\"h\"))",
+        "low of a removed",
     ];
     assert_eq!(said, due);
 }

@@ -96,6 +96,9 @@ impl Book {
             entries: BTreeMap::new(),
             customers: BTreeMap::new(),
             schedules: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+            crossings: Vec::new(),
+            crossing: Vec::new(),
         }
     }
 

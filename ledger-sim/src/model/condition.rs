@@ -69,34 +69,10 @@ impl Model {
             }
             (That::Balance(asset, figure, comparison, amount), Some(account)) => {
                 let (scale, _) = book.assets.get(asset).ok_or(208u32)?;
-                let size = minor_units(digits(amount), *scale)?;
                 let counters = book.latest(&condition.account, asset);
-                let Counters { debits, credits, debits_pending, credits_pending } = counters;
-                let sum = |terms: &[u128]| terms.iter().fold((0, 0), |sum, term| add(sum, *term));
                 let debit_normal = matches!(account.kind, ASSET | EXPENSE);
-                let (mut plus, mut minus) = match figure {
-                    1 if debit_normal => (vec![debits], vec![credits]),
-                    1 => (vec![credits], vec![debits]),
-                    2 if debit_normal => (vec![debits], vec![credits, credits_pending]),
-                    2 => (vec![credits], vec![debits, debits_pending]),
-                    3 => (vec![debits], vec![]),
-                    4 => (vec![credits], vec![]),
-                    5 => (vec![debits_pending], vec![]),
-                    _ => (vec![credits_pending], vec![]),
-                };
-                // figure ? -size is figure + size ? 0.
-                if amount.starts_with('-') {
-                    plus.push(size)
-                } else {
-                    minus.push(size)
-                }
-                let (left, right) = (sum(&plus), sum(&minus));
-                let met = match comparison {
-                    1 => left >= right,
-                    2 => left <= right,
-                    _ => left == right,
-                };
-                if met { Ok(()) } else { Err(229) }
+                let parts = super::condition::figure(*figure, debit_normal, counters);
+                if compares(parts, *comparison, amount, *scale)? { Ok(()) } else { Err(229) }
             }
         }
     }
@@ -122,6 +98,44 @@ impl Model {
         !transfers.is_empty()
             && groups::groups(transfers).into_iter().all(|mut group| group.any(known))
     }
+}
+
+/// What counts for a figure, and what against it.
+pub(super) fn figure(number: i32, debit_normal: bool, of: Counters) -> (Vec<u128>, Vec<u128>) {
+    let Counters { debits, credits, debits_pending, credits_pending } = of;
+    match number {
+        1 if debit_normal => (vec![debits], vec![credits]),
+        1 => (vec![credits], vec![debits]),
+        2 if debit_normal => (vec![debits], vec![credits, credits_pending]),
+        2 => (vec![credits], vec![debits, debits_pending]),
+        3 => (vec![debits], vec![]),
+        4 => (vec![credits], vec![]),
+        5 => (vec![debits_pending], vec![]),
+        _ => (vec![credits_pending], vec![]),
+    }
+}
+
+/// Whether a figure compares so with an amount of an asset of this scale.
+pub(super) fn compares(
+    (mut plus, mut minus): (Vec<u128>, Vec<u128>),
+    comparison: i32,
+    amount: &str,
+    scale: u32,
+) -> Result<bool, u32> {
+    let size = minor_units(digits(amount), scale)?;
+    // figure ? -size is figure + size ? 0.
+    if amount.starts_with('-') {
+        plus.push(size)
+    } else {
+        minus.push(size)
+    }
+    let sum = |terms: &[u128]| terms.iter().fold((0, 0), |sum, term| add(sum, *term));
+    let (left, right) = (sum(&plus), sum(&minus));
+    Ok(match comparison {
+        1 => left >= right,
+        2 => left <= right,
+        _ => left == right,
+    })
 }
 
 /// High and low digit of base 2^128.

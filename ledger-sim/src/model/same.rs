@@ -30,6 +30,10 @@ pub(super) fn same_ask(ledger: &str, a: &Ask, b: &Ask) -> bool {
         }
         (Ask::Customer(a), Ask::Customer(b)) => super::customer::same(a, b),
         (Ask::Schedule(a), Ask::Schedule(b)) => super::schedule::same(a, b),
+        (Ask::SetAlert(a), Ask::SetAlert(b)) => super::alert::same(a, b),
+        (Ask::RemoveAlert { account: a, id: a_id }, Ask::RemoveAlert { account: b, id: b_id }) => {
+            a == b && canonical_id(a_id) == canonical_id(b_id)
+        }
         (Ask::Cancel { schedule: a }, Ask::Cancel { schedule: b }) => {
             canonical_id(a) == canonical_id(b)
         }

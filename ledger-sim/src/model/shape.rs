@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::amount::{decimal, fits};
 use super::groups::shapes;
 use super::{
-    CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, condition, customer, destination, schedule,
+    CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, alert, condition, customer, destination, schedule,
 };
 use crate::request::{Ask, Request, Rules, Transfer};
 
@@ -31,6 +31,10 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         }
         Ask::Cancel { schedule } if !id(schedule) => return Err(101),
         Ask::Customer(asked) if customer::shape(asked).0 => return Err(101),
+        Ask::SetAlert(asked) if alert::shape(asked) == Some(101) => return Err(101),
+        Ask::RemoveAlert { account, id: alert } if !name(account, 128, "_.:-") || !id(alert) => {
+            return Err(101);
+        }
         Ask::Schedule(asked) if schedule::shape(asked) == Some(101) => return Err(101),
         Ask::OpenAccount { kind, .. } if !(1..=5).contains(kind) => return Err(101),
         _ => {}
@@ -45,7 +49,9 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         }
         Ask::Customer(asked) if customer::shape(asked).1 => Err(107),
         Ask::Schedule(asked) => schedule::shape(asked).map_or(Ok(Vec::new()), Err),
+        Ask::SetAlert(asked) => alert::shape(asked).map_or(Ok(Vec::new()), Err),
         Ask::CreateLedger
+        | Ask::RemoveAlert { .. }
         | Ask::Lock { .. }
         | Ask::CreateAsset { .. }
         | Ask::Cancel { .. }

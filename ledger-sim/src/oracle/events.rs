@@ -94,6 +94,14 @@ fn did(request: &Request, event: &Event) -> bool {
             schedule.to_string() == canonical_id(asked)
         }
         (Ask::Customer(asked), event) => customer_did(asked, event),
+        // What it watches for is compared with each crossing, and by reads.
+        (Ask::SetAlert(asked), Event::BalanceAlertSet { alert, rule, .. }) => {
+            alert.to_string() == canonical_id(&asked.id)
+                && i32::from(rule.figure.number()) == asked.figure
+        }
+        (Ask::RemoveAlert { id: asked, .. }, Event::BalanceAlertRemoved { alert, .. }) => {
+            alert.to_string() == canonical_id(asked)
+        }
         (Ask::Lock { before }, Event::BooksLocked { locked_before, .. }) => locked_before == before,
         _ => false,
     }
@@ -326,6 +334,9 @@ pub(super) fn rejections(
             | Event::CustomerRegistered { .. }
             | Event::ProfileUpdated { .. }
             | Event::CustomerErased { .. } => {}
+            Event::BalanceAlertSet { .. }
+            | Event::BalanceAlertRemoved { .. }
+            | Event::BalanceAlertCrossed { .. } => {}
         }
     }
 }

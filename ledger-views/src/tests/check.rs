@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ledger_domain::{Id, Metadata, MetadataKey, MetadataTarget};
+use ledger_domain::{AccountHandle, Id, Metadata, MetadataKey, MetadataTarget};
 
 use super::truth::Noting;
 use super::{Truth, World};
 use crate::store::StoreError;
 use crate::{
     AccountRow, HoldStatus, Place, ProfileRow, SetKind, Table, TransferOutcome, ViewReader,
+    raised_alert,
 };
 
 /// Reads at every place of the log.
@@ -89,6 +90,7 @@ pub(super) fn check_at(
     }
     metadata(reader, truth, last)?;
     open_holds(reader, truth, ledgers.iter().map(|(_, row)| row.handle))?;
+    alerts(reader, truth, last)?;
     schedules(reader, truth, last)?;
     customers(reader, truth, last)
 }
@@ -108,7 +110,15 @@ fn open_holds(
         {
             let is_of =
                 |key: &&&(u32, Id)| kind == SetKind::OpenHolds || truth.sends.contains(**key);
-            let expected: Vec<_> = mine.iter().filter(is_of).map(|(_, id)| id.clone()).collect();
+            let mut expected: Vec<_> =
+                mine.iter().filter(is_of).map(|(_, id)| id.clone()).collect();
+            if kind == SetKind::RaisedAlerts {
+                let raised = truth.alerts.iter().filter(|(_, (_, raised, _))| *raised);
+                let mine = raised.filter(|((of, _), _)| of_ledger(reader, *of) == Some(ledger));
+                expected = mine.map(|((of, id), _)| raised_alert(*of, id)).collect();
+                // By account as the truth, and then by text.
+                expected.sort();
+            }
             let (mut found, mut after) = (Vec::new(), None);
             loop {
                 let page = reader.members(truth.place, ledger, kind, after.as_ref(), limit)?;
@@ -120,6 +130,45 @@ fn open_holds(
             }
             assert_eq!(found, expected, "{kind:?} at {:?}", truth.place);
         }
+    }
+    Ok(())
+}
+
+fn of_ledger(reader: &ViewReader, account: AccountHandle) -> Option<ledger_domain::LedgerHandle> {
+    reader.account_name(account).unwrap().map(|row| row.ledger)
+}
+
+/// Alerts by themselves, in pages of any size, and their crossings.
+fn alerts(reader: &ViewReader, truth: &Truth, last: &Truth) -> Result<(), StoreError> {
+    let at = truth.place;
+    for account in last.accounts.values() {
+        let mine = last.alerts.keys().filter(|(of, _)| of == account);
+        let mut expected = Vec::new();
+        for (_, id) in mine {
+            let key = (*account, id.clone());
+            let there = truth.alerts.get(&key).filter(|(.., removed)| !removed);
+            let there = there.map(|(place, raised, _)| (*place, *raised));
+            let found = reader.alert(at, *account, id)?.map(|view| (view.place, view.raised));
+            assert_eq!(found, there, "{account:?} {id} at {at:?}");
+            expected.extend(there.map(|_| id.clone()));
+        }
+        for limit in [1, 2, 100] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = reader.alerts(at, *account, after.as_ref(), limit)?;
+                assert!(page.alerts.len() <= limit);
+                found.extend(page.alerts.into_iter().map(|(id, _)| id));
+                after = page.after;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, expected, "{account:?} at {at:?}");
+        }
+        let crossed = reader.alert_crossings(at, *account, usize::MAX)?;
+        let crossed = crossed.into_iter().map(|(place, row)| (place, row.0.alert, row.0.raised));
+        let expected = truth.crossings.get(account).cloned().unwrap_or_default();
+        assert_eq!(crossed.rev().collect::<Vec<_>>(), expected, "{account:?} at {at:?}");
     }
     Ok(())
 }

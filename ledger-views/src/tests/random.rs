@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use ledger_domain::{
-    AccountChange, AccountName, AccountType, AskedAccount, AskedRules, AssetCode, Code, Command,
-    CommandBody, CustomerName, Decimal, Destination, Event, Id, LedgerHandle, LedgerName, Leg,
-    Link, Metadata, MetadataKey, MetadataOf, MetadataUpdate, MetadataValue, Movement, Origin,
-    Original, Plan, Posted, Rejection, Sealed, Seen, State, Timestamp, Transfer, When,
+    AccountChange, AccountName, AccountType, AskedAccount, AskedRules, AssetCode, BalanceCondition,
+    BalanceFigure, Code, Command, CommandBody, Comparison, CustomerName, Decimal, Destination,
+    Event, Id, LedgerHandle, LedgerName, Leg, Link, Metadata, MetadataKey, MetadataOf,
+    MetadataUpdate, MetadataValue, Movement, Origin, Original, Plan, Posted, Rejection, Sealed,
+    Seen, SignedDecimal, State, Timestamp, Transfer, When,
 };
 
 use super::pick;
@@ -24,7 +25,7 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
         },
         _ => AskedRules::without_limits(rng.bool()),
     };
-    let body = match rng.u32(..20) {
+    let body = match rng.u32(..22) {
         0 => CommandBody::CreateLedger { metadata: some_metadata(rng) },
         1 => CommandBody::CreateAsset { code: asset(rng), scale: rng.u8(..4) },
         2 | 3 => CommandBody::OpenAccount {
@@ -61,6 +62,10 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
             let removed = removed.into_iter().filter(|key| set.get(key).is_none());
             let remove = removed.filter(|_| rng.u32(..3) == 0).collect();
             CommandBody::UpdateMetadata { of, update: MetadataUpdate { set, remove } }
+        }
+        12 | 13 => {
+            let (account, asset) = (account(rng), asset(rng));
+            random_alert(rng, account, asset)
         }
         _ => CommandBody::PostTransfers {
             transfers: {
@@ -107,6 +112,19 @@ fn some_metadata(rng: &mut Rng) -> Metadata {
         }
     }
     entries.into_iter().collect()
+}
+
+/// One in four is removed.
+fn random_alert(rng: &mut Rng, account: AccountName, asset: AssetCode) -> CommandBody {
+    let alert = id_of(rng.u64(..4));
+    if rng.u8(..4) == 0 {
+        return CommandBody::RemoveBalanceAlert { account, alert };
+    }
+    let amount = SignedDecimal::parse(&rng.i32(-900..1_500).to_string()).unwrap();
+    let figure = BalanceFigure::ALL[rng.usize(..BalanceFigure::ALL.len())];
+    let comparison = [Comparison::AtLeast, Comparison::AtMost][rng.usize(..2)];
+    let condition = Box::new(BalanceCondition { asset, figure, comparison, amount });
+    CommandBody::SetBalanceAlert { account, alert, condition }
 }
 
 fn random_leg(

@@ -39,6 +39,10 @@ pub(super) struct Truth {
     pub(super) schedules: BTreeMap<(u32, Id), Scheduled>,
     /// By handle.
     pub(super) customers: Vec<Registered>,
+    /// Each alert that was set: where it changed last, whether it is raised, and whether it was removed.
+    pub(super) alerts: BTreeMap<(AccountHandle, Id), (Place, bool, bool)>,
+    /// Crossings of each account, oldest first: the alert and whether it was raised.
+    pub(super) crossings: BTreeMap<AccountHandle, Vec<(Place, Id, bool)>>,
     pub(super) ledgers: Vec<String>,
     pub(super) assets: usize,
 }
@@ -130,9 +134,29 @@ impl Truth {
             Event::CustomerRegistered { .. }
             | Event::ProfileUpdated { .. }
             | Event::CustomerErased { .. } => self.customer(event),
+            Event::BalanceAlertSet { .. }
+            | Event::BalanceAlertRemoved { .. }
+            | Event::BalanceAlertCrossed { .. } => self.alert(event),
             Event::CommandRefused { .. } => {}
         }
         truths.push(self.clone());
+    }
+
+    fn alert(&mut self, event: &Event) {
+        match event {
+            Event::BalanceAlertSet { account, alert, raised, .. } => {
+                self.alerts.insert((*account, alert.clone()), (self.place, *raised, false));
+            }
+            Event::BalanceAlertRemoved { account, alert, .. } => {
+                self.alerts.insert((*account, alert.clone()), (self.place, false, true));
+            }
+            Event::BalanceAlertCrossed { crossing: it, .. } => {
+                self.alerts.insert((it.account, it.alert.clone()), (self.place, it.raised, false));
+                let crossed = self.crossings.entry(it.account).or_default();
+                crossed.push((self.place, it.alert.clone(), it.raised));
+            }
+            _ => {}
+        }
     }
 
     fn customer(&mut self, event: &Event) {

@@ -307,6 +307,7 @@ fn all_events() -> Vec<(&'static str, Event)> {
     events.extend(schedule_events());
     events.extend(customers::events());
     events.extend(super::metadata::tests::events());
+    events.extend(alert::tests::events());
     events
 }
 

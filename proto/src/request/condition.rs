@@ -2,7 +2,7 @@
 
 use ledger_domain::limits::CONDITIONS_MAX;
 use ledger_domain::{
-    BalanceCondition, BalanceFigure, Code, Comparison, Condition, Predicate, Rejection,
+    AssetCode, BalanceCondition, BalanceFigure, Code, Comparison, Condition, Predicate, Rejection,
     SignedDecimal,
 };
 
@@ -34,19 +34,33 @@ fn condition(place: usize, wire: &v1::Condition) -> Result<Condition, Rejection>
     let missing = || malformed(&field("that"), "", "is a version or a balance");
     let that = match wire.that.as_ref().ok_or_else(missing)? {
         That::Version(version) => Predicate::Version(*version),
-        That::Balance(balance) => {
-            let asset = parse_asset(&field("asset"), &balance.asset)?;
-            let figure = u8::try_from(balance.figure).ok().and_then(BalanceFigure::from_number);
-            let no_figure = || malformed(&field("figure"), "", "is one of the six figures");
-            let figure = figure.ok_or_else(no_figure)?;
-            let comparison = u8::try_from(balance.comparison).ok();
-            let no_comparison = || malformed(&field("comparison"), "", "is one of the three");
-            let comparison = comparison.and_then(Comparison::from_number);
-            let comparison = comparison.ok_or_else(no_comparison)?;
-            let amount = SignedDecimal::parse(&balance.amount)
-                .map_err(|error| amount_refused(&field("amount"), &balance.amount, error))?;
-            Predicate::Balance(BalanceCondition { asset, figure, comparison, amount })
-        }
+        That::Balance(wire) => Predicate::Balance(balance(field, wire)?),
     };
     Ok(Condition { account, that })
+}
+
+/// A condition on a balance, whose fields are named by `field`. A flat chain of checks in the order of `Code`.
+pub(super) fn balance(
+    field: impl Fn(&str) -> String,
+    wire: &v1::BalanceCondition,
+) -> Result<BalanceCondition, Rejection> {
+    let (asset, figure, comparison) = balance_shape(&field, wire)?;
+    let amount = SignedDecimal::parse(&wire.amount)
+        .map_err(|error| amount_refused(&field("amount"), &wire.amount, error))?;
+    Ok(BalanceCondition { asset, figure, comparison, amount })
+}
+
+/// What of it is `MALFORMED`, if anything is; all but the amount.
+pub(super) fn balance_shape(
+    field: impl Fn(&str) -> String,
+    wire: &v1::BalanceCondition,
+) -> Result<(AssetCode, BalanceFigure, Comparison), Rejection> {
+    let asset = parse_asset(&field("asset"), &wire.asset)?;
+    let figure = u8::try_from(wire.figure).ok().and_then(BalanceFigure::from_number);
+    let figure =
+        figure.ok_or_else(|| malformed(&field("figure"), "", "is one of the six figures"))?;
+    let comparison = u8::try_from(wire.comparison).ok().and_then(Comparison::from_number);
+    let comparison =
+        comparison.ok_or_else(|| malformed(&field("comparison"), "", "is one of the three"))?;
+    Ok((asset, figure, comparison))
 }

@@ -102,6 +102,7 @@ fn account(ledger: LedgerHandle, name: AccountName, now: Timestamp) -> Account {
         status: AccountStatus::Open,
         metadata: Metadata::default(),
         changed_at: now,
+        alerts: 0,
         balances: Vec::new(),
     }
 }
