@@ -251,6 +251,7 @@ mod customers;
 mod groups;
 mod holds;
 mod locks;
+mod metadata;
 mod rules;
 mod schedules;
 mod sends;

@@ -13,6 +13,7 @@ mod journal;
 mod ledger;
 mod load;
 mod log;
+mod metadata;
 mod saga;
 mod schedule;
 mod statement;
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Register, update, erase and read customers: accounts with a person behind them
     #[command(subcommand)]
     Customer(customer::CustomerCommand),
+    /// Note what ledgers and accounts are, by key, and see what became of it
+    #[command(subcommand)]
+    Metadata(metadata::MetadataCommand),
     /// Post and read transfers
     #[command(subcommand)]
     Transfer(transfer::TransferCommand),
@@ -132,6 +136,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Asset(command) => asset::run(&context, command).await?,
         Command::Account(command) => account::run(&context, command).await?,
         Command::Customer(command) => customer::run(&context, command).await?,
+        Command::Metadata(command) => metadata::run(&context, command).await?,
         Command::Transfer(command) => transfer::run(&context, command).await?,
         Command::Hold(command) => hold::run(&context, command).await?,
         Command::Schedule(command) => schedule::run(&context, command).await?,

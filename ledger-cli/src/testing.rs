@@ -1,6 +1,8 @@
 //! A server for tests that the client's faults can be provoked with: the real wire, conversions and
 //! rules over one partition in memory, and answers that get lost, come late or are refused for load.
 
+mod queries;
+
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +22,6 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport};
-
-mod queries;
 
 use crate::args::Cli;
 use crate::commands;
@@ -253,6 +253,20 @@ impl LedgerCommandService for Server {
         &self,
         _: Request<v1::SetAccountRulesRequest>,
     ) -> Result<Response<v1::SetAccountRulesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn update_account_metadata(
+        &self,
+        _: Request<v1::UpdateAccountMetadataRequest>,
+    ) -> Result<Response<v1::UpdateAccountMetadataResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn update_ledger_metadata(
+        &self,
+        _: Request<v1::UpdateLedgerMetadataRequest>,
+    ) -> Result<Response<v1::UpdateLedgerMetadataResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

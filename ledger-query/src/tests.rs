@@ -7,6 +7,7 @@ mod customers;
 mod fresh;
 mod holds;
 mod locks;
+mod metadata;
 mod rules;
 mod schedules;
 mod transfers;

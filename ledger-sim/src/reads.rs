@@ -3,6 +3,7 @@
 mod alerts;
 mod customers;
 mod holds;
+mod metadata;
 mod schedules;
 mod transfers;
 
@@ -13,7 +14,7 @@ use ledger_domain::Position;
 use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
-use crate::model::{Account, Book, Bound, Counters, Place, Status, Version};
+use crate::model::{Account, Book, Bound, Counters, Place, Status, Version, noted};
 use crate::oracle::{Commit, Oracle};
 use crate::summary::Summary;
 use crate::world::Ends;
@@ -99,25 +100,8 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..21) {
-            19 => self.customers(ledger, book, level, rng.i32(1..4)),
-            20 if !book.customers.is_empty() => {
-                let customers: Vec<&String> = book.customers.keys().collect();
-                self.customer(ledger, book, customers[rng.usize(0..customers.len())], level)
-            }
-            16 if !accounts.is_empty() => {
-                let account = accounts[rng.usize(0..accounts.len())];
-                match rng.bool() {
-                    true => self.alerts(ledger, book, account, level, rng.i32(1..4)),
-                    false => self.crossings(ledger, book, account, level, rng.i32(1..4)),
-                }
-            }
-            17 => self.raised(ledger, book, level, rng.i32(1..4)),
-            18 if !book.alerts.is_empty() => {
-                let alerts: Vec<_> = book.alerts.keys().collect();
-                let (account, id) = alerts[rng.usize(0..alerts.len())];
-                self.alert(ledger, book, (account, id), level)
-            }
+        let read = match rng.u32(0..24) {
+            number @ 16.. => self.of_accounts(rng, number, (ledger, book), level),
             13 => self.sagas(ledger, book, level, rng.i32(1..4)),
             12 => {
                 let account =
@@ -161,6 +145,38 @@ impl Reads<'_> {
                 Ok(what)
             }
             Err(what) => Err(format!("a read at {level:?} of {ledger}: {what}")),
+        }
+    }
+
+    /// Customers, alerts and metadata.
+    fn of_accounts(
+        &self,
+        rng: &mut Rng,
+        number: u32,
+        (ledger, book): (&str, &Book),
+        level: Level,
+    ) -> Result<String, String> {
+        let accounts: Vec<&String> = book.accounts.keys().collect();
+        let account = rng.choice(&accounts).map(|name| name.as_str());
+        match (number, account) {
+            (16, Some(account)) if rng.bool() => {
+                self.alerts(ledger, book, account, level, rng.i32(1..4))
+            }
+            (16, Some(account)) => self.crossings(ledger, book, account, level, rng.i32(1..4)),
+            (18, _) if !book.alerts.is_empty() => {
+                let alerts: Vec<_> = book.alerts.keys().collect();
+                let (account, id) = alerts[rng.usize(0..alerts.len())];
+                self.alert(ledger, book, (account, id), level)
+            }
+            (19, _) => self.customers(ledger, book, level, rng.i32(1..4)),
+            (20, _) if !book.customers.is_empty() => {
+                let customers: Vec<&String> = book.customers.keys().collect();
+                self.customer(ledger, book, customers[rng.usize(0..customers.len())], level)
+            }
+            (21, _) => self.metadata_history(ledger, book, None, level, rng.i32(1..4)),
+            (22, _) => self.metadata_history(ledger, book, account, level, rng.i32(1..4)),
+            (23, _) => self.found(ledger, book, level, rng),
+            _ => self.raised(ledger, book, level, rng.i32(1..4)),
         }
     }
 
@@ -296,6 +312,10 @@ impl Reads<'_> {
             position: position(book.created),
             locked_before: locked.and_then(|(_, before)| before).map(time::to_wire),
             locked_position: locked.map(|(place, _)| position(place)).unwrap_or_default(),
+            metadata: noted(&book.noted, bound).map(|(_, now)| now.clone()).unwrap_or_default(),
+            metadata_position: noted(&book.noted, bound)
+                .map(|(place, _)| position(*place))
+                .unwrap_or_default(),
         };
         if response.ledger.as_ref() != Some(&due) {
             return Err(format!("ledger: due {due:?}, read {:?}", response.ledger));
@@ -365,7 +385,7 @@ impl Reads<'_> {
             parent: format!("ledgers/{ledger}"),
             consistency: Some(level.wire()),
             page_size,
-            page_token: String::new(),
+            ..Default::default()
         };
         let mut read = Vec::new();
         let bound = loop {
@@ -432,6 +452,10 @@ impl Reads<'_> {
             version: self.oracle.model.version(book, name, at),
             customer: customer
                 .map(|of| format!("ledgers/{ledger}/customers/{of}"))
+                .unwrap_or_default(),
+            metadata: noted(&account.noted, at).map(|(_, now)| now.clone()).unwrap_or_default(),
+            metadata_position: noted(&account.noted, at)
+                .map(|(place, _)| position(*place))
                 .unwrap_or_default(),
         }
     }

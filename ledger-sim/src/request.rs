@@ -2,6 +2,7 @@
 
 mod alert;
 mod customer;
+mod metadata;
 mod schedule;
 
 use ledger_domain::{Command, Rejection};
@@ -10,6 +11,7 @@ use ledger_proto::{request, time, v1};
 
 pub(crate) use alert::Alert;
 pub(crate) use customer::Customer;
+pub(crate) use metadata::{Note, Texts};
 pub(crate) use schedule::{Rule, Schedule};
 
 /// One request.
@@ -25,7 +27,9 @@ pub(crate) struct Request {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    CreateLedger,
+    CreateLedger {
+        metadata: Texts,
+    },
     CreateAsset {
         code: String,
         scale: u32,
@@ -34,7 +38,9 @@ pub(crate) enum Ask {
         name: String,
         kind: i32,
         rules: Rules,
+        metadata: Texts,
     },
+    Note(Note),
     Change {
         name: String,
         change: Change,
@@ -148,12 +154,7 @@ impl Request {
         let conditions: Vec<_> = self.conditions.iter().map(Condition::to_wire).collect();
         let whole = |command| (command, Vec::new());
         match &self.ask {
-            Ask::CreateLedger => {
-                let ledger_id = self.ledger.clone();
-                let wire =
-                    v1::CreateLedgerRequest { ledger_id, request_id, validate_only, conditions };
-                request::create_ledger(&wire).map(whole)
-            }
+            Ask::CreateLedger { metadata } => self.read_ledger(metadata, conditions).map(whole),
             Ask::CreateAsset { code, scale } => {
                 let wire = v1::CreateAssetRequest {
                     parent,
@@ -165,7 +166,8 @@ impl Request {
                 };
                 request::create_asset(&wire).map(whole)
             }
-            Ask::OpenAccount { name, kind, rules } => {
+            Ask::Note(note) => self.read_note(note, conditions).map(whole),
+            Ask::OpenAccount { name, kind, rules, metadata } => {
                 let wire = v1::OpenAccountRequest {
                     parent,
                     account_id: name.clone(),
@@ -173,6 +175,7 @@ impl Request {
                     rules: Some(rules.to_wire()),
                     request_id,
                     validate_only,
+                    metadata: metadata.clone(),
                     conditions,
                 };
                 request::open_account(&wire).map(whole)
@@ -206,17 +209,6 @@ impl Request {
             Ask::SetAlert(alert) => self.read_alert(alert, conditions).map(whole),
             Ask::RemoveAlert { account, id } => {
                 self.read_removal(account, id, conditions).map(whole)
-            }
-            Ask::Post { transfers } => {
-                let transfers = transfers.iter().map(Transfer::to_wire).collect();
-                let wire = v1::PostTransfersRequest {
-                    parent,
-                    transfers,
-                    request_id,
-                    validate_only,
-                    conditions,
-                };
-                request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
             }
         }
     }

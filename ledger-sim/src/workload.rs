@@ -3,12 +3,14 @@
 mod accounts;
 mod alerts;
 mod customers;
+mod metadata;
 mod schedules;
 mod sends;
 
 use fastrand::Rng;
 
 use self::accounts::{change, open_account, set_rules, set_up_ask};
+pub(crate) use self::metadata::{KEYS, VALUES};
 use crate::model::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID};
 use crate::request::{Ask, Condition, Request, That, Transfer};
 
@@ -111,7 +113,8 @@ impl Workload {
             25..27 => self.cancel(rng, &ledger),
             27..33 => self.customer(rng),
             33..39 => self.alert(rng),
-            33 => self.remove_alert(rng),
+            39 => self.remove_alert(rng),
+            40..46 => metadata::note(rng),
             _ => self.post(rng, &ledger),
         };
         match rng.u32(0..200) {
@@ -188,7 +191,7 @@ impl Workload {
         self.set_up += 1;
         let ledger = LEDGERS.get(at / each)?;
         let ask = match at % each {
-            0 => Ask::CreateLedger,
+            0 => Ask::CreateLedger { metadata: metadata::some(rng) },
             at if at <= ASSETS.len() => {
                 let (code, mut scale) = ASSETS[at - 1];
                 // Sends between ledgers whose assets differ are refused.
@@ -252,7 +255,8 @@ impl Workload {
             .iter()
             .filter_map(|request| match &request.ask {
                 Ask::Post { transfers } => transfers.first(),
-                Ask::CreateLedger
+                Ask::CreateLedger { .. }
+                | Ask::Note(_)
                 | Ask::CreateAsset { .. }
                 | Ask::OpenAccount { .. }
                 | Ask::Change { .. }

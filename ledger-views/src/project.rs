@@ -3,20 +3,21 @@
 
 mod alerts;
 mod customers;
+mod directory;
 mod metadata;
 mod schedules;
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AssetHandle, Balance, Effect, Event, Id, LedgerHandle,
-    Metadata, MetadataTarget, NewAccount, Reversal, Side, Step, Timestamp, TransferBatch,
+    Metadata, MetadataTarget, Reversal, Side, Step, Timestamp, TransferBatch,
 };
 
 use crate::key::{self, Place};
 use crate::noted::Noted;
 use crate::row::{
-    AccountNameRow, AccountRow, AccountRulesRow, AccountStatusRow, AssetCodeRow, AssetRow,
-    BookLockRow, CommitRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow,
-    LedgerNameRow, LedgerRow, RecordKind, ReversalRow, Row, TimeRow, TransferOutcome, TransferRow,
+    AccountRulesRow, AccountStatusRow, BookLockRow, CommitRow, EntryKind, EntryRow, Heads, HoldRow,
+    HoldStatus, JournalEntryRow, RecordKind, ReversalRow, Row, TimeRow, TransferOutcome,
+    TransferRow,
 };
 use crate::rows::Rows;
 use crate::sets::{Change, Members, SetKind, Sets};
@@ -161,32 +162,8 @@ pub fn project(
     rows: &mut Rows,
 ) -> Result<(), ProjectError> {
     match event {
-        Event::LedgerCreated { ledger, name, metadata } => {
-            let heads = &mut projection.heads;
-            in_order("ledger", u64::from(heads.ledgers), u64::from(ledger.0), place)?;
-            heads.ledgers += 1;
-            let row = LedgerRow { handle: *ledger, place };
-            rows.put(Table::Ledgers, name.as_str().as_bytes(), |out| row.encode(out));
-            let name = LedgerNameRow(name.clone());
-            rows.put(Table::LedgerNames, &ledger.0.to_be_bytes(), |out| name.encode(out));
-            let of = (*ledger, MetadataTarget::Ledger);
-            metadata::created(projection, place, of, metadata, rows);
-        }
-        Event::AssetCreated { ledger, asset, code, scale } => {
-            known_ledger(projection.heads, *ledger, place)?;
-            let row = AssetRow { handle: *asset, scale: *scale, place };
-            rows.put(Table::Assets, &key::named(*ledger, code.as_str()), |out| row.encode(out));
-            let code = AssetCodeRow { code: code.clone(), scale: *scale };
-            rows.put(Table::AssetCodes, &key::asset_code(*ledger, *asset), |out| code.encode(out));
-        }
-        Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
-            known_ledger(projection.heads, *ledger, place)?;
-            let (account, account_type) = (*account, *account_type);
-            let (name, rules) = (name.clone(), rules.clone());
-            let opened = NewAccount { account, name, account_type, rules };
-            open_account(&mut projection.heads, *ledger, place, &opened, rows)?;
-            let of = (*ledger, MetadataTarget::Account(account));
-            metadata::created(projection, place, of, metadata, rows);
+        Event::LedgerCreated { .. } | Event::AssetCreated { .. } | Event::AccountOpened { .. } => {
+            directory::project(projection, place, event, rows)?;
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             known_ledger(projection.heads, *ledger, place)?;
@@ -449,25 +426,6 @@ impl Journal {
             rows.put(Table::JournalEntries, &key, |out| row.encode(out));
         }
     }
-}
-
-/// Rows of an account that is opened there.
-fn open_account(
-    heads: &mut Heads,
-    ledger: LedgerHandle,
-    place: Place,
-    opened: &NewAccount,
-    rows: &mut Rows,
-) -> Result<(), ProjectError> {
-    let NewAccount { account, name, account_type, rules } = opened;
-    in_order("account", heads.accounts, account.0, place)?;
-    heads.accounts += 1;
-    let (handle, account_type, rules) = (*account, *account_type, rules.clone());
-    let row = AccountRow { handle, account_type, rules, place };
-    rows.put(Table::Accounts, &key::named(ledger, name.as_str()), |out| row.encode(out));
-    let name = AccountNameRow { ledger, name: name.clone() };
-    rows.put(Table::AccountNames, &account.0.to_be_bytes(), |out| name.encode(out));
-    Ok(())
 }
 
 fn poison(place: Place, what: String) -> ProjectError {

@@ -104,6 +104,7 @@ fn an_alert_that_no_state_could_have_stops_the_replay() {
         name: AccountName::parse("eve").unwrap(),
         account_type: AccountType::Liability,
         rules: AccountRules::without_limits(false),
+        metadata: ledger_domain::Metadata::default(),
     };
     for (events, position) in [
         (vec![removed()], "0@11.0"),

@@ -2,7 +2,7 @@
 
 use ledger_domain::{
     AccountHandle, AccountName, AccountRules, AccountType, CustomerHandle, CustomerName, Event,
-    LedgerHandle, LedgerName, MetadataKey, NewAccount, Profile, Sealed, State, apply,
+    LedgerHandle, LedgerName, Metadata, MetadataKey, NewAccount, Profile, Sealed, State, apply,
 };
 
 use crate::fit;
@@ -32,7 +32,11 @@ fn kept(count: usize, bytes: usize) -> Profile {
 fn what_no_decision_makes_of_a_customer_stops_the_replay() {
     let (ledger, customer) = (LedgerHandle(0), CustomerHandle(0));
     let mut state = State::default();
-    let created = Event::LedgerCreated { ledger, name: LedgerName::parse("bank").unwrap() };
+    let created = Event::LedgerCreated {
+        ledger,
+        name: LedgerName::parse("bank").unwrap(),
+        metadata: Metadata::default(),
+    };
     for event in [created, registered(0, "c", vec![account(0, "a")], kept(1, 40))] {
         apply(&mut state, &event, 1);
     }

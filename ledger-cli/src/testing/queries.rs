@@ -93,6 +93,13 @@ impl LedgerQueryService for Server {
         Err(Status::unimplemented(""))
     }
 
+    async fn list_metadata_history(
+        &self,
+        _: Request<v1::ListMetadataHistoryRequest>,
+    ) -> Result<Response<v1::ListMetadataHistoryResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn get_balance(
         &self,
         _: Request<v1::GetBalanceRequest>,

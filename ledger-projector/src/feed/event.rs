@@ -66,17 +66,11 @@ impl Names {
                 let created = wire::AssetCreated { code: code.to_string(), scale: (*scale).into() };
                 add(&self.ledger(*ledger)?, 0, Wire::AssetCreated(created));
             }
-            Event::AccountOpened { ledger, name, account_type, rules, metadata, .. } => {
-                let r#type = answer::account_type(*account_type).into();
-                let (account, rules) = (name.to_string(), Some(self.rules(*ledger, rules)?));
-                let metadata = answer::metadata_entries(metadata);
-                let opened = wire::AccountOpened { account, r#type, rules, metadata };
-                add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
-            }
-            Event::AccountStatusChanged { ledger, .. }
+            Event::AccountOpened { ledger, .. }
+            | Event::AccountStatusChanged { ledger, .. }
             | Event::AccountRulesChanged { ledger, .. }
             | Event::MetadataChanged { ledger, .. } => {
-                add(&self.ledger(*ledger)?, 0, self.changed(event)?);
+                add(&self.ledger(*ledger)?, 0, self.of_account(event)?);
             }
             Event::BooksLocked { ledger, locked_before } => {
                 let locked_before = locked_before.map(answer::timestamp);
@@ -119,9 +113,15 @@ impl Names {
         Ok(())
     }
 
-    /// What a change of an account becomes, or of a ledger's metadata.
-    fn changed(&mut self, event: &Event) -> Result<Wire, StoreError> {
+    /// What an event of an account becomes, or of a ledger's metadata.
+    fn of_account(&mut self, event: &Event) -> Result<Wire, StoreError> {
         Ok(match event {
+            Event::AccountOpened { ledger, name, account_type, rules, metadata, .. } => {
+                let r#type = answer::account_type(*account_type).into();
+                let (account, rules) = (name.to_string(), Some(self.rules(*ledger, rules)?));
+                let metadata = answer::metadata_entries(metadata);
+                Wire::AccountOpened(wire::AccountOpened { account, r#type, rules, metadata })
+            }
             Event::AccountStatusChanged { account, status, .. } => {
                 let status = answer::account_status(*status).into();
                 let account = self.account(*account)?.to_string();
@@ -135,7 +135,7 @@ impl Names {
             Event::MetadataChanged { target, changes, .. } => {
                 Wire::MetadataChanged(self.metadata(target, changes)?)
             }
-            other => panic!("a change of an account: {other:?}"),
+            other => panic!("an event of an account: {other:?}"),
         })
     }
 

@@ -94,7 +94,8 @@ impl Book {
         if let Customer::Register { name, accounts, profile } = asked {
             for (account, kind) in accounts {
                 let rules = vec![(place, Bound::default())];
-                let opened = Account { opened: place, kind: *kind, rules, statuses: Vec::new() };
+                let (statuses, noted) = (Vec::new(), Vec::new());
+                let opened = Account { opened: place, kind: *kind, rules, statuses, noted };
                 self.accounts.insert(account.clone(), opened);
             }
             let accounts = accounts.iter().map(|(name, _)| name.clone()).collect();

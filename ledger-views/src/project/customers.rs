@@ -2,7 +2,8 @@
 
 use ledger_domain::{CustomerHandle, Event, NewAccount};
 
-use super::{ProjectError, in_order, known_ledger, open_account, poison};
+use super::directory::open_account;
+use super::{ProjectError, in_order, known_ledger, poison};
 use crate::key::{self, Place};
 use crate::row::{AccountCustomerRow, CustomerNameRow, CustomerRow, Heads, ProfileRow, Row};
 use crate::rows::Rows;
