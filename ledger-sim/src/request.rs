@@ -185,13 +185,7 @@ impl Request {
                 wire.conditions = conditions;
                 request::set_account_rules(&wire).map(whole)
             }
-            Ask::Lock { before } => {
-                let (name, locked_before) = (parent, before.map(time::to_wire));
-                let mut wire = v1::LockBooksRequest { name, locked_before, ..Default::default() };
-                (wire.request_id, wire.validate_only) = (request_id, validate_only);
-                wire.conditions = conditions;
-                request::lock_books(&wire).map(whole)
-            }
+            Ask::Lock { before } => self.read_lock(parent, *before, conditions).map(whole),
             Ask::Schedule(schedule) => self.read_schedule(schedule, conditions).map(whole),
             Ask::Cancel { schedule } => {
                 let name = format!("{parent}/schedules/{schedule}");
@@ -213,6 +207,21 @@ impl Request {
                 request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
             }
         }
+    }
+
+    fn read_lock(
+        &self,
+        name: String,
+        before: Option<i64>,
+        conditions: Vec<v1::Condition>,
+    ) -> Result<Command, Rejection> {
+        request::lock_books(&v1::LockBooksRequest {
+            name,
+            locked_before: before.map(time::to_wire),
+            request_id: self.request_id.clone(),
+            validate_only: self.validate_only,
+            conditions,
+        })
     }
 
     fn read_change(

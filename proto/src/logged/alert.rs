@@ -153,9 +153,9 @@ pub(super) mod tests {
     #[test]
     fn a_rule_that_is_none_is_refused() {
         let sound = wire::AlertRule { figure: 1, comparison: 3, ..Default::default() };
-        assert!(rule_from_wire(Some(sound.clone())).is_ok());
+        assert!(rule_from_wire(Some(sound)).is_ok());
         for (figure, comparison) in [(0, 1), (7, 1), (1, 0), (1, 4), (257, 1)] {
-            let rule = wire::AlertRule { figure, comparison, ..sound.clone() };
+            let rule = wire::AlertRule { figure, comparison, ..sound };
             assert!(rule_from_wire(Some(rule)).is_err(), "{figure} {comparison}");
         }
         assert!(rule_from_wire(None).is_err());
