@@ -32,6 +32,8 @@ const AMOUNTS: [&str; 12] = [
     "0",
 ];
 const MALFORMED_AMOUNTS: [&str; 6] = ["", "01", "1.", "1e3", "-1", "0.00"];
+/// Alerts that are set at first.
+const ALERTS: usize = 2;
 /// How often each part of a ledger is asked for at first.
 const SET_UP_ROUNDS: usize = 2;
 /// Past asks that are drawn from again.
@@ -186,7 +188,7 @@ impl Workload {
 
     /// The next of all ledgers, assets and accounts, each a few times, for some answers are lost.
     fn set_up(&mut self, rng: &mut Rng) -> Option<(&'static str, Ask)> {
-        let each = 1 + ASSETS.len() + ACCOUNTS.len();
+        let each = 1 + ASSETS.len() + ACCOUNTS.len() + ALERTS;
         let at = self.set_up / SET_UP_ROUNDS;
         self.set_up += 1;
         let ledger = LEDGERS.get(at / each)?;
@@ -200,7 +202,10 @@ impl Workload {
                 }
                 Ask::CreateAsset { code: code.into(), scale }
             }
-            at => open_account(ACCOUNTS[at - 1 - ASSETS.len()], rng),
+            at if at <= ASSETS.len() + ACCOUNTS.len() => {
+                open_account(ACCOUNTS[at - 1 - ASSETS.len()], rng)
+            }
+            _ => self.alert(rng),
         };
         Some((ledger, ask))
     }

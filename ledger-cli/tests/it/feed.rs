@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ledger_domain::Position;
-use serde_json::Value;
+use ledger_proto::v1;
+use serde_json::{Value, json};
 
 use crate::client::Scratch;
 use crate::cluster::Cluster;
@@ -156,6 +157,56 @@ fn the_feed_has_every_event_once_in_order_whoever_publishes_it() {
         let ledger_and_asset = 2;
         let others = audited(&one, "accounts") + audited(&one, "refusals") + ledger_and_asset;
         assert_eq!(kept.len(), posted + others);
+    });
+}
+
+#[test]
+fn the_feed_has_the_crossings_of_alerts_with_names_and_values() {
+    let scratch = Scratch::new();
+    with(Log::somewhere("feed-alerts"), async |log| {
+        let server = log.serve_with(&["--kafka-feed"], &scratch.data());
+        let client = server.client().await;
+        client.make_book("bank", "USD", 2, &accounts()).await;
+        let when = ["--when", "USD posted <= -5"];
+        let set = ["alert", "set", "bank", "users:0", "low"];
+        server.json(&[&set[..], &when].concat());
+        let sides = ["users:0", "users:1"];
+        let transfer = |number: usize| v1::Transfer {
+            transfer_id: format!("t-{number}"),
+            debit_account: sides[number % 2].to_owned(),
+            credit_account: sides[1 - number % 2].to_owned(),
+            asset: "USD".to_owned(),
+            amount: "5".to_owned(),
+            ..Default::default()
+        };
+        client.post("bank", (0..2).map(transfer).collect()).await.unwrap();
+        server.json(&["alert", "remove", "bank", "users:0", "low"]);
+        let last = newest(&server);
+        let kept = once(&read_up_to(&log, &last).await);
+        let of_alerts: Vec<Value> = kept
+            .iter()
+            .filter_map(|line| {
+                let kinds = ["balanceAlertSet", "balanceAlertCrossed", "balanceAlertRemoved"];
+                kinds.into_iter().find_map(|kind| line.event.get(kind)).cloned()
+            })
+            .collect();
+        let watched = json!({ "asset": "USD", "figure": "BALANCE_FIGURE_POSTED",
+            "comparison": "COMPARISON_AT_MOST", "amount": "-5.00" });
+        let crossed = |raised: bool, value: &str, id: &str| {
+            let mut crossed = json!({ "account": "users:0", "alertId": "low", "when": watched,
+                "value": value, "transferId": id });
+            if raised {
+                crossed["raised"] = true.into();
+            }
+            crossed
+        };
+        let due = [
+            json!({ "account": "users:0", "alertId": "low", "when": watched }),
+            crossed(true, "-5.00", "t-0"),
+            crossed(false, "0.00", "t-1"),
+            json!({ "account": "users:0", "alertId": "low" }),
+        ];
+        assert_eq!(of_alerts, due);
     });
 }
 

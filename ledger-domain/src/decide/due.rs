@@ -30,13 +30,14 @@ pub fn decide_due(state: &State, now: Timestamp, max: usize) -> Vec<Event> {
     for (event, is_watched) in expired {
         if !is_watched {
             events.push(event);
-        } else if events.is_empty() {
-            events.extend(crossings::crossings(state, &event));
-            events.insert(0, event);
-            break;
-        } else {
-            break;
+            continue;
         }
+        if events.is_empty() {
+            let crossed = crossings::crossings(state, &event);
+            events.push(event);
+            events.extend(crossed);
+        }
+        break;
     }
     events
 }

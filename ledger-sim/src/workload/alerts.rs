@@ -11,7 +11,7 @@ impl Workload {
             0 => MALFORMED_AMOUNTS[rng.usize(0..MALFORMED_AMOUNTS.len())].to_owned(),
             1..3 => AMOUNTS[rng.usize(0..AMOUNTS.len())].to_owned(),
             3..6 => "0".to_owned(),
-            _ => rng.u32(1..400).to_string(),
+            _ => rng.u32(1..200).to_string(),
         };
         let sign = if rng.u32(0..4) == 0 { "-" } else { "" };
         Ask::SetAlert(Alert {
