@@ -80,12 +80,8 @@ struct Author {
 
 impl Author {
     fn new() -> Self {
-        let mut author = Author {
-            log: Stored::default(),
-            reader: Reader::new(LOG.id, 0),
-            state: State::default(),
-            now: 1_000,
-        };
+        let (log, reader) = (Stored::default(), Reader::new(LOG.id, 0));
+        let mut author = Author { log, reader, state: State::default(), now: 1_000 };
         let hash = HASH.to_owned();
         author.push(Record::LogCreated { format: FORMAT, partition: 0, partition_count: 1, hash });
         author.push(Record::TermStarted(Incarnation([1; 16])));
@@ -227,8 +223,8 @@ fn audit(log: &Stored, until: Until) -> Report {
 
 /// The findings, as (invariant, position).
 fn found(log: &Stored) -> Vec<(&'static str, String)> {
-    let report = audit(log, Until::End);
-    report.findings.iter().map(|f| (f.invariant, f.position.to_string())).collect()
+    let findings = audit(log, Until::End).findings.into_iter();
+    findings.map(|f| (f.invariant, f.position.to_string())).collect()
 }
 
 fn one(invariant: &'static str, position: &str) -> Vec<(&'static str, String)> {
@@ -240,9 +236,9 @@ fn stops_at(events: &[Event], position: &str) {
     let mut author = Author::bank();
     author.forge(events.to_vec());
     author.forge(vec![moved("t-10", 0, 1, 1)]);
-    let report = audit(&author.log, Until::End);
-    assert!(report.stopped, "{events:?}");
-    let first = &report.findings[0];
+    let Report { stopped, findings, .. } = audit(&author.log, Until::End);
+    assert!(stopped, "{events:?}");
+    let first = &findings[0];
     assert_eq!((first.invariant, first.position.to_string().as_str()), ("LD-3", position));
 }
 

@@ -1,3 +1,5 @@
+//! What every store of keys promises, and the bytes that are sealed.
+
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use ledger_domain::{MetadataKey, Sealed, limits};
