@@ -249,6 +249,7 @@ fn stops_at(events: &[Event], position: &str) {
 mod groups;
 mod holds;
 mod locks;
+mod metadata;
 mod rules;
 mod schedules;
 mod sends;

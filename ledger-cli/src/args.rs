@@ -1,6 +1,7 @@
 //! What may be typed: the flags that all commands share, and the readers of their values.
 
 mod condition;
+pub(crate) mod metadata;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use prost_types::Timestamp;
 
 use crate::commands::Command;
 pub(crate) use condition::ConditionArgs;
+pub(crate) use metadata::MetadataArgs;
 
 /// An event-sourced ledger server and its client.
 #[derive(Debug, Parser)]

@@ -11,6 +11,7 @@ mod journal;
 mod ledger;
 mod load;
 mod log;
+mod metadata;
 mod saga;
 mod schedule;
 mod statement;
@@ -49,6 +50,9 @@ pub(crate) enum Command {
     /// Open and read accounts
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Note what ledgers and accounts are, by key, and see what became of it
+    #[command(subcommand)]
+    Metadata(metadata::MetadataCommand),
     /// Post and read transfers
     #[command(subcommand)]
     Transfer(transfer::TransferCommand),
@@ -123,6 +127,7 @@ pub(crate) async fn run(cli: Cli, sink: Box<dyn Write>) -> anyhow::Result<Outcom
         Command::Books(command) => books::run(&context, command).await?,
         Command::Asset(command) => asset::run(&context, command).await?,
         Command::Account(command) => account::run(&context, command).await?,
+        Command::Metadata(command) => metadata::run(&context, command).await?,
         Command::Transfer(command) => transfer::run(&context, command).await?,
         Command::Hold(command) => hold::run(&context, command).await?,
         Command::Schedule(command) => schedule::run(&context, command).await?,

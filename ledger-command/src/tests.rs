@@ -7,6 +7,7 @@ pub(crate) mod flaky;
 mod groups;
 mod holds;
 mod idempotency;
+mod metadata;
 mod ownership;
 mod property;
 mod recovery;

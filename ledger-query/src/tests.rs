@@ -5,6 +5,7 @@ mod bank;
 mod fresh;
 mod holds;
 mod locks;
+mod metadata;
 mod rules;
 mod schedules;
 mod transfers;

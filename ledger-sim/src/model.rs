@@ -11,6 +11,7 @@ mod condition;
 mod groups;
 mod hold;
 mod lock;
+mod metadata;
 mod same;
 mod schedule;
 mod send;
@@ -22,6 +23,7 @@ use crate::request::{Ask, Change, Request, Transfer};
 pub(crate) use account::{Account, Bound, Status};
 pub(crate) use amount::{decimal, minor_units};
 pub(crate) use hold::{Due, Hold, HoldStatus};
+pub(crate) use metadata::{Noted, noted};
 pub(crate) use same::{canonical_id, is_uuid};
 use same::{same_ask, same_content};
 pub(crate) use schedule::{Made, Run};
@@ -130,6 +132,8 @@ pub(crate) struct Decided {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     pub(crate) created: Place,
+    /// Its own metadata.
+    pub(crate) noted: Noted,
     /// Up to when it is closed; ascending, open before the first.
     pub(crate) locks: Vec<(Place, Option<i64>)>,
     pub(crate) assets: BTreeMap<String, (u32, Place)>,
@@ -202,7 +206,7 @@ impl Model {
             return whole(Some(code));
         }
         match (&request.ask, book) {
-            (Ask::CreateLedger, book) => whole(book.map(|_| 202)),
+            (Ask::CreateLedger { .. }, book) => whole(book.map(|_| 202)),
             (_, None) => whole(Some(201)),
             (Ask::CreateAsset { code, .. }, Some(book)) => {
                 whole(book.assets.contains_key(code).then_some(203))
@@ -213,6 +217,7 @@ impl Model {
             (Ask::OpenAccount { rules, .. }, Some(book)) => whole(book.bound(rules).err()),
             (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
             (Ask::SetRules { name, rules }, Some(book)) => whole(book.set_rules(name, rules).err()),
+            (Ask::Note(note), Some(book)) => whole(book.notes(note)),
             (Ask::Lock { before }, Some(_)) => whole(lock::too_late(*before, now)),
             (Ask::Schedule(asked), Some(book)) => whole(book.makes(asked, now)),
             (Ask::Cancel { schedule }, Some(book)) => whole(book.cancels(schedule)),
@@ -254,15 +259,19 @@ impl Model {
         }
         let book = self.books.entry(request.ledger.clone()).or_default();
         match (&request.ask, verdicts) {
-            (Ask::CreateLedger, _) => book.created = place,
+            (Ask::CreateLedger { metadata }, _) => {
+                (book.created, book.noted) = (place, metadata::created(metadata, place));
+            }
+            (Ask::Note(note), _) => book.note(note, place),
             (Ask::CreateAsset { code, scale }, _) => {
                 book.assets.insert(code.clone(), (*scale, place));
             }
-            (Ask::OpenAccount { name, kind, rules }, _) => {
+            (Ask::OpenAccount { name, kind, rules, metadata }, _) => {
                 let bound = book.bound(rules).unwrap_or_default();
                 let (kind, rules, statuses) = (*kind, vec![(place, bound)], Vec::new());
-                book.accounts
-                    .insert(name.clone(), Account { opened: place, kind, rules, statuses });
+                let noted = metadata::created(metadata, place);
+                let account = Account { opened: place, kind, rules, statuses, noted };
+                book.accounts.insert(name.clone(), account);
             }
             (Ask::SetRules { name, rules }, _) => {
                 let bound = book.bound(rules).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What queries answer against the model, at the position that the answer states.
 
 mod holds;
+mod metadata;
 mod schedules;
 mod transfers;
 
@@ -11,7 +12,7 @@ use ledger_domain::Position;
 use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
-use crate::model::{Account, Book, Bound, Counters, Place, Status, Version};
+use crate::model::{Account, Book, Bound, Counters, Place, Status, Version, noted};
 use crate::oracle::{Commit, Oracle};
 use crate::summary::Summary;
 use crate::world::Ends;
@@ -97,7 +98,13 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..16) {
+        let read = match rng.u32(0..19) {
+            16 => self.metadata_history(ledger, book, None, level, rng.i32(1..4)),
+            17 => {
+                let account = rng.choice(&accounts).map(|name| name.as_str());
+                self.metadata_history(ledger, book, account, level, rng.i32(1..4))
+            }
+            18 => self.found(ledger, book, level, rng),
             13 => self.sagas(ledger, book, level, rng.i32(1..4)),
             12 => {
                 let account =
@@ -276,6 +283,10 @@ impl Reads<'_> {
             position: position(book.created),
             locked_before: locked.and_then(|(_, before)| before).map(time::to_wire),
             locked_position: locked.map(|(place, _)| position(place)).unwrap_or_default(),
+            metadata: noted(&book.noted, bound).map(|(_, now)| now.clone()).unwrap_or_default(),
+            metadata_position: noted(&book.noted, bound)
+                .map(|(place, _)| position(*place))
+                .unwrap_or_default(),
         };
         if response.ledger.as_ref() != Some(&due) {
             return Err(format!("ledger: due {due:?}, read {:?}", response.ledger));
@@ -345,7 +356,7 @@ impl Reads<'_> {
             parent: format!("ledgers/{ledger}"),
             consistency: Some(level.wire()),
             page_size,
-            page_token: String::new(),
+            ..Default::default()
         };
         let mut read = Vec::new();
         let bound = loop {
@@ -409,6 +420,10 @@ impl Reads<'_> {
             status_position: changed.map(|(place, _)| position(place)).unwrap_or_default(),
             rules_position: since.map(|(place, _)| position(*place)).unwrap_or_default(),
             version: self.oracle.model.version(book, name, at),
+            metadata: noted(&account.noted, at).map(|(_, now)| now.clone()).unwrap_or_default(),
+            metadata_position: noted(&account.noted, at)
+                .map(|(place, _)| position(*place))
+                .unwrap_or_default(),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What a simulated client asks, as the strings that it would send.
 
+mod metadata;
 mod schedule;
 
 use ledger_domain::{Command, Rejection};
 use ledger_proto::{request, time, v1};
 
+pub(crate) use metadata::{Note, Texts};
 pub(crate) use schedule::{Rule, Schedule};
 
 /// One request.
@@ -20,7 +22,9 @@ pub(crate) struct Request {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    CreateLedger,
+    CreateLedger {
+        metadata: Texts,
+    },
     CreateAsset {
         code: String,
         scale: u32,
@@ -29,7 +33,9 @@ pub(crate) enum Ask {
         name: String,
         kind: i32,
         rules: Rules,
+        metadata: Texts,
     },
+    Note(Note),
     Change {
         name: String,
         change: Change,
@@ -137,12 +143,7 @@ impl Request {
         let conditions: Vec<_> = self.conditions.iter().map(Condition::to_wire).collect();
         let whole = |command| (command, Vec::new());
         match &self.ask {
-            Ask::CreateLedger => {
-                let ledger_id = self.ledger.clone();
-                let wire =
-                    v1::CreateLedgerRequest { ledger_id, request_id, validate_only, conditions };
-                request::create_ledger(&wire).map(whole)
-            }
+            Ask::CreateLedger { metadata } => self.read_ledger(metadata, conditions).map(whole),
             Ask::CreateAsset { code, scale } => {
                 let wire = v1::CreateAssetRequest {
                     parent,
@@ -154,7 +155,8 @@ impl Request {
                 };
                 request::create_asset(&wire).map(whole)
             }
-            Ask::OpenAccount { name, kind, rules } => {
+            Ask::Note(note) => self.read_note(note, conditions).map(whole),
+            Ask::OpenAccount { name, kind, rules, metadata } => {
                 let wire = v1::OpenAccountRequest {
                     parent,
                     account_id: name.clone(),
@@ -162,6 +164,7 @@ impl Request {
                     rules: Some(rules.to_wire()),
                     request_id,
                     validate_only,
+                    metadata: metadata.clone(),
                     conditions,
                 };
                 request::open_account(&wire).map(whole)

@@ -1,12 +1,14 @@
 //! What clients ask: mostly sound, often not.
 
 mod accounts;
+mod metadata;
 mod schedules;
 mod sends;
 
 use fastrand::Rng;
 
 use self::accounts::{change, open_account, set_rules, set_up_ask};
+pub(crate) use self::metadata::{KEYS, VALUES};
 use crate::model::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID};
 use crate::request::{Ask, Condition, Request, That, Transfer};
 
@@ -105,6 +107,7 @@ impl Workload {
             8..14 => change(rng),
             14..18 => set_rules(rng),
             18..20 => self.lock(rng),
+            27..34 => metadata::note(rng),
             20..25 => self.schedule(rng, &ledger),
             25..27 => self.cancel(rng, &ledger),
             _ => self.post(rng, &ledger),
@@ -183,7 +186,7 @@ impl Workload {
         self.set_up += 1;
         let ledger = LEDGERS.get(at / each)?;
         let ask = match at % each {
-            0 => Ask::CreateLedger,
+            0 => Ask::CreateLedger { metadata: metadata::some(rng) },
             at if at <= ASSETS.len() => {
                 let (code, mut scale) = ASSETS[at - 1];
                 // Sends between ledgers whose assets differ are refused.
@@ -247,7 +250,8 @@ impl Workload {
             .iter()
             .filter_map(|request| match &request.ask {
                 Ask::Post { transfers } => transfers.first(),
-                Ask::CreateLedger
+                Ask::CreateLedger { .. }
+                | Ask::Note(_)
                 | Ask::CreateAsset { .. }
                 | Ask::OpenAccount { .. }
                 | Ask::Change { .. }

@@ -429,7 +429,8 @@ fn well_formed(request: &Request, parts: &[Option<u32>]) -> Vec<Transfer> {
             let sound = transfers.iter().zip(parts).filter(|(_, code)| code.is_none());
             sound.map(|(transfer, _)| transfer.clone()).collect()
         }
-        Ask::CreateLedger
+        Ask::CreateLedger { .. }
+        | Ask::Note(_)
         | Ask::CreateAsset { .. }
         | Ask::OpenAccount { .. }
         | Ask::Change { .. }

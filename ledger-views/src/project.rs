@@ -1,6 +1,7 @@
 //! What an event makes of the read stores: rows, from nothing but the event, its place and the
 //! balances before it. The projector, the audit and the simulator run this same code (PR-2).
 
+mod directory;
 mod metadata;
 mod schedules;
 
@@ -12,9 +13,9 @@ use ledger_domain::{
 use crate::key::{self, Place};
 use crate::noted::Noted;
 use crate::row::{
-    AccountNameRow, AccountRow, AccountRulesRow, AccountStatusRow, AssetCodeRow, AssetRow,
-    BookLockRow, CommitRow, EntryKind, EntryRow, Heads, HoldRow, HoldStatus, JournalEntryRow,
-    LedgerNameRow, LedgerRow, RecordKind, ReversalRow, Row, TimeRow, TransferOutcome, TransferRow,
+    AccountRulesRow, AccountStatusRow, BookLockRow, CommitRow, EntryKind, EntryRow, Heads, HoldRow,
+    HoldStatus, JournalEntryRow, RecordKind, ReversalRow, Row, TimeRow, TransferOutcome,
+    TransferRow,
 };
 use crate::rows::Rows;
 use crate::sets::{Change, Members, SetKind, Sets};
@@ -159,35 +160,8 @@ pub fn project(
     rows: &mut Rows,
 ) -> Result<(), ProjectError> {
     match event {
-        Event::LedgerCreated { ledger, name, metadata } => {
-            let heads = &mut projection.heads;
-            in_order("ledger", u64::from(heads.ledgers), u64::from(ledger.0), place)?;
-            heads.ledgers += 1;
-            let row = LedgerRow { handle: *ledger, place };
-            rows.put(Table::Ledgers, name.as_str().as_bytes(), |out| row.encode(out));
-            let name = LedgerNameRow(name.clone());
-            rows.put(Table::LedgerNames, &ledger.0.to_be_bytes(), |out| name.encode(out));
-            let of = (*ledger, MetadataTarget::Ledger);
-            metadata::created(projection, place, of, metadata, rows);
-        }
-        Event::AssetCreated { ledger, asset, code, scale } => {
-            known_ledger(projection.heads, *ledger, place)?;
-            let row = AssetRow { handle: *asset, scale: *scale, place };
-            rows.put(Table::Assets, &key::named(*ledger, code.as_str()), |out| row.encode(out));
-            let code = AssetCodeRow { code: code.clone(), scale: *scale };
-            rows.put(Table::AssetCodes, &key::asset_code(*ledger, *asset), |out| code.encode(out));
-        }
-        Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
-            known_ledger(projection.heads, *ledger, place)?;
-            in_order("account", projection.heads.accounts, account.0, place)?;
-            projection.heads.accounts += 1;
-            let (handle, account_type, rules) = (*account, *account_type, rules.clone());
-            let row = AccountRow { handle, account_type, rules, place };
-            rows.put(Table::Accounts, &key::named(*ledger, name.as_str()), |out| row.encode(out));
-            let name = AccountNameRow { ledger: *ledger, name: name.clone() };
-            rows.put(Table::AccountNames, &account.0.to_be_bytes(), |out| name.encode(out));
-            let of = (*ledger, MetadataTarget::Account(*account));
-            metadata::created(projection, place, of, metadata, rows);
+        Event::LedgerCreated { .. } | Event::AssetCreated { .. } | Event::AccountOpened { .. } => {
+            directory::project(projection, place, event, rows)?;
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             known_ledger(projection.heads, *ledger, place)?;

@@ -4,8 +4,9 @@ use clap::Subcommand;
 use ledger_proto::resource::{account_resource, ledger_resource};
 use ledger_proto::v1;
 
+use super::metadata::texts;
 use super::{Context, PAGE_SIZE, fresh_id};
-use crate::args::{AccountKind, ConditionArgs, ConsistencyArgs};
+use crate::args::{AccountKind, ConditionArgs, ConsistencyArgs, MetadataArgs};
 use crate::output::{acknowledged, left, read_at, table, word};
 
 /// Commands on accounts.
@@ -22,6 +23,8 @@ pub(crate) enum AccountCommand {
         r#type: AccountKind,
         #[command(flatten)]
         rules: RulesArgs,
+        #[command(flatten)]
+        metadata: MetadataArgs,
         #[command(flatten)]
         conditions: ConditionArgs,
     },
@@ -51,6 +54,9 @@ pub(crate) enum AccountCommand {
     List {
         /// Name of the ledger
         ledger: String,
+        /// Only those whose metadata is so: 'metadata.tier = "gold" AND metadata.kyc = "2"'
+        #[arg(long, default_value = "")]
+        filter: String,
         #[command(flatten)]
         consistency: ConsistencyArgs,
     },
@@ -100,7 +106,7 @@ impl AccountArgs {
 
 pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::Result<()> {
     match command {
-        AccountCommand::Open { ledger, name, r#type, rules, conditions } => {
+        AccountCommand::Open { ledger, name, r#type, rules, metadata, conditions } => {
             let request = v1::OpenAccountRequest {
                 parent: ledger_resource(&ledger),
                 account_id: name,
@@ -108,6 +114,7 @@ pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::R
                 rules: Some(rules.into_wire()),
                 request_id: fresh_id(),
                 validate_only: false,
+                metadata: metadata.into_wire(),
                 conditions: conditions.into_wire(),
             };
             open(context, request).await
@@ -121,7 +128,9 @@ pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::R
         AccountCommand::Get { ledger, name, consistency } => {
             get(context, account_resource(&ledger, &name), &consistency).await
         }
-        AccountCommand::List { ledger, consistency } => list(context, &ledger, &consistency).await,
+        AccountCommand::List { ledger, filter, consistency } => {
+            list(context, &ledger, &filter, &consistency).await
+        }
     }
 }
 
@@ -217,6 +226,7 @@ async fn get(context: &Context, name: String, consistency: &ConsistencyArgs) -> 
 async fn list(
     context: &Context,
     ledger: &str,
+    filter: &str,
     consistency: &ConsistencyArgs,
 ) -> anyhow::Result<()> {
     let client = context.connect().await?;
@@ -228,6 +238,7 @@ async fn list(
             consistency: consistency.to_wire(),
             page_size: PAGE_SIZE,
             page_token,
+            filter: filter.to_owned(),
         };
         let answer = client.queries().list_accounts(client.request(request)).await;
         let page = answer.map_err(|status| client.explain(status))?.into_inner();
@@ -254,10 +265,11 @@ fn accounts(accounts: &[v1::Account]) -> String {
             status_name(account.status()),
             account.position.clone(),
             account.version.to_string(),
+            texts(&account.metadata),
         ]
     };
     let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();
-    let head = ["ACCOUNT", "TYPE", "MAY GO NEGATIVE", "STATUS", "OPENED AT", "VERSION"];
+    let head = ["ACCOUNT", "TYPE", "MAY GO NEGATIVE", "STATUS", "OPENED AT", "VERSION", "METADATA"];
     table(&head.map(left), &rows)
 }
 

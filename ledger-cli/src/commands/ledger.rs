@@ -4,8 +4,9 @@ use clap::Subcommand;
 use ledger_proto::resource::ledger_resource;
 use ledger_proto::v1;
 
+use super::metadata::texts;
 use super::{Context, fresh_id};
-use crate::args::ConsistencyArgs;
+use crate::args::{ConsistencyArgs, MetadataArgs};
 use crate::output::{acknowledged, left, read_at, table, time};
 
 /// Commands on ledgers.
@@ -15,6 +16,8 @@ pub(crate) enum LedgerCommand {
     Create {
         /// Its name: 1-64 of [A-Za-z0-9_.-]
         name: String,
+        #[command(flatten)]
+        metadata: MetadataArgs,
     },
     /// Show one ledger
     Get {
@@ -29,16 +32,20 @@ pub(crate) enum LedgerCommand {
 
 pub(super) async fn run(context: &Context, command: LedgerCommand) -> anyhow::Result<()> {
     match command {
-        LedgerCommand::Create { name } => create(context, name).await,
+        LedgerCommand::Create { name, metadata } => create(context, name, metadata).await,
         LedgerCommand::Get { name, consistency } => get(context, &name, &consistency).await,
         LedgerCommand::List => list(context).await,
     }
 }
 
-async fn create(context: &Context, name: String) -> anyhow::Result<()> {
+async fn create(context: &Context, name: String, metadata: MetadataArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let request =
-        v1::CreateLedgerRequest { ledger_id: name, request_id: fresh_id(), ..Default::default() };
+    let request = v1::CreateLedgerRequest {
+        ledger_id: name,
+        request_id: fresh_id(),
+        metadata: metadata.into_wire(),
+        ..Default::default()
+    };
     let answer = client.commands().create_ledger(client.request(request)).await;
     let response = answer.map_err(|status| client.explain(status))?.into_inner();
     context.output.answer("CreateLedgerResponse", &response, |response| {
@@ -84,8 +91,9 @@ async fn list(context: &Context) -> anyhow::Result<()> {
 fn ledgers(ledgers: &[v1::Ledger]) -> String {
     let row = |ledger: &v1::Ledger| {
         let locked = ledger.locked_before.as_ref();
-        vec![ledger.name.clone(), time(locked), ledger.position.clone()]
+        let noted = texts(&ledger.metadata);
+        vec![ledger.name.clone(), time(locked), ledger.position.clone(), noted]
     };
     let rows: Vec<Vec<String>> = ledgers.iter().map(row).collect();
-    table(&[left("LEDGER"), left("LOCKED BEFORE"), left("CREATED AT")], &rows)
+    table(&["LEDGER", "LOCKED BEFORE", "CREATED AT", "METADATA"].map(left), &rows)
 }

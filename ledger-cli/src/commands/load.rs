@@ -161,6 +161,7 @@ async fn prepare(plan: &Arc<Plan>, clients: &[Client]) -> anyhow::Result<()> {
             ledger_id: ledger.clone(),
             request_id: fresh_id(),
             validate_only: false,
+            metadata: Default::default(),
             conditions: Vec::new(),
         };
         let created = client.commands().create_ledger(client.request(request)).await;

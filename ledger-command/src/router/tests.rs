@@ -418,6 +418,20 @@ impl LedgerCommandService for Doubtful {
         Err(tonic::Status::unimplemented("only what is sent on"))
     }
 
+    async fn update_account_metadata(
+        &self,
+        _: tonic::Request<v1::UpdateAccountMetadataRequest>,
+    ) -> Served<v1::UpdateAccountMetadataResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
+    async fn update_ledger_metadata(
+        &self,
+        _: tonic::Request<v1::UpdateLedgerMetadataRequest>,
+    ) -> Served<v1::UpdateLedgerMetadataResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
     async fn lock_books(
         &self,
         _: tonic::Request<v1::LockBooksRequest>,

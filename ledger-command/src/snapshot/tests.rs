@@ -3,7 +3,8 @@
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AccountRules, AccountType, AssetCode,
     AssetHandle, Decimal, Destination, Effect, Event, Id, LedgerHandle, LedgerName, Leg, Link,
-    Plan, TransferBatch, When, apply,
+    Metadata, MetadataChange, MetadataKey, MetadataTarget, MetadataValue, Plan, TransferBatch,
+    When, apply,
 };
 use ledger_log::LogId;
 
@@ -18,7 +19,7 @@ fn sample() -> Snapshot {
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Liability,
         rules,
-        metadata: Default::default(),
+        metadata: noted(),
     };
     let credit_limits = Box::new([(asset, 500)]);
     let limited = AccountRules { may_go_negative: false, credit_limits };
@@ -54,6 +55,7 @@ fn sample() -> Snapshot {
         Event::AssetCreated { ledger, asset, code: AssetCode::parse("USD").unwrap(), scale: 2 },
         open(0, "world", AccountRules::without_limits(true)),
         open(1, "a", limited),
+        changed(ledger),
         Event::TransferBatch(TransferBatch { ledger, accepted, refused: Vec::new() }),
         Event::BooksLocked { ledger, locked_before: Some(-5) },
         scheduled(ledger),
@@ -62,6 +64,20 @@ fn sample() -> Snapshot {
     state.record(1_000);
     let cursor = Cursor { next: 9, sequence: 5, ..Cursor::start(LogId([1; 16]), 3) };
     Snapshot { cursor, state }
+}
+
+/// What is noted of both accounts, under "k".
+fn noted() -> Metadata {
+    let key = MetadataKey::parse("k").unwrap();
+    [(key, MetadataValue::plain("v").unwrap())].into_iter().collect()
+}
+
+/// That of the first is removed.
+fn changed(ledger: LedgerHandle) -> Event {
+    let target = MetadataTarget::Account(AccountHandle(0));
+    let before = noted().iter().map(|(_, value)| value.clone()).next();
+    let change = MetadataChange { key: MetadataKey::parse("k").unwrap(), before, after: None };
+    Event::MetadataChanged { ledger, target, changes: vec![change] }
 }
 
 /// A schedule "r", due on the last day of every month.

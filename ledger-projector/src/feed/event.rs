@@ -65,24 +65,10 @@ impl Names {
                 let created = wire::AssetCreated { code: code.to_string(), scale: (*scale).into() };
                 add(&self.ledger(*ledger)?, 0, Wire::AssetCreated(created));
             }
-            Event::AccountOpened { ledger, name, account_type, rules, metadata, .. } => {
-                let r#type = answer::account_type(*account_type).into();
-                let (account, rules) = (name.to_string(), Some(self.rules(*ledger, rules)?));
-                let metadata = answer::metadata_entries(metadata);
-                let opened = wire::AccountOpened { account, r#type, rules, metadata };
-                add(&self.ledger(*ledger)?, 0, Wire::AccountOpened(opened));
-            }
-            Event::AccountStatusChanged { ledger, account, status } => {
-                let status = answer::account_status(*status).into();
-                let account = self.account(*account)?.to_string();
-                let changed = wire::AccountStatusChanged { account, status };
-                add(&self.ledger(*ledger)?, 0, Wire::AccountStatusChanged(changed));
-            }
-            Event::AccountRulesChanged { ledger, account, rules } => {
-                let rules = Some(self.rules(*ledger, rules)?);
-                let account = self.account(*account)?.to_string();
-                let changed = wire::AccountRulesChanged { account, rules };
-                add(&self.ledger(*ledger)?, 0, Wire::AccountRulesChanged(changed));
+            Event::AccountOpened { ledger, .. }
+            | Event::AccountStatusChanged { ledger, .. }
+            | Event::AccountRulesChanged { ledger, .. } => {
+                add(&self.ledger(*ledger)?, 0, self.of_account(event)?);
             }
             Event::MetadataChanged { ledger, target, changes } => {
                 let changed = self.metadata(target, changes)?;
@@ -116,6 +102,29 @@ impl Names {
             }
         }
         Ok(())
+    }
+
+    /// What an event of an account becomes.
+    fn of_account(&mut self, event: &Event) -> Result<Wire, StoreError> {
+        Ok(match event {
+            Event::AccountOpened { ledger, name, account_type, rules, metadata, .. } => {
+                let r#type = answer::account_type(*account_type).into();
+                let (account, rules) = (name.to_string(), Some(self.rules(*ledger, rules)?));
+                let metadata = answer::metadata_entries(metadata);
+                Wire::AccountOpened(wire::AccountOpened { account, r#type, rules, metadata })
+            }
+            Event::AccountStatusChanged { account, status, .. } => {
+                let status = answer::account_status(*status).into();
+                let account = self.account(*account)?.to_string();
+                Wire::AccountStatusChanged(wire::AccountStatusChanged { account, status })
+            }
+            Event::AccountRulesChanged { ledger, account, rules } => {
+                let rules = Some(self.rules(*ledger, rules)?);
+                let account = self.account(*account)?.to_string();
+                Wire::AccountRulesChanged(wire::AccountRulesChanged { account, rules })
+            }
+            other => panic!("an event of an account: {other:?}"),
+        })
     }
 
     fn metadata(

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use ledger_domain::{
     AccountChange, AccountName, AskedRules, AssetCode, CommandBody, Decimal, Event, Id, Leg, Link,
-    Movement, Plan, Position, Transfer, When,
+    Metadata, MetadataKey, MetadataOf, MetadataUpdate, MetadataValue, Movement, Plan, Position,
+    Transfer, When,
 };
+use ledger_proto::v1;
 use ledger_proto::v1::feed_event::Event as Wire;
 use ledger_views::MemoryStore;
 
@@ -123,12 +125,30 @@ fn the_feed_is_what_counts_once_and_in_order_whatever_fails() {
     }
 }
 
+fn noted(entries: &[v1::MetadataEntry]) -> String {
+    let entry = |entry: &v1::MetadataEntry| match &entry.value {
+        Some(v1::metadata_entry::Value::Plain(text)) => format!(" {}={text}", entry.key),
+        None => panic!("an entry has a value"),
+    };
+    entries.iter().map(entry).collect()
+}
+
 /// An event in short.
 fn line(event: Wire) -> String {
     match event {
-        Wire::LedgerCreated(_) => "ledger".to_owned(),
+        Wire::LedgerCreated(created) => format!("ledger{}", noted(&created.metadata)),
         Wire::AssetCreated(asset) => format!("asset {} {}", asset.code, asset.scale),
-        Wire::AccountOpened(opened) => format!("account {} {:?}", opened.account, opened.r#type()),
+        Wire::AccountOpened(opened) => {
+            let noted = noted(&opened.metadata);
+            format!("account {} {:?}{noted}", opened.account, opened.r#type())
+        }
+        Wire::MetadataChanged(changed) => {
+            let change = |it: &v1::MetadataChange| {
+                format!("[{}] to [{}]", noted(it.before.as_slice()), noted(it.after.as_slice()))
+            };
+            let changes: Vec<_> = changed.changes.iter().map(change).collect();
+            format!("noted {:?} {}", changed.account, changes.join(", "))
+        }
         Wire::AccountStatusChanged(changed) => {
             format!("{} is {:?}", changed.account, changed.status())
         }
@@ -270,6 +290,45 @@ fn events_have_names_and_amounts_in_full_scale() {
     ];
     assert_eq!(said, due);
     assert_eq!(records[4].position.to_string(), "0@3.0");
+}
+
+#[test]
+fn metadata_has_names_and_what_it_was() {
+    let metadata = |entries: &[(&str, &str)]| -> Metadata {
+        let entry = |(key, value): &(&str, &str)| {
+            (MetadataKey::parse(key).unwrap(), MetadataValue::plain(value).unwrap())
+        };
+        entries.iter().map(entry).collect()
+    };
+    let mut bank = Bank::default();
+    let mut log = TestLog::created();
+    log.term();
+    log.commit(&bank.decide(CommandBody::CreateLedger { metadata: metadata(&[("region", "eu")]) }));
+    log.commit(&bank.decide(CommandBody::OpenAccount {
+        name: AccountName::parse("a").unwrap(),
+        account_type: ledger_domain::AccountType::Asset,
+        rules: AskedRules::default(),
+        metadata: metadata(&[("kyc", "2"), ("tier", "silver")]),
+    }));
+    let remove = [MetadataKey::parse("kyc").unwrap()].into();
+    let update = MetadataUpdate { set: metadata(&[("b", "1"), ("tier", "gold")]), remove };
+    let of = MetadataOf::Account(AccountName::parse("a").unwrap());
+    log.commit(&bank.decide(CommandBody::UpdateMetadata { of, update }));
+    let same = MetadataUpdate { set: metadata(&[("region", "eu")]), remove: [].into() };
+    log.commit(&bank.decide(CommandBody::UpdateMetadata { of: MetadataOf::Ledger, update: same }));
+    let projector = super::project(&log, &Arc::default());
+    let topic = Topic::default();
+    drain(&mut topic.feed(&log, &projector));
+    let records = topic.records.lock().unwrap().clone();
+    let said: Vec<_> =
+        records.into_iter().map(|record| line(record.event.event.unwrap())).collect();
+    let due = [
+        "ledger region=eu",
+        "account a Asset kyc=2 tier=silver",
+        "noted \"a\" [] to [ b=1], [ kyc=2] to [], [ tier=silver] to [ tier=gold]",
+        "noted \"\" ",
+    ];
+    assert_eq!(said, due);
 }
 
 #[test]

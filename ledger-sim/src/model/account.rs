@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ASSET, Book, EXPENSE, Moved, Place, minor_units};
+use super::{ASSET, Book, EXPENSE, Moved, Noted, Place, minor_units};
 use crate::request::Rules;
 
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub(crate) struct Account {
     pub(crate) rules: Vec<(Place, Bound)>,
     /// Ascending; open before the first.
     pub(crate) statuses: Vec<(Place, Status)>,
+    pub(crate) noted: Noted,
 }
 
 /// What may be done with an account.

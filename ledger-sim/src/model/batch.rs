@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Account, Book, CAPTURE, Decided, First, HOLD, Moved, POST, Place, RECEIVE, REVERSAL, SEND,
-    Status, VOID, Verdict, account, canonical_id, groups, minor_units, same_content, settlement,
+    Account, Book, CAPTURE, Decided, First, HOLD, Moved, Noted, POST, Place, RECEIVE, REVERSAL,
+    SEND, Status, VOID, Verdict, account, canonical_id, groups, minor_units, same_content,
+    settlement,
 };
 use crate::request::Transfer;
 
@@ -86,6 +87,7 @@ impl Book {
         let open = self.holds.iter().filter(|(_, hold)| hold.remaining() > 0);
         Book {
             created: self.created,
+            noted: Noted::new(),
             locks: self.locks.last().copied().into_iter().collect(),
             assets: self.assets.clone(),
             accounts: self.accounts.clone(),

@@ -111,7 +111,9 @@ impl Model {
             });
         let ruled = account.rules.iter().rfind(|(place, _)| *place <= bound);
         let ruled = ruled.map(|(place, _)| *place);
-        let (offset, _) = moved.chain(status).chain(ruled).fold(account.opened, Place::max);
+        let noted = super::noted(&account.noted, bound).map(|(place, _)| *place);
+        let changed = moved.chain(status).chain(ruled).chain(noted);
+        let (offset, _) = changed.fold(account.opened, Place::max);
         self.instants.get(&offset).map_or(0, |at| *at as u64)
     }
 

@@ -22,9 +22,10 @@ pub(super) fn same_ask(ledger: &str, a: &Ask, b: &Ask) -> bool {
             a.len() == b.len() && a.iter().zip(&b).all(same)
         }
         (
-            Ask::OpenAccount { name: a, kind: a_kind, rules: a_rules },
-            Ask::OpenAccount { name: b, kind: b_kind, rules: b_rules },
-        ) => a == b && a_kind == b_kind && same_rules(a_rules, b_rules),
+            Ask::OpenAccount { name: a, kind: a_kind, rules: a_rules, metadata: a_noted },
+            Ask::OpenAccount { name: b, kind: b_kind, rules: b_rules, metadata: b_noted },
+        ) => a == b && a_kind == b_kind && same_rules(a_rules, b_rules) && a_noted == b_noted,
+        (Ask::Note(a), Ask::Note(b)) => super::metadata::same(a, b),
         (Ask::SetRules { name: a, rules: a_rules }, Ask::SetRules { name: b, rules: b_rules }) => {
             a == b && same_rules(a_rules, b_rules)
         }

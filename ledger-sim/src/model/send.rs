@@ -57,7 +57,8 @@ impl Book {
 
     pub(super) fn open_clearing(&mut self, name: String, opened: Place) {
         let rules = vec![(opened, Bound::None)];
-        let account = Account { opened, kind: ASSET, rules, statuses: Vec::new() };
+        let account =
+            Account { opened, kind: ASSET, rules, statuses: Vec::new(), noted: Vec::new() };
         self.accounts.insert(name, account);
     }
 

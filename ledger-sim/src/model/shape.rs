@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::amount::{decimal, fits};
 use super::groups::shapes;
-use super::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, condition, destination, schedule};
+use super::{
+    CAPTURE, HOLD, POST, REVERSAL, SEND, VOID, condition, destination, metadata, schedule,
+};
 use crate::request::{Ask, Request, Rules, Transfer};
 
 /// The code of what is wrong with a request as a whole; else that of each transfer of a batch, `None`
@@ -18,12 +20,21 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
     }
     match &request.ask {
         // There are no accounts yet.
-        Ask::CreateLedger if !request.conditions.is_empty() => return Err(101),
+        Ask::CreateLedger { .. } if !request.conditions.is_empty() => return Err(101),
         Ask::CreateAsset { code, .. } if !name(code, 16, "_.-") => return Err(101),
         Ask::OpenAccount { name: account, .. }
         | Ask::Change { name: account, .. }
         | Ask::SetRules { name: account, .. }
             if !name(account, 128, "_.:-") =>
+        {
+            return Err(101);
+        }
+        Ask::Note(note) if note.of.as_ref().is_some_and(|of| !name(of, 128, "_.:-")) => {
+            return Err(101);
+        }
+        Ask::Note(note) if metadata::update_shape(note) == Some(101) => return Err(101),
+        Ask::CreateLedger { metadata } | Ask::OpenAccount { metadata, .. }
+            if metadata::shape(metadata) == Some(101) =>
         {
             return Err(101);
         }
@@ -37,15 +48,17 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
     }
     match &request.ask {
         Ask::CreateAsset { scale, .. } if *scale > 30 => Err(108),
-        Ask::OpenAccount { rules: asked, .. } | Ask::SetRules { rules: asked, .. } => {
-            rules(asked).map_or(Ok(Vec::new()), Err)
+        Ask::OpenAccount { rules: asked, metadata, .. } => {
+            let wrong = rules(asked).or(metadata::shape(metadata));
+            wrong.map_or(Ok(Vec::new()), Err)
         }
+        Ask::SetRules { rules: asked, .. } => rules(asked).map_or(Ok(Vec::new()), Err),
+        Ask::Note(note) => metadata::update_shape(note).map_or(Ok(Vec::new()), Err),
+        Ask::CreateLedger { metadata } => metadata::shape(metadata).map_or(Ok(Vec::new()), Err),
         Ask::Schedule(asked) => schedule::shape(asked).map_or(Ok(Vec::new()), Err),
-        Ask::CreateLedger
-        | Ask::Lock { .. }
-        | Ask::CreateAsset { .. }
-        | Ask::Cancel { .. }
-        | Ask::Change { .. } => Ok(Vec::new()),
+        Ask::Lock { .. } | Ask::CreateAsset { .. } | Ask::Cancel { .. } | Ask::Change { .. } => {
+            Ok(Vec::new())
+        }
         Ask::Post { transfers } if transfers.is_empty() || transfers.len() > 8_190 => Err(106),
         Ask::Post { transfers } => Ok(shapes(&request.ledger, transfers)),
     }

@@ -35,9 +35,10 @@ fn bank() -> Model {
         name: name.into(),
         kind,
         rules: Rules { may_go_negative, limits: Vec::new() },
+        metadata: Default::default(),
     };
     let asks = [
-        Ask::CreateLedger,
+        Ask::CreateLedger { metadata: Default::default() },
         Ask::CreateAsset { code: "USD".into(), scale: 2 },
         account("cash", 1, true),
         account("alice", 2, false),
@@ -88,7 +89,8 @@ fn moves_money_and_knows_the_past() {
     assert_eq!(again[6], first((7, 4), Some(206)));
     let whole = model.decide(&request("r1", Ask::Post { transfers: batch.clone() }), &batch, 0);
     assert_eq!(whole, Verdicts::Items(again));
-    let other = model.decide(&request("r1", Ask::CreateLedger), &[], 0);
+    let other =
+        model.decide(&request("r1", Ask::CreateLedger { metadata: Default::default() }), &[], 0);
     assert_eq!(other, Verdicts::Whole(Verdict::Reused));
 }
 

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
-use ledger_domain::{AccountRules, AccountStatus, AccountType, Effect, Event, Link, Rejection};
+use ledger_domain::{
+    AccountRules, AccountStatus, AccountType, Effect, Event, Link, Metadata, Rejection,
+};
 use ledger_proto::logged::LoggedCommand;
 
 use crate::model::{
     CAPTURE, Due, Moved, POST, Place, REVERSAL, Run, Verdict, Verdicts, canonical_id, decimal,
     destination,
 };
-use crate::request::{Ask, Change, Request, Rules, Transfer};
+use crate::request::{Ask, Change, Request, Rules, Texts, Transfer};
 
 /// Whether the events of a command are what the model says that it comes to.
 pub(super) fn check(
@@ -65,15 +67,28 @@ pub(super) fn check(
 /// Whether an event is what a command that is no batch asked for.
 fn did(request: &Request, event: &Event) -> bool {
     match (&request.ask, event) {
-        (Ask::CreateLedger, Event::LedgerCreated { name, .. }) => name.as_str() == request.ledger,
+        (Ask::CreateLedger { metadata: asked }, Event::LedgerCreated { name, metadata, .. }) => {
+            name.as_str() == request.ledger && texts(metadata) == *asked
+        }
+        // Reads compare what it was.
+        (Ask::Note(note), Event::MetadataChanged { changes, .. }) => changes.iter().all(|it| {
+            let key = it.key.to_string();
+            match &it.after {
+                Some(value) => note.set.get(&key) == Some(&value.to_string()),
+                None => note.remove.contains(&key),
+            }
+        }),
         (
             Ask::CreateAsset { code: asked, scale: asked_scale },
             Event::AssetCreated { code, scale, .. },
         ) => code.as_str() == asked && u32::from(*scale) == *asked_scale,
         (
-            Ask::OpenAccount { name: asked, rules: asked_rules, .. },
-            Event::AccountOpened { name, rules, .. },
-        ) => name.as_str() == asked && same_rules(rules, asked_rules),
+            Ask::OpenAccount { name: asked, rules: asked_rules, metadata: asked_noted, .. },
+            Event::AccountOpened { name, rules, metadata, .. },
+        ) => {
+            let noted = texts(metadata) == *asked_noted;
+            name.as_str() == asked && same_rules(rules, asked_rules) && noted
+        }
         (Ask::SetRules { rules: asked, .. }, Event::AccountRulesChanged { rules, .. }) => {
             same_rules(rules, asked)
         }
@@ -96,6 +111,10 @@ fn did(request: &Request, event: &Event) -> bool {
         (Ask::Lock { before }, Event::BooksLocked { locked_before, .. }) => locked_before == before,
         _ => false,
     }
+}
+
+fn texts(metadata: &Metadata) -> Texts {
+    metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 fn clears(opened: &Event, due: &str) -> bool {
@@ -295,6 +314,7 @@ pub(super) fn rejections(
             | Event::AccountOpened { .. }
             | Event::AccountStatusChanged { .. }
             | Event::AccountRulesChanged { .. }
+            | Event::MetadataChanged { .. }
             | Event::BooksLocked { .. }
             | Event::HoldExpired { .. }
             | Event::ScheduleCreated { .. }

@@ -13,7 +13,12 @@ fn books_may_be_locked_from_their_instant_on() {
     let mut oracle = Oracle::new(LogId([1; 16]), 0);
     oracle.recorded_at = 10;
     let done = Verdicts::Whole(Verdict::Done);
-    oracle.model.record(&bank(Ask::CreateLedger), &[], &done, (1, 0));
+    oracle.model.record(
+        &bank(Ask::CreateLedger { metadata: Default::default() }),
+        &[],
+        &done,
+        (1, 0),
+    );
     let request = bank(Ask::Lock { before: Some(15) });
     let (transfers, told) = (Vec::new(), Told::Nothing);
     let attempt = Attempt { request, transfers, current: true, told };

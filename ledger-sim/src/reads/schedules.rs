@@ -118,7 +118,7 @@ impl Reads<'_> {
         }
     }
 
-    fn position(&self, (offset, index): Place) -> String {
+    pub(super) fn position(&self, (offset, index): Place) -> String {
         Position::event(self.oracle.partition(), offset, index).to_string()
     }
 }

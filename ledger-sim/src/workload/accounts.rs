@@ -2,12 +2,12 @@
 
 use fastrand::Rng;
 
-use super::{ACCOUNTS, AMOUNTS, ASSETS, MALFORMED_AMOUNTS};
+use super::{ACCOUNTS, AMOUNTS, ASSETS, MALFORMED_AMOUNTS, metadata};
 use crate::request::{Ask, Change, Rules};
 
 pub(super) fn set_up_ask(rng: &mut Rng) -> Ask {
     match rng.u32(0..10) {
-        0..2 => Ask::CreateLedger,
+        0..2 => Ask::CreateLedger { metadata: metadata::some(rng) },
         2..4 => {
             let (code, scale) = ASSETS[rng.usize(0..ASSETS.len())];
             match rng.u32(0..20) {
@@ -41,7 +41,8 @@ pub(super) fn open_account(name: &str, rng: &mut Rng) -> Ask {
         "world" | "cash" => Rules { may_go_negative: true, limits: Vec::new() },
         _ => rules(rng),
     };
-    Ask::OpenAccount { name: name.into(), kind, rules }
+    let metadata = metadata::some(rng);
+    Ask::OpenAccount { name: name.into(), kind, rules, metadata }
 }
 
 /// The accounts that everything comes from mostly stay without bound, or nothing would move.

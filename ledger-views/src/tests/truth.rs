@@ -77,13 +77,7 @@ impl Truth {
                 self.changed.insert(*account, place);
             }
             Event::MetadataChanged { ledger, target, changes } => {
-                let account = match target {
-                    MetadataTarget::Ledger => None,
-                    MetadataTarget::Account(account) => Some(*account),
-                };
-                self.noted.entry((ledger.0, account)).or_default().0.insert(0, place);
-                account.map(|account| self.changed.insert(account, place));
-                self.note_at((ledger.0, account), changes);
+                self.update(ledger.0, target, changes);
             }
             Event::BooksLocked { ledger, locked_before } => {
                 self.locks.insert(ledger.0, (place, *locked_before));
@@ -127,6 +121,16 @@ impl Truth {
             Event::CommandRefused { .. } => {}
         }
         truths.push(self.clone());
+    }
+
+    fn update(&mut self, ledger: u32, target: &MetadataTarget, changes: &[MetadataChange]) {
+        let account = match target {
+            MetadataTarget::Ledger => None,
+            MetadataTarget::Account(account) => Some(*account),
+        };
+        self.noted.entry((ledger, account)).or_default().0.insert(0, self.place);
+        account.map(|account| self.changed.insert(account, self.place));
+        self.note_at((ledger, account), changes);
     }
 
     fn note(&mut self, of: (u32, Option<AccountHandle>), changes: &[MetadataChange]) {

@@ -251,14 +251,14 @@ fn all_events() -> Vec<(&'static str, Event)> {
     let limited = AccountRules { may_go_negative: false, credit_limits: limits };
     let same = vec![posted(1, uuid(1)), posted(1, uuid(2))];
     let mut events = vec![
-        ("ledger_created", super::metadata::tests::created(ledger, Metadata::default())),
+        ("ledger_created", super::metadata::tests::created(ledger, Default::default())),
         (
             "asset_created",
             Event::AssetCreated { ledger, asset, code: AssetCode::from_log("USD"), scale: 2 },
         ),
         (
             "account_opened",
-            super::metadata::tests::opened(ledger, account, rules, Metadata::default()),
+            super::metadata::tests::opened(ledger, account, rules, Default::default()),
         ),
         (
             "account_status_changed",

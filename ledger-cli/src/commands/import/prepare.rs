@@ -102,6 +102,7 @@ async fn ensure_ledger(client: &Client, ledger: &str) -> anyhow::Result<()> {
         ledger_id: ledger.to_owned(),
         request_id: fresh_id(),
         validate_only: false,
+        metadata: Default::default(),
         conditions: Vec::new(),
     };
     match client.commands().create_ledger(client.request(request)).await {
@@ -158,6 +159,7 @@ async fn ensure_account(client: &Client, wanted: Wanted) -> anyhow::Result<()> {
         rules: Some(v1::AccountRules::without_limits(wanted.may_go_negative)),
         request_id: fresh_id(),
         validate_only: false,
+        metadata: Default::default(),
         conditions: Vec::new(),
     };
     let status = match client.open_account(&request).await {

@@ -68,6 +68,7 @@ impl Plan {
                 rules: Some(v1::AccountRules::without_limits(true)),
                 request_id: String::new(),
                 validate_only: false,
+                metadata: Default::default(),
                 conditions: Vec::new(),
             })
         })

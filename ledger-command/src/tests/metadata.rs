@@ -1,0 +1,108 @@
+//! Metadata: retried, reused, conditional, tried out, and there again after a crash.
+
+use ledger_domain::{
+    AccountName, AskedRules, Command, CommandBody, Condition, LedgerName, Metadata, MetadataKey,
+    MetadataOf, MetadataUpdate, MetadataValue, Predicate,
+};
+use ledger_log::simulated::Crash;
+
+use super::rig::{Rig, command, line};
+
+fn metadata(text: &str) -> Metadata {
+    let entry = |word: &str| {
+        let (key, value) = word.split_once('=').unwrap();
+        (MetadataKey::parse(key).unwrap(), MetadataValue::plain(value).unwrap())
+    };
+    text.split_whitespace().map(entry).collect()
+}
+
+fn note(id: &str, of: &str, set: &str, remove: &str) -> Command {
+    let of = match of {
+        "-" => MetadataOf::Ledger,
+        name => MetadataOf::Account(AccountName::parse(name).unwrap()),
+    };
+    let remove = remove.split_whitespace().map(|key| MetadataKey::parse(key).unwrap()).collect();
+    let update = MetadataUpdate { set: metadata(set), remove };
+    command(Some(id), CommandBody::UpdateMetadata { of, update })
+}
+
+fn open(id: &str, noted: &str) -> Command {
+    let body = CommandBody::OpenAccount {
+        name: AccountName::parse("c").unwrap(),
+        account_type: ledger_domain::AccountType::Liability,
+        rules: AskedRules::default(),
+        metadata: metadata(noted),
+    };
+    command(Some(id), body)
+}
+
+fn create(noted: &str) -> Command {
+    let body = CommandBody::CreateLedger { metadata: metadata(noted) };
+    Command { ledger: LedgerName::parse("shop").unwrap(), ..command(Some("shop"), body) }
+}
+
+#[test]
+fn updates_are_retried_and_an_id_reused_names_its_field() {
+    let mut rig = Rig::new().with_bank();
+    let many: Vec<String> = (0..32).map(|at| format!("k{at}=v")).collect();
+    let many = many.join(" ");
+    let cases = [
+        (note("n1", "a", "tier=gold", "kyc"), "ok 0@7.0"),
+        (note("n1", "a", "tier=gold", "kyc"), "ok 0@7.0 replayed"),
+        (note("n1", "a", "tier=silver", "kyc"), "ID_REUSED: set"),
+        (note("n1", "-", "tier=gold", "kyc"), "ID_REUSED: name"),
+        // The event names its account by handle, and not what was as asked already.
+        (note("n1", "b", "tier=gold", "kyc"), "ID_REUSED: request_id"),
+        (note("n1", "a", "tier=gold", ""), "ID_REUSED: request_id"),
+        (note("n2", "a", "kyc=1", "tier"), "ok 0@8.0"),
+        (note("n2", "a", "kyc=1", ""), "ID_REUSED: remove"),
+        (note("n3", "a", &many, ""), "METADATA_FULL: a 0@9.0"),
+        (note("n3", "a", &many, ""), "METADATA_FULL: a 0@9.0 replayed"),
+        (note("n4", "a", "kyc=1", ""), "ok 0@10.0"),
+        (open("o1", "tier=gold"), "ok 0@11.0"),
+        (open("o1", "tier=gold"), "ok 0@11.0 replayed"),
+        (open("o1", "tier=silver"), "ID_REUSED: metadata"),
+        (open("o1", ""), "ID_REUSED: metadata"),
+        (create("region=eu"), "ok 0@12.0"),
+        (create("region=eu"), "ok 0@12.0 replayed"),
+        (create(""), "ID_REUSED: metadata"),
+    ];
+    for (command, expected) in cases.clone() {
+        assert_eq!(line(&rig.ask(command.clone())), expected, "{command:?}");
+    }
+    // Again after a crash that lost the whole id store: from the log, and from a snapshot.
+    rig.ids.lose();
+    rig.crash(Crash::Drop);
+    for (command, expected) in cases {
+        let again = match expected {
+            _ if expected.ends_with("replayed") || expected.starts_with("ID_REUSED") => expected,
+            first => &format!("{first} replayed"),
+        };
+        assert_eq!(line(&rig.ask(command)), again);
+    }
+    assert_eq!(line(&rig.ask(note("n5", "a", &many, ""))), "METADATA_FULL: a 0@13.0");
+    assert_eq!(line(&rig.ask(note("n6", "a", &many, "kyc"))), "ok 0@14.0");
+    rig.assert_replay_is_live();
+}
+
+#[test]
+fn an_update_depends_on_the_version_that_it_makes() {
+    let mut rig = Rig::new().with_bank();
+    assert_eq!(line(&rig.ask(note("n1", "a", "tier=gold", ""))), "ok 0@7.0");
+    let version = u64::try_from(rig.now).unwrap();
+    let depends = |id: &str, version| {
+        let account = AccountName::parse("a").unwrap();
+        let conditions = vec![Condition { account, that: Predicate::Version(version) }];
+        Command { conditions, ..note(id, "a", "tier=silver", "") }
+    };
+    let refused = line(&rig.ask(depends("n2", version + 1)));
+    assert!(refused.starts_with("VERSION_MISMATCH: a is "), "{refused}");
+    let present = refused.split(' ').nth(3).unwrap().parse().unwrap();
+    let dry = rig.offer_as(depends("n3", present), true);
+    rig.pump();
+    assert_eq!(line(&rig.reply(dry)), "ok nowhere");
+    assert_eq!(line(&rig.ask(depends("n3", present))), "ok 0@9.0");
+    let again = line(&rig.ask(depends("n4", present)));
+    assert!(again.starts_with("VERSION_MISMATCH: a is "), "{again}");
+    rig.assert_replay_is_live();
+}

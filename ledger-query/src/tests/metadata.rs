@@ -1,0 +1,252 @@
+//! Metadata, what became of it, and the accounts that are found by it, as of any position.
+
+use ledger_domain::{
+    AccountName, AccountType, AskedRules, CommandBody, Metadata, MetadataKey, MetadataOf,
+    MetadataUpdate, MetadataValue,
+};
+use ledger_proto::v1;
+
+use super::as_of;
+use super::bank::Bank;
+use crate::Query;
+
+fn metadata(text: &str) -> Metadata {
+    let entry = |word: &str| {
+        let (key, value) = word.split_once('=').unwrap();
+        (MetadataKey::parse(key).unwrap(), MetadataValue::plain(value).unwrap())
+    };
+    text.split_whitespace().map(entry).collect()
+}
+
+/// "tier=gold !kyc".
+fn update(of: MetadataOf, text: &str) -> CommandBody {
+    let removed = text.split_whitespace().filter_map(|word| word.strip_prefix('!'));
+    let remove = removed.map(|key| MetadataKey::parse(key).unwrap()).collect();
+    let set: Vec<_> = text.split_whitespace().filter(|word| !word.starts_with('!')).collect();
+    CommandBody::UpdateMetadata {
+        of,
+        update: MetadataUpdate { set: metadata(&set.join(" ")), remove },
+    }
+}
+
+fn of(account: &str) -> MetadataOf {
+    MetadataOf::Account(AccountName::parse(account).unwrap())
+}
+
+fn account(name: &str, noted: &str) -> CommandBody {
+    CommandBody::OpenAccount {
+        name: AccountName::parse(name).unwrap(),
+        account_type: AccountType::Liability,
+        rules: AskedRules::default(),
+        metadata: metadata(noted),
+    }
+}
+
+fn say(metadata: &std::collections::BTreeMap<String, String>) -> String {
+    let entries = metadata.iter().map(|(key, value)| format!("{key}={value}"));
+    entries.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn metadata_is_what_it_was_at_every_position() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    let opened = bank.open("bank");
+    let both = bank.commit(
+        "bank",
+        vec![update(of("wallet"), "tier=gold kyc=1"), update(MetadataOf::Ledger, "region=eu")],
+    );
+    let last = bank.commit("bank", vec![update(of("wallet"), "tier=silver !kyc")]);
+    let wallet = |at: &str| {
+        let (name, consistency) = ("ledgers/bank/accounts/wallet".to_owned(), as_of(at));
+        let request =
+            v1::GetAccountRequest { name: name.clone(), consistency: consistency.clone() };
+        let one = query.get_account(&request).unwrap().account.unwrap();
+        let balance = v1::GetBalanceRequest { name, consistency };
+        assert_eq!(query.get_balance(&balance).unwrap().version, one.version);
+        (format!("{} {}", say(&one.metadata), one.metadata_position), one.version)
+    };
+    let ledger = |at: &str| {
+        let (name, consistency) = ("ledgers/bank".to_owned(), as_of(at));
+        let request = v1::GetLedgerRequest { name, consistency };
+        let one = query.get_ledger(&request).unwrap().ledger.unwrap();
+        format!("{} {}", say(&one.metadata), one.metadata_position)
+    };
+    let (none, first) = wallet(&opened.to_string());
+    assert_eq!(none, " ");
+    assert_eq!(ledger(&format!("{both}.0")), " ");
+    assert_eq!(ledger(&both.to_string()), format!("region=eu {both}.1"));
+    let (gold, second) = wallet(&both.to_string());
+    assert_eq!(gold, format!("kyc=1 tier=gold {both}.0"));
+    let (silver, third) = wallet(&last.to_string());
+    assert_eq!(silver, format!("tier=silver {last}.0"));
+    assert!(first < second && second < third, "a version tells of metadata");
+}
+
+fn history(query: &Query, parent: &str, at: &str, page_size: i32) -> Vec<String> {
+    let mut request = v1::ListMetadataHistoryRequest {
+        parent: parent.into(),
+        consistency: as_of(at),
+        page_size,
+        page_token: String::new(),
+    };
+    let mut said = Vec::new();
+    loop {
+        let page = query.list_metadata_history(&request).unwrap();
+        assert!(page.updates.len() <= usize::try_from(page_size).unwrap());
+        for update in page.updates {
+            assert!(update.recorded_at.is_some());
+            let text = |entry: &Option<v1::MetadataEntry>| match entry {
+                Some(v1::MetadataEntry {
+                    key,
+                    value: Some(v1::metadata_entry::Value::Plain(text)),
+                }) => format!("{key}={text}"),
+                _ => "none".into(),
+            };
+            let changes = update.changes.iter();
+            let changes = changes.map(|it| format!("{} > {}", text(&it.before), text(&it.after)));
+            said.push(format!("{} {}", update.position, changes.collect::<Vec<_>>().join(", ")));
+        }
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return said;
+        }
+    }
+}
+
+#[test]
+fn what_became_of_metadata_is_listed_newest_first() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    let opened = bank.open("bank");
+    let made = bank.commit("bank", vec![account("alice", "tier=gold")]);
+    let first = bank.commit("bank", vec![update(of("alice"), "tier=silver kyc=1")]);
+    let same = bank.commit("bank", vec![update(of("alice"), "kyc=1 !x")]);
+    let last = bank.commit("bank", vec![update(of("alice"), "!tier !kyc")]);
+    let all = [
+        format!("{last}.0 kyc=1 > none, tier=silver > none"),
+        format!("{same}.0 "),
+        format!("{first}.0 none > kyc=1, tier=gold > tier=silver"),
+        format!("{made}.0 none > tier=gold"),
+    ];
+    let alice = "ledgers/bank/accounts/alice";
+    for page_size in 1..5 {
+        assert_eq!(history(&query, alice, &last.to_string(), page_size), all);
+        assert_eq!(history(&query, alice, &first.to_string(), page_size), all[2..]);
+    }
+    assert_eq!(history(&query, "ledgers/bank", &last.to_string(), 5), [""; 0]);
+    assert_eq!(history(&query, "ledgers/bank/accounts/wallet", &last.to_string(), 5), [""; 0]);
+    let refused = |parent: &str, at: &str| {
+        let (parent, consistency) = (parent.to_owned(), as_of(at));
+        let request = v1::ListMetadataHistoryRequest { parent, consistency, ..Default::default() };
+        query.list_metadata_history(&request).unwrap_err().to_string()
+    };
+    assert!(refused(alice, &opened.to_string()).contains("alice"), "not opened yet");
+    assert!(refused("bank", "0@1").contains("MALFORMED"));
+}
+
+fn found(query: &Query, filter: &str, at: &str, page_size: i32) -> Vec<String> {
+    let mut request = v1::ListAccountsRequest {
+        parent: "ledgers/bank".into(),
+        consistency: as_of(at),
+        page_size,
+        filter: filter.into(),
+        ..Default::default()
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = query.list_accounts(&request).unwrap();
+        let name = |it: &v1::Account| it.name.rsplit('/').next().unwrap_or_default().to_owned();
+        found.extend(page.accounts.iter().map(name));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn accounts_are_found_by_it_as_of_any_position() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    bank.open("bank");
+    let made = bank.commit(
+        "bank",
+        vec![
+            account("zoe", "tier=gold region=eu"),
+            account("bob", "tier=gold region=us"),
+            account("amy", "tier=silver region=eu"),
+            account("eve", "tier=gold region=eu"),
+        ],
+    );
+    let changed = bank.commit(
+        "bank",
+        vec![
+            update(of("zoe"), "tier=silver"),
+            update(of("amy"), "tier=gold"),
+            update(of("eve"), "!region"),
+        ],
+    );
+    let back = bank.commit("bank", vec![update(of("zoe"), "tier=gold")]);
+    let (gold, eu) = (r#"metadata.tier = "gold""#, r#"metadata.region="eu""#);
+    let both = format!("{gold} AND {eu}");
+    for page_size in 1..6 {
+        let at = |filter: &str, at: &str| found(&query, filter, at, page_size).join(" ");
+        let (made, changed, back) = (made.to_string(), changed.to_string(), back.to_string());
+        assert_eq!(at(gold, &format!("{made}.1")), "zoe bob", "as of an event");
+        assert_eq!(at(gold, &made), "zoe bob eve", "in the order in which they were opened");
+        assert_eq!(at(eu, &made), "zoe amy eve");
+        assert_eq!(at(&both, &made), "zoe eve");
+        assert_eq!(at(gold, &format!("{changed}.0")), "bob eve");
+        assert_eq!(at(gold, &changed), "bob amy eve");
+        assert_eq!(at(&both, &changed), "amy");
+        assert_eq!(at(gold, &back), "zoe bob amy eve");
+        assert_eq!(at(&both, &back), "zoe amy");
+        assert_eq!(at(r#"metadata.tier = "gol""#, &back), "", "a part of a value is another");
+        assert_eq!(at(r#"metadata.tie = "gold""#, &back), "");
+        assert_eq!(at(&format!("{gold} AND {}", r#"metadata.tier = "silver""#), &back), "");
+        assert_eq!(at("", &back), "amy bob eve till wallet zoe", "all, by name");
+    }
+}
+
+/// Every page looks at so many only; all are found all the same.
+#[test]
+fn a_filter_of_several_terms_turns_empty_pages() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    bank.open("bank");
+    let name = |at: usize| format!("a{at:04}");
+    let rare = |at: usize| at.is_multiple_of(900);
+    let accounts = (0..2_500)
+        .map(|at| account(&name(at), if rare(at) { "tier=gold vip=1" } else { "tier=gold" }));
+    let made = bank.commit("bank", accounts.collect());
+    let filter = r#"metadata.tier = "gold" AND metadata.vip = "1""#;
+    let due: Vec<String> = (0..2_500).filter(|at| rare(*at)).map(name).collect();
+    for page_size in [1, 2, 100] {
+        assert_eq!(found(&query, filter, &made.to_string(), page_size), due);
+    }
+}
+
+#[test]
+fn a_malformed_filter_is_told_with_its_place_and_a_token_is_of_its_filter() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    bank.open("bank");
+    bank.commit("bank", vec![account("a", "tier=gold"), account("b", "tier=gold")]);
+    let list = |filter: &str, token: &str| {
+        query.list_accounts(&v1::ListAccountsRequest {
+            parent: "ledgers/bank".into(),
+            page_size: 1,
+            page_token: token.into(),
+            filter: filter.into(),
+            ..Default::default()
+        })
+    };
+    let status = tonic::Status::from(list("tier = 1", "").unwrap_err());
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert!(status.message().contains("at byte 0: expected metadata.KEY"), "{status}");
+    let token = list(r#"metadata.tier = "gold""#, "").unwrap().next_page_token;
+    assert!(list(r#"metadata.tier = "gold""#, &token).is_ok());
+    let other = list("", &token).unwrap_err().to_string();
+    assert!(other.contains("repeats the request"), "{other}");
+}
