@@ -49,6 +49,9 @@ fn commands() -> Vec<Value> {
                 "scheduleId": "rent", "debitAccount": "b", "creditAccount": "a", "asset": "USD",
                 "amount": "1", "startTime": "2200-01-01T00:00:00Z", "monthlyDay": 31 } } }),
         json!({ "cancelSchedule": { "name": "ledgers/bank/schedules/rent", "requestId": "end" } }),
+        json!({ "updateAccountMetadata": { "name": "ledgers/bank/accounts/a", "requestId": "note",
+                "set": { "tier": "gold" }, "remove": ["kyc"] } }),
+        json!({ "updateLedgerMetadata": { "name": "ledgers/bank", "set": { "region": "eu" } } }),
     ]
 }
 
@@ -106,15 +109,18 @@ fn lines_of_json_from_a_console_are_commands() {
     assert_eq!(values[10]["name"], "ledgers/bank");
     assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
     assert_eq!(values[12]["refusal"]["reason"], "VERSION_MISMATCH");
-    for (value, name) in values[13..17].iter().zip([
+    for (value, name) in values[13..18].iter().zip([
         "transfers/t-4",
         "sagas/s-1",
         "schedules/rent",
         "schedules/rent",
+        "accounts/a",
     ]) {
         assert_eq!(value["name"], format!("ledgers/bank/{name}"), "{value}");
         assert!(value["acknowledgement"].is_object(), "{value}");
     }
+    assert_eq!(values[18]["name"], "ledgers/bank");
+    assert!(values[18]["acknowledgement"].is_object(), "{}", values[18]);
     // What servers do for each other is nobody else's to ask for.
     let step = json!({ "sagaStep": { "settle": { "source": "ledgers/bank/transfers/s-1" } } });
     topics.send_to(bank(), "step", Some(step.to_string().as_bytes()), &[JSON]);
