@@ -59,6 +59,9 @@ fn commands() -> Vec<Value> {
                 "alertId": "low", "when": { "asset": "USD", "amount": "-5",
                 "figure": "BALANCE_FIGURE_AVAILABLE", "comparison": "COMPARISON_AT_MOST" } } }),
         json!({ "removeBalanceAlert": { "name": "ledgers/bank/accounts/b/alerts/low" } }),
+        json!({ "updateAccountMetadata": { "name": "ledgers/bank/accounts/a", "requestId": "note",
+                "set": { "tier": "gold" }, "remove": ["kyc"] } }),
+        json!({ "updateLedgerMetadata": { "name": "ledgers/bank", "set": { "region": "eu" } } }),
     ]
 }
 
@@ -108,15 +111,13 @@ fn lines_of_json_from_a_console_are_commands() {
     let position = &values[4]["acknowledgement"]["position"];
     assert_eq!(&values[5]["acknowledgement"]["position"], position);
     assert_eq!(values[6]["refusal"]["reason"], "LEDGER_EXISTS");
-    assert_eq!(values[7]["name"], "ledgers/bank/accounts/a");
-    assert!(values[7]["acknowledgement"].is_object(), "{}", values[7]);
     assert_eq!(values[8]["refusal"]["reason"], "ACCOUNT_FROZEN");
-    assert_eq!(values[9]["name"], "ledgers/bank/accounts/a");
-    assert!(values[9]["acknowledgement"].is_object(), "{}", values[9]);
-    assert_eq!(values[10]["name"], "ledgers/bank");
-    assert!(values[10]["acknowledgement"].is_object(), "{}", values[10]);
+    for (at, name) in [(7, "/accounts/a"), (9, "/accounts/a"), (10, ""), (23, "")] {
+        assert_eq!(values[at]["name"], format!("ledgers/bank{name}"), "{}", values[at]);
+        assert!(values[at]["acknowledgement"].is_object(), "{}", values[at]);
+    }
     assert_eq!(values[12]["refusal"]["reason"], "VERSION_MISMATCH");
-    for (value, name) in values[13..22].iter().zip([
+    for (value, name) in values[13..23].iter().zip([
         "transfers/t-4",
         "sagas/s-1",
         "schedules/rent",
@@ -126,6 +127,7 @@ fn lines_of_json_from_a_console_are_commands() {
         "customers/c-1",
         "accounts/b/alerts/low",
         "accounts/b/alerts/low",
+        "accounts/a",
     ]) {
         assert_eq!(value["name"], format!("ledgers/bank/{name}"), "{value}");
         assert!(value["acknowledgement"].is_object(), "{value}");

@@ -41,6 +41,7 @@ mod kafka_sagas;
 mod kafka_servers;
 mod kafka_strangers;
 mod kills;
+mod metadata;
 mod open_holds;
 mod reads;
 mod replicas;

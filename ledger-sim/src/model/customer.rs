@@ -32,9 +32,11 @@ pub(super) fn shape(asked: &Customer) -> (bool, bool) {
     let key = |text: &str| name(text, 64, "_.:-");
     let values = |values: &[(String, String)]| {
         let sound = |(of, value): &(String, String)| key(of) && !value.is_empty();
-        values.len() <= 32 && values.iter().all(sound)
+        values.iter().all(sound)
     };
-    let long = |values: &[(String, String)]| values.iter().any(|(_, value)| value.len() > 256);
+    let long = |values: &[(String, String)]| {
+        values.len() > 32 || values.iter().any(|(_, value)| value.len() > 256)
+    };
     let named = name(asked.name(), 64, "_.:-");
     match asked {
         Customer::Register { accounts, profile, .. } => {

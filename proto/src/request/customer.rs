@@ -91,9 +91,6 @@ fn key(field: &str, text: &str) -> Result<MetadataKey, Rejection> {
 
 /// The keys of values, none of which is empty. No refusal says what a value is.
 fn keys(field: &str, values: &BTreeMap<String, String>) -> Result<Vec<MetadataKey>, Rejection> {
-    if values.len() > METADATA_KEYS_MAX {
-        return Err(malformed(field, "", &format!("has at most {METADATA_KEYS_MAX} values")));
-    }
     let keys = values.keys().map(|text| key(field, text)).collect::<Result<_, _>>()?;
     match values.iter().find(|(_, value)| value.is_empty()) {
         Some((key, _)) => Err(malformed(field, key, "a value is not empty")),
@@ -106,6 +103,10 @@ fn secrets(
     keys: Vec<MetadataKey>,
     values: &BTreeMap<String, String>,
 ) -> Result<Secrets, Rejection> {
+    if values.len() > METADATA_KEYS_MAX {
+        let subject = format!("{field} has more than {METADATA_KEYS_MAX} values");
+        return Err(Rejection::new(Code::TooLong, &subject));
+    }
     if let Some((key, _)) = values.iter().find(|(_, value)| value.len() > METADATA_VALUE_BYTES_MAX)
     {
         let subject = format!("{field} {key:?} has more than {METADATA_VALUE_BYTES_MAX} bytes");

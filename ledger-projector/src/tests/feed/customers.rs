@@ -32,7 +32,7 @@ fn customers_have_names_and_no_secrets() {
         Event::ProfileUpdated { ledger, customer, profile: profile(&["name"]) },
         Event::CustomerErased { ledger, customer },
     ]);
-    let projector = super::project(&log, &Arc::default());
+    let projector = crate::tests::project(&log, &Arc::default());
     let topic = Topic::default();
     drain(&mut topic.feed(&log, &projector));
     let records = topic.records.lock().unwrap().clone();
