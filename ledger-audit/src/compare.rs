@@ -118,7 +118,7 @@ impl<'a> Compare<'a> {
         self.last = Some(record.offset);
         self.rows.clear();
         match project_record(&mut self.projection, record, &mut self.rows) {
-            Ok(()) => {}
+            Ok(()) => self.projection.keep(),
             Err(ProjectError::Poison { place, what }) => {
                 report.find("PR-2", place.position(self.partition), what);
                 self.failed = true;

@@ -58,17 +58,25 @@ impl Erasures {
         self.came.notify_one();
     }
 
-    /// Destroys the keys of all that wait.
+    /// Destroys the keys of all that wait, whatever becomes of one of them.
     ///
     /// # Errors
-    /// [`KeyError`] of the first whose keys cannot be destroyed now: it and those behind it wait on.
+    /// [`KeyError`] of the last whose keys cannot be destroyed now: those wait on.
     pub fn destroy(&self, keys: &Keys) -> Result<(), KeyError> {
-        loop {
-            let Some(subject) = self.waiting().first().cloned() else { return Ok(()) };
-            keys.erase(&subject)?;
-            self.waiting().remove(&subject);
-            tracing::info!(%subject, "the key of an erased customer is destroyed");
+        let subjects = self.waiting().clone();
+        let mut failed = Ok(());
+        for subject in subjects {
+            match keys.erase(&subject) {
+                Ok(done) => {
+                    self.waiting().remove(&subject);
+                    if done {
+                        tracing::info!(%subject, "the key of an erased customer is destroyed");
+                    }
+                }
+                Err(error) => failed = Err(error),
+            }
         }
+        failed
     }
 }
 
@@ -80,13 +88,13 @@ pub async fn drive(handle: Handle, keys: Keys) {
         let (all, keys) = (handle.clone(), keys.clone());
         let done = tokio::task::spawn_blocking(move || {
             let links = (0..all.partition_count()).filter_map(|partition| all.link(partition));
-            links.map(|link| link.erasures().destroy(&keys)).find(Result::is_err)
+            links.map(|link| link.erasures().destroy(&keys)).fold(Ok(()), Result::and)
         });
         match done.await {
-            Ok(None | Some(Ok(()))) => {
+            Ok(Ok(())) => {
                 let _ = tokio::time::timeout(LOOK_AGAIN, came.notified()).await;
             }
-            Ok(Some(Err(error))) => {
+            Ok(Err(error)) => {
                 tracing::error!(%error, "the key of an erased customer is not destroyed yet");
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
@@ -94,6 +102,59 @@ pub async fn drive(handle: Handle, keys: Keys) {
                 tracing::error!(%error, "keys of erased customers are not destroyed yet");
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_domain::{CustomerName, LedgerName};
+    use ledger_keys::{Kept, Key, KeyStore, MemoryKeys};
+
+    use super::*;
+
+    /// As a disk with one bad file.
+    #[derive(Debug, Default)]
+    struct Stuck(MemoryKeys);
+
+    impl KeyStore for Stuck {
+        fn find(&self, subject: &Subject) -> Result<Kept, KeyError> {
+            self.0.find(subject)
+        }
+
+        fn keep(&self, subject: &Subject, keys: &[Key]) -> Result<(), KeyError> {
+            self.0.keep(subject, keys)
+        }
+
+        fn erase(&self, subject: &Subject) -> Result<bool, KeyError> {
+            match subject.customer.as_str() {
+                "ann" => Err(KeyError::Unavailable { what: "a bad file".into() }),
+                _ => self.0.erase(subject),
+            }
+        }
+
+        fn each(
+            &self,
+            visit: &mut dyn FnMut(&Subject, Kept) -> Result<(), KeyError>,
+        ) -> Result<(), KeyError> {
+            self.0.each(visit)
+        }
+    }
+
+    #[test]
+    fn one_key_that_cannot_be_destroyed_keeps_no_other() {
+        let subject = |customer: &str| Subject {
+            ledger: LedgerName::parse("bank").unwrap(),
+            customer: CustomerName::parse(customer).unwrap(),
+        };
+        let store = Arc::new(Stuck::default());
+        let keys = Keys::new(store.clone(), || [7; 16]);
+        let erasures = Erasures::default();
+        erasures.waiting().extend([subject("ann"), subject("bob")]);
+        for _ in 0..2 {
+            assert!(matches!(erasures.destroy(&keys), Err(KeyError::Unavailable { .. })));
+            assert_eq!(store.find(&subject("bob")), Ok(Kept::Erased));
+            assert_eq!(erasures.waiting().iter().collect::<Vec<_>>(), [&subject("ann")]);
         }
     }
 }

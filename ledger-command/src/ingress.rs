@@ -24,10 +24,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ledger_domain::Command;
 use ledger_log::LogError;
 use ledger_log::kafka::records::KafkaRecord;
 use ledger_log::kafka::{Cluster, Topic};
-use ledger_proto::command::{Prepared, identify, prepare, request_id};
+use ledger_proto::command::{identify, prepare, request_id};
 use ledger_proto::v1;
 use ledger_runtime::spawn;
 use tokio::sync::Semaphore;
@@ -96,9 +97,17 @@ struct Read {
 }
 
 enum Step {
-    Ask(Box<Prepared>, Submission),
+    Ask(Box<Sealed>, Submission),
+    /// It cannot be asked now, for this reason.
+    Later(String),
     Route(Box<v1::Command>, Arrival),
     Say(Box<v1::CommandResult>),
+}
+
+/// What the writer takes, and what its answer needs.
+struct Sealed {
+    command: Command,
+    answering: Answering,
 }
 
 impl Ingress {
@@ -282,9 +291,13 @@ impl Ingress {
             let arrival = Arrival { traceparent, at_most: ROUTED_AT_MOST, ..Arrival::default() };
             return Step::Route(Box::new(command), arrival);
         }
-        let validate_only = prepared.validate_only;
+        let (answering, validate_only) = (Answering::of(&mut prepared), prepared.validate_only);
         let how = Submission { validate_only, traceparent, ..Submission::default() };
-        Step::Ask(Box::new(prepared), how)
+        // The records behind it wait: they are decided in the order of the partition.
+        match self.router.seal(prepared.command, !validate_only) {
+            Ok(command) => Step::Ask(Box::new(Sealed { command, answering }), how),
+            Err(error) => Step::Later(error.to_string()),
+        }
     }
 
     /// Takes each of these on its way. What is asked `again` comes before what waits.
@@ -293,16 +306,22 @@ impl Ingress {
         let mut front: BTreeMap<u32, VecDeque<Asked>> = BTreeMap::new();
         let mut flights = self.shared.flights();
         for (tag, envelope, step) in fresh {
-            let partition = envelope.record.partition;
+            let KafkaRecord { partition, offset, .. } = envelope.record;
             let (mut stage, mut answering) = (Stage::Open, None);
             match step {
-                Step::Ask(mut prepared, how) => {
-                    answering = Some(Answering::of(&mut prepared));
-                    let asked = Asked { tag, command: prepared.command, how };
+                Step::Ask(sealed, how) => {
+                    answering = Some(sealed.answering);
+                    let asked = Asked { tag, command: sealed.command, how };
                     if again {
                         front.entry(partition).or_default().push_back(asked);
                     } else if let Some(lane) = self.lanes.get_mut(&partition) {
                         lane.waiting.push_back(asked);
+                    }
+                }
+                Step::Later(why) => {
+                    stage = Stage::Again;
+                    if let Some(lane) = self.lanes.get_mut(&partition) {
+                        lane.ask_again(partition, offset, tag, &why);
                     }
                 }
                 Step::Route(command, arrival) => {
@@ -350,7 +369,6 @@ impl Ingress {
     }
 
     /// What was delivered is done; what could not be decided, or whose result got lost, is asked again.
-    #[expect(clippy::disallowed_methods, reason = "a door to the outside: how long to wait")]
     fn settle(&mut self) {
         let (delivered, again) = self.shared.take_settled();
         if delivered.is_empty() && again.is_empty() {
@@ -372,13 +390,7 @@ impl Ingress {
             flight.stage = Stage::Again;
             let KafkaRecord { partition, offset, .. } = flight.envelope.record;
             let Some(lane) = self.lanes.get_mut(&partition) else { continue };
-            if lane.again.is_empty() {
-                lane.again_at = Instant::now() + ASK_AGAIN;
-            }
-            if !std::mem::replace(&mut lane.said_so, true) {
-                tracing::warn!(partition, offset, why, "commands of the topic wait");
-            }
-            lane.again.insert(offset, tag);
+            lane.ask_again(partition, offset, tag, &why);
         }
     }
 
@@ -417,6 +429,18 @@ impl Lane {
             said_so: false,
             reported: None,
         }
+    }
+
+    /// This record is asked again, after a pause; nothing behind it is asked before.
+    #[expect(clippy::disallowed_methods, reason = "a door to the outside: how long to wait")]
+    fn ask_again(&mut self, partition: u32, offset: u64, tag: u64, why: &str) {
+        if self.again.is_empty() {
+            self.again_at = Instant::now() + ASK_AGAIN;
+        }
+        if !std::mem::replace(&mut self.said_so, true) {
+            tracing::warn!(partition, offset, why, "commands of the topic wait");
+        }
+        self.again.insert(offset, tag);
     }
 }
 

@@ -19,11 +19,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ledger_domain::partition::partition_of;
-use ledger_domain::{LedgerName, Rejection};
+use ledger_domain::{Command, LedgerName, Rejection};
 use ledger_keys::{KeyError, Keys, Subject};
-use ledger_proto::command::{Prepared, identify, prepare, prepare_of_server, request_id};
+use ledger_proto::command::{Prepared, Unsealed, identify, prepare, prepare_of_server, request_id};
 use ledger_proto::v1;
 use ledger_proto::v1::command_result::Outcome;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::owners::Owners;
@@ -39,6 +40,8 @@ pub const FIND_OWNER_DEFAULT: Duration = Duration::from_secs(15);
 const FIND_OWNER_CLOSED: Duration = Duration::from_secs(2);
 /// How often it looks again, though nothing was heard.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Commands whose secrets are being sealed at a time, each on a thread that may wait for a disk or the brokers.
+const SEALING_MAX: usize = 16;
 
 /// The header, or metadata, that a W3C traceparent comes in.
 pub(crate) const TRACEPARENT: &str = "traceparent";
@@ -111,6 +114,7 @@ struct Inner {
     partition_count: u32,
     /// Those of customers, whose profiles are sealed before the writer sees them.
     keys: Keys,
+    sealing: Arc<Semaphore>,
     /// `None` where this server writes all there is.
     shared: Option<Shared>,
     /// When the server began to stop.
@@ -171,8 +175,9 @@ impl Router {
         keys: Keys,
         shared: Option<Shared>,
     ) -> Self {
-        let closed = OnceLock::new();
-        Router { inner: Arc::new(Inner { handle, partition_count, keys, shared, closed }) }
+        let (sealing, closed) = (Arc::new(Semaphore::new(SEALING_MAX)), OnceLock::new());
+        let inner = Inner { handle, partition_count, keys, sealing, shared, closed };
+        Router { inner: Arc::new(inner) }
     }
 
     /// The server stops: a command that finds no owner within a moment is not waited for any longer.
@@ -241,40 +246,58 @@ impl Router {
     async fn here(&self, mut prepared: Prepared, arrival: &Arrival) -> v1::CommandResult {
         let answering = Answering::of(&mut prepared);
         let Some(handle) = &self.inner.handle else { return answering.result(Reply::NotOwner) };
-        let prepared = match self.sealed(prepared).await {
-            Ok(prepared) => prepared,
+        let (dry, at_most) = (prepared.validate_only, arrival.at_most);
+        let command = match self.sealed(prepared.command, !dry, at_most).await {
+            Ok(command) => command,
             Err(why) => {
                 let message = format!("{NOT_RECORDED_PREFIX}{why}");
                 return answering.failed(reason::NOT_RECORDED, &message);
             }
         };
         let Arrival { actor, traceparent, .. } = arrival.clone();
-        let how = Submission { validate_only: prepared.validate_only, actor, traceparent };
-        answering.result(handle.submit(prepared.command, how).await)
+        let how = Submission { validate_only: dry, actor, traceparent };
+        answering.result(handle.submit(command, how).await)
     }
 
-    /// Seals what is kept of a person. Keys are read from a disk, and made there.
+    /// Seals what is kept of a person, or says why it cannot be now.
     #[expect(clippy::disallowed_methods, reason = "the disk or the brokers, at the edge")]
-    async fn sealed(&self, mut prepared: Prepared) -> Result<Prepared, String> {
-        if prepared.secrets.is_empty() {
-            return Ok(prepared);
+    async fn sealed(
+        &self,
+        command: Unsealed,
+        to_record: bool,
+        at_most: Duration,
+    ) -> Result<Command, String> {
+        let said = |error: KeyError| error.to_string();
+        if !command.has_secrets() {
+            return self.seal(command, to_record).map_err(said);
         }
-        let keys = self.inner.keys.clone();
-        let sealed = tokio::task::spawn_blocking(move || {
-            let (ledger, writes) = (prepared.command.ledger.clone(), !prepared.validate_only);
-            let mut sealer = None;
-            prepared.seal(|customer, name, text| {
-                let subject = || Subject { ledger: ledger.clone(), customer: customer.clone() };
-                let sealer = match &mut sealer {
-                    Some(sealer) => sealer,
-                    none => none.insert(keys.sealer(&subject(), writes)?),
-                };
-                Ok::<_, KeyError>(sealer.seal(name, text))
-            })?;
-            Ok::<_, KeyError>(prepared)
-        });
-        let sealed = sealed.await.map_err(|error| error.to_string())?;
-        sealed.map_err(|error| error.to_string())
+        let router = self.clone();
+        let sealed = async {
+            // The semaphore is never closed. Who is not waited for any more keeps its turn until it is done.
+            let permit = self.inner.sealing.clone().acquire_owned().await;
+            let sealed = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                router.seal(command, to_record)
+            });
+            sealed.await.map_err(|error| error.to_string())?.map_err(said)
+        };
+        let late = |_| format!("the keys of customers were not there within {at_most:?}");
+        tokio::time::timeout(at_most, sealed).await.map_err(late)?
+    }
+
+    /// Seals what is kept of a person. It blocks: keys are read from a disk, or made there or at the brokers.
+    pub(crate) fn seal(&self, command: Unsealed, to_record: bool) -> Result<Command, KeyError> {
+        let (ledger, mut sealer) = (command.ledger.clone(), None);
+        command.seal(|customer, name, text| {
+            let sealer = match &mut sealer {
+                Some(sealer) => sealer,
+                none => {
+                    let subject = Subject { ledger: ledger.clone(), customer: customer.clone() };
+                    none.insert(self.inner.keys.sealer(&subject, to_record)?)
+                }
+            };
+            Ok(sealer.seal(name, text))
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "a deadline, at the edge")]

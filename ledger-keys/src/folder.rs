@@ -87,20 +87,24 @@ impl KeyStore for FolderKeys {
         }
     }
 
-    fn erase(&self, subject: &Subject) -> Result<(), KeyError> {
+    fn erase(&self, subject: &Subject) -> Result<bool, KeyError> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.find(subject)? == Kept::Erased {
-            return Ok(());
+        // What is damaged is destroyed as well.
+        if let Ok(Kept::Erased) = self.find(subject) {
+            return Ok(false);
         }
-        // Over the bytes themselves first, where the disk writes in place; then the mark takes the file's name.
+        // Over the bytes themselves first, where the disk writes in place, with what says the same whenever
+        // this ends half-way; then the mark takes the file's name.
         let place = self.place(subject);
         if let Ok(mut file) = OpenOptions::new().write(true).open(&place) {
             let failed = |error: io::Error| unavailable(&place, &error);
             let length = usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(0);
-            let over = file.write_all(&vec![b'0'; length]).and_then(|()| file.sync_all());
+            let line = format!("{:<length$}", format!("{FORM} {subject} {ERASED}"));
+            let over = file.write_all(line.as_bytes()).and_then(|()| file.sync_all());
             over.map_err(failed)?;
         }
-        self.write(subject, ERASED)
+        self.write(subject, ERASED)?;
+        Ok(true)
     }
 
     fn each(

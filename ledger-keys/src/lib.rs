@@ -92,11 +92,12 @@ pub trait KeyStore: fmt::Debug + Send + Sync {
     /// [`KeyError`]; then they may be kept or not.
     fn keep(&self, subject: &Subject, keys: &[Key]) -> Result<(), KeyError>;
 
-    /// Destroys every key and leaves the mark; again is as once. It is durable on return.
+    /// Destroys every key and leaves the mark; again is as once. It is durable on return, which says whether
+    /// there was anything left to do.
     ///
     /// # Errors
     /// [`KeyError`]; then it must be asked for again.
-    fn erase(&self, subject: &Subject) -> Result<(), KeyError>;
+    fn erase(&self, subject: &Subject) -> Result<bool, KeyError>;
 
     /// Visits all that is kept, in no order.
     ///
@@ -119,7 +120,7 @@ pub fn copy(from: &dyn KeyStore, to: &dyn KeyStore) -> Result<u64, KeyError> {
         customers += 1;
         match kept {
             Kept::Keys(keys) => to.keep(subject, &keys),
-            Kept::Erased => to.erase(subject),
+            Kept::Erased => to.erase(subject).map(drop),
             Kept::Nothing => Ok(()),
         }
     })?;
@@ -171,11 +172,11 @@ impl Keys {
         Ok(Opener::new(keys, subject))
     }
 
-    /// Destroys the keys of a customer.
+    /// Destroys the keys of a customer; whether that was still to be done.
     ///
     /// # Errors
     /// [`KeyError`]; then it must be asked for again.
-    pub fn erase(&self, subject: &Subject) -> Result<(), KeyError> {
+    pub fn erase(&self, subject: &Subject) -> Result<bool, KeyError> {
         self.store.erase(subject)
     }
 }

@@ -28,9 +28,8 @@ impl KeyStore for MemoryKeys {
         Ok(())
     }
 
-    fn erase(&self, subject: &Subject) -> Result<(), KeyError> {
-        self.kept().insert(subject.clone(), Kept::Erased);
-        Ok(())
+    fn erase(&self, subject: &Subject) -> Result<bool, KeyError> {
+        Ok(self.kept().insert(subject.clone(), Kept::Erased) != Some(Kept::Erased))
     }
 
     fn each(

@@ -144,7 +144,31 @@ fn a_file_that_is_no_key_is_said_to_be_damaged() {
         std::fs::write(&files[0], bad).unwrap();
         let of = if texts[0].contains("ann") { &ann } else { &bob };
         assert!(matches!(store.find(of), Err(KeyError::Damaged { .. })), "{bad}");
+        // And can be destroyed all the same.
+        assert_eq!(store.erase(of), Ok(true), "{bad}");
+        assert_eq!((store.find(of), store.erase(of)), (Ok(Kept::Erased), Ok(false)), "{bad}");
     }
+}
+
+/// An erasure that ended after it had written over the key, and before the mark took its place, is one.
+#[test]
+fn an_erasure_that_ended_half_way_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FolderKeys::new(folder.path().to_owned());
+    let ann = subject("bank", "ann");
+    store.keep(&ann, &[Key::of(counted)]).unwrap();
+    let shelf = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::read_dir(&shelf).unwrap().next().unwrap().unwrap().path();
+    let length = std::fs::metadata(&file).unwrap().len();
+    // Nothing can take the file's place.
+    let in_the_way = file.with_extension("new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    assert!(matches!(store.erase(&ann), Err(KeyError::Unavailable { .. })));
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), length, "over all of the key");
+    assert_eq!(store.find(&ann), Ok(Kept::Erased));
+    let mut seen = Vec::new();
+    store.each(&mut |_, kept| Ok(seen.push(kept))).unwrap();
+    assert_eq!(seen, [Kept::Erased]);
 }
 
 /// docs/formats.md.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ledger_domain::{CustomerName, LedgerName};
 use ledger_log::LogError;
 use ledger_log::kafka::publish::{Outgoing, PublishOptions, Publisher};
-use ledger_log::kafka::table::Table;
+use ledger_log::kafka::table::{Row, Table};
 use ledger_log::kafka::{Cluster, Topic};
 
 use crate::{Kept, Key, KeyError, KeyStore, Subject};
@@ -76,6 +76,19 @@ impl TopicKeys {
         Ok(())
     }
 
+    /// The rows of a customer: whether the mark is there, and those of its keys, the first kept one first.
+    fn rows(&self, subject: &Subject) -> Result<(bool, Vec<Row>), KeyError> {
+        self.await_all()?;
+        let mark = mark_of(subject);
+        let mut rows = self.table.starting_with(&mark);
+        let all = rows.len();
+        rows.retain(|row| row.key != mark);
+        let marked = rows.len() < all;
+        // All servers read one order, and so agree which of several seals.
+        rows.sort_by_key(|row| row.offset);
+        Ok((marked, rows))
+    }
+
     /// Waits until all that was there is read.
     fn await_all(&self) -> Result<(), KeyError> {
         if self.table.wait_complete(ROW_TIMEOUT) {
@@ -84,31 +97,28 @@ impl TopicKeys {
         Err(KeyError::Unavailable { what: "the keys are not read yet".into() })
     }
 
-    /// Waits until what was written is read.
-    fn await_row(&self, key: &[u8]) -> Result<(), KeyError> {
-        let mut version = self.table.version();
-        while self.table.get(key).is_none() {
-            let next = self.table.wait(version, ROW_TIMEOUT);
-            if next <= version {
-                let what = "a row of the keys does not come back".to_owned();
-                return Err(KeyError::Unavailable { what });
-            }
-            version = next;
+    /// Waits until one of these is read.
+    fn await_any(&self, keys: &[&[u8]]) -> Result<(), KeyError> {
+        if self.table.wait_any(keys, ROW_TIMEOUT) {
+            return Ok(());
         }
-        Ok(())
+        Err(KeyError::Unavailable { what: "a row of the keys does not come back".into() })
+    }
+
+    fn destroy(&self, rows: &[Row]) -> Result<(), KeyError> {
+        let rows: Vec<_> = rows.iter().map(|row| (row.key.clone(), None)).collect();
+        self.write(&rows)
     }
 }
 
 impl KeyStore for TopicKeys {
     fn find(&self, subject: &Subject) -> Result<Kept, KeyError> {
-        self.await_all()?;
-        let mark = mark_of(subject);
-        let rows = self.table.starting_with(&mark);
-        if rows.first().is_some_and(|(key, _)| *key == mark) {
+        let (marked, rows) = self.rows(subject)?;
+        if marked {
             return Ok(Kept::Erased);
         }
-        let key = |(row, value): (Vec<u8>, Vec<u8>)| {
-            Key::from_bytes(&value).ok_or_else(|| KeyError::Damaged { what: shown(&row) })
+        let key = |row: Row| {
+            Key::from_bytes(&row.value).ok_or_else(|| KeyError::Damaged { what: shown(&row.key) })
         };
         let keys = rows.into_iter().map(key).collect::<Result<Vec<_>, _>>()?;
         Ok(if keys.is_empty() { Kept::Nothing } else { Kept::Keys(keys) })
@@ -121,21 +131,30 @@ impl KeyStore for TopicKeys {
         let row = |key| (row_of(subject, key), Some(Key::as_bytes(key)));
         let rows: Vec<_> = keys.iter().map(row).collect();
         self.write(&rows)?;
-        rows.iter().try_for_each(|(row, _)| self.await_row(row))
+        let mark = mark_of(subject);
+        rows.iter().try_for_each(|(row, _)| self.await_any(&[row, &mark]))?;
+        // Whoever erased the customer meanwhile may not have seen these.
+        match self.rows(subject)? {
+            (true, rows) => self.destroy(&rows),
+            (false, _) => Ok(()),
+        }
     }
 
-    fn erase(&self, subject: &Subject) -> Result<(), KeyError> {
+    /// The mark first: from then on nobody makes a key, and whoever reads it has read each that was made before.
+    /// What another server could not destroy is destroyed here, for each erases each customer.
+    fn erase(&self, subject: &Subject) -> Result<bool, KeyError> {
         let mark = mark_of(subject);
-        let keys = match self.find(subject)? {
-            Kept::Erased => return Ok(()),
-            Kept::Keys(keys) => keys,
-            Kept::Nothing => Vec::new(),
-        };
-        // The mark last: with it nothing is done again.
-        let mut rows: Vec<_> = keys.iter().map(|key| (row_of(subject, key), None)).collect();
-        rows.push((mark.clone(), Some(ERASED)));
-        self.write(&rows)?;
-        self.await_row(&mark)
+        let (marked, rows) = self.rows(subject)?;
+        if marked && rows.is_empty() {
+            return Ok(false);
+        }
+        if !marked {
+            self.write(&[(mark.clone(), Some(ERASED))])?;
+            self.await_any(&[&mark])?;
+        }
+        let (_, rows) = self.rows(subject)?;
+        self.destroy(&rows)?;
+        Ok(true)
     }
 
     fn each(

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! views/<partition>/MANIFEST.json     {"view":"v3"}
-//! views/<partition>/v2/               the store of that version
+//! views/<partition>/v3/               the store of that version
 //! ```
 //!
 //! A new version is built in a folder of its own beside the running one; the swap of the manifest
@@ -92,7 +92,7 @@ mod tests {
         let shared = RocksShared::new(8 << 20, 4 << 20);
         drop(open_view(folder.path(), &shared, Readers::ThisProcess).unwrap());
         let manifest = fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
-        assert_eq!(manifest, "{\"view\":\"v2\"}\n");
+        assert_eq!(manifest, "{\"view\":\"v3\"}\n");
         let first = open_view(folder.path(), &shared, Readers::ThisProcess).unwrap();
         let second = open_view(folder.path(), &shared, Readers::ThisProcess);
         assert!(matches!(second, Err(StoreError::Unavailable { .. })), "one process at a time");

@@ -115,6 +115,14 @@ pub struct Projection<B> {
     pub noted: Noted,
 }
 
+impl<B> Projection<B> {
+    /// Keeps what the last record changed, beside balances: whoever never takes a record back says so after each.
+    pub fn keep(&mut self) {
+        self.sets.keep();
+        self.noted.keep();
+    }
+}
+
 /// Rows of one record: what it is, and what its events make.
 ///
 /// # Errors

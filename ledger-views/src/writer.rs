@@ -270,8 +270,7 @@ impl ViewWriter {
         match project_record(&mut self.projection, record, &mut self.rows) {
             Ok(()) => {
                 self.projection.balances.keep();
-                self.projection.sets.keep();
-                self.projection.noted.keep();
+                self.projection.keep();
                 let ViewRecord { offset, recorded_at, .. } = *record;
                 self.staged = Some(Applied { offset, recorded_at });
                 Ok(())

@@ -1,5 +1,8 @@
 //! Any command as one value, `v1::Command`: what the commands topic takes, and what servers forward.
 
+use std::fmt;
+use std::ops::Deref;
+
 use ledger_domain::{
     AccountName, Command, CommandBody, CustomerName, MetadataKey, MetadataOf, Rejection, Sealed,
 };
@@ -13,7 +16,7 @@ use crate::{request, v1};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
     /// The command; of a batch, its well-formed transfers.
-    pub command: Command,
+    pub command: Unsealed,
     /// Of a batch, the places of the malformed transfers, ascending, each with its refusal.
     pub malformed: Vec<(usize, Rejection)>,
     /// Resource name of what it is about.
@@ -22,8 +25,14 @@ pub struct Prepared {
     pub validate_only: bool,
     /// Whether a result for each transfer is the answer.
     pub is_batch: bool,
-    /// What is to be sealed before it is decided, see [`Prepared::seal`].
-    pub secrets: Secrets,
+}
+
+/// A command, and aside from it what has to be sealed before anybody decides it: what reads it as a command sees
+/// none of that, and nobody gets the command itself without [`Unsealed::seal`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unsealed {
+    command: Command,
+    secrets: Secrets,
 }
 
 impl Prepared {
@@ -47,25 +56,48 @@ impl Prepared {
             CommandBody::SetBalanceAlert { .. } | CommandBody::RemoveBalanceAlert { .. } => false,
         }
     }
+}
 
-    /// Puts the secrets into the command, sealed.
+impl Unsealed {
+    /// Whether there is anything to seal.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
+    /// The command, with its secrets in it, sealed.
     ///
     /// # Errors
     /// What `seal` fails with; then the command must not be decided.
     pub fn seal<E>(
-        &mut self,
+        self,
         mut seal: impl FnMut(&CustomerName, &MetadataKey, &str) -> Result<Sealed, E>,
-    ) -> Result<(), E> {
-        let (CommandBody::Register { customer, profile, .. }
-        | CommandBody::UpdateProfile { customer, set: profile, .. }) = &mut self.command.body
-        else {
-            return Ok(());
-        };
-        for (key, text) in std::mem::take(&mut self.secrets) {
-            let sealed = seal(customer, &key, &text)?;
-            profile.insert(key, sealed);
+    ) -> Result<Command, E> {
+        let Unsealed { mut command, secrets } = self;
+        if let CommandBody::Register { customer, profile, .. }
+        | CommandBody::UpdateProfile { customer, set: profile, .. } = &mut command.body
+        {
+            for (key, text) in secrets {
+                let sealed = seal(customer, &key, &text)?;
+                profile.insert(key, sealed);
+            }
         }
-        Ok(())
+        Ok(command)
+    }
+}
+
+impl Deref for Unsealed {
+    type Target = Command;
+
+    fn deref(&self) -> &Command {
+        &self.command
+    }
+}
+
+/// Secrets are not shown.
+impl fmt::Debug for Unsealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Unsealed").field(&self.command).finish()
     }
 }
 
@@ -93,8 +125,8 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
     if let Request::PostTransfers(batch) = request {
         let request::Batch { command, malformed } = request::post_transfers(batch)?;
         let name = resource::ledger_resource(command.ledger.as_str());
-        let secrets = Secrets::new();
-        return Ok(Prepared { command, malformed, name, validate_only, is_batch: true, secrets });
+        let command = Unsealed { command, secrets: Secrets::new() };
+        return Ok(Prepared { command, malformed, name, validate_only, is_batch: true });
     }
     let mut secrets = Secrets::new();
     let command = match request {
@@ -132,8 +164,8 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
         Request::SendMoney(_) => name_of_saga(&command),
         _ => name(&command),
     };
-    let malformed = Vec::new();
-    Ok(Prepared { command, malformed, name, validate_only, is_batch: false, secrets })
+    let (command, malformed) = (Unsealed { command, secrets }, Vec::new());
+    Ok(Prepared { command, malformed, name, validate_only, is_batch: false })
 }
 
 fn name(command: &Command) -> String {

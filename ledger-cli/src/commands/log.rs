@@ -94,6 +94,11 @@ fn copy_keys(from: &LogPlace, to: &LogPlace, kafka: &KafkaConfig) -> anyhow::Res
     };
     let customers = ledger_keys::copy(&*from, &*to)?;
     tracing::info!(customers, "copied their keys");
+    if customers > 0 {
+        tracing::warn!(
+            "remove the keys that were copied once the copy is used: no erasure reaches them"
+        );
+    }
     Ok(())
 }
 

@@ -62,6 +62,8 @@ fn commands() -> Vec<Value> {
         json!({ "updateAccountMetadata": { "name": "ledgers/bank/accounts/a", "requestId": "note",
                 "set": { "tier": "gold" }, "remove": ["kyc"] } }),
         json!({ "updateLedgerMetadata": { "name": "ledgers/bank", "set": { "region": "eu" } } }),
+        json!({ "register": { "parent": "ledgers/bank", "customerId": "c-2",
+                "profile": { "email": "bob@example.org" } } }),
     ]
 }
 
@@ -136,6 +138,9 @@ fn lines_of_json_from_a_console_are_commands() {
     let step = json!({ "sagaStep": { "settle": { "source": "ledgers/bank/transfers/s-1" } } });
     topics.send_to(bank(), "step", Some(step.to_string().as_bytes()), &[JSON]);
     assert_eq!(topics.json("step")["refusal"]["reason"], "MALFORMED");
+    // What is kept of a person came sealed into the log, and is opened again.
+    let bob = server.json(&["customer", "get", "bank", "c-2"]);
+    assert_eq!(bob["customer"]["profile"]["email"], "bob@example.org", "{bob}");
     let read = server.json(&["transfer", "get", "bank", "t-1"]);
     assert_eq!(&read["position"], position, "{read}");
 }

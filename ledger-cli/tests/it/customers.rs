@@ -5,6 +5,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ledger_log::kafka::publish::{Outgoing, PublishOptions, Publisher};
+use ledger_log::kafka::table::Table;
+use ledger_log::kafka::{self, KafkaOptions};
 use serde_json::Value;
 
 use crate::client::Scratch;
@@ -191,4 +194,30 @@ fn servers_on_a_cluster_share_the_keys() {
     let describe = format!("tool topics --bootstrap-server {} --describe", log.bootstrap());
     let described = Cluster::new().run(&format!("{describe} --topic {topic}"));
     assert!(described.contains("cleanup.policy=compact"), "{described}");
+
+    // A key that came behind the mark, by a server that did not know of the erasure yet.
+    let keys = keys_topic(&log);
+    let stray = b"bank/c-1/00ff";
+    let told = Box::new(|_, sent: Result<(), _>| sent.unwrap());
+    let publisher = Publisher::new(&keys, PublishOptions::to(topic.clone()), told).unwrap();
+    let (key, value) = (Some(stray.as_slice()), Some(b"a key".as_slice()));
+    publisher
+        .publish(0, &Outgoing { partition: Some(0), key, value, ..Outgoing::default() })
+        .unwrap();
+    let table = Table::follow(&keys, &topic, None).unwrap();
+    assert!(table.wait_any(&[stray], PATIENCE));
+    let [first, _second] = servers;
+    first.stop();
+    let _again = log.serve(&scratches[0].data());
+    let started = Instant::now();
+    while table.get(stray).is_some() {
+        assert!(started.elapsed() < PATIENCE, "it stays");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(table.all().into_keys().collect::<Vec<_>>(), [b"bank/c-1/"]);
+}
+
+fn keys_topic(log: &Log) -> kafka::Cluster {
+    let (bootstrap, prefix) = (log.bootstrap().to_owned(), log.prefix().to_owned());
+    kafka::Cluster::new(KafkaOptions { bootstrap, prefix, ..KafkaOptions::default() }).unwrap()
 }

@@ -40,11 +40,27 @@ struct Shared {
 
 #[derive(Default)]
 struct Rows {
-    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    rows: BTreeMap<Vec<u8>, Value>,
     /// Goes up with every change.
     version: u64,
     /// The end of the topic was seen.
     complete: bool,
+}
+
+struct Value {
+    value: Vec<u8>,
+    offset: i64,
+}
+
+/// A key with its newest value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value.
+    pub value: Vec<u8>,
+    /// Where in the topic that stands.
+    pub offset: i64,
 }
 
 impl Table {
@@ -72,22 +88,27 @@ impl Table {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.shared.rows().rows.get(key).cloned()
+        self.shared.rows().rows.get(key).map(|row| row.value.clone())
     }
 
     /// The rows whose keys begin with these bytes, ascending.
     #[must_use]
-    pub fn starting_with(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub fn starting_with(&self, prefix: &[u8]) -> Vec<Row> {
         let rows = self.shared.rows();
         let from = rows.rows.range(prefix.to_vec()..);
         let rows = from.take_while(|(key, _)| key.starts_with(prefix));
-        rows.map(|(key, value)| (key.clone(), value.clone())).collect()
+        let row = |(key, Value { value, offset }): (&Vec<u8>, &Value)| {
+            let (key, value) = (key.clone(), value.clone());
+            Row { key, value, offset: *offset }
+        };
+        rows.map(row).collect()
     }
 
     /// Every key with its value.
     #[must_use]
     pub fn all(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        self.shared.rows().rows.clone()
+        let rows = self.shared.rows();
+        rows.rows.iter().map(|(key, row)| (key.clone(), row.value.clone())).collect()
     }
 
     /// A number that goes up with every change.
@@ -99,6 +120,12 @@ impl Table {
     /// Blocks until there is a later version than this one, or for this long; the version there is.
     pub fn wait(&self, version: u64, at_most: Duration) -> u64 {
         self.shared.wait_while(at_most, |rows| rows.version <= version).version
+    }
+
+    /// Blocks until one of these keys has a value, or for this long; whether one has.
+    pub fn wait_any(&self, keys: &[&[u8]], at_most: Duration) -> bool {
+        let absent = |rows: &Rows| !keys.iter().any(|key| rows.rows.contains_key(*key));
+        !absent(&self.shared.wait_while(at_most, absent))
     }
 
     /// Blocks until everything that was in the topic is read, or for this long; whether it is.
@@ -140,9 +167,10 @@ impl Shared {
 }
 
 impl Rows {
-    fn apply(&mut self, key: &[u8], value: Option<&[u8]>) {
+    fn apply(&mut self, key: &[u8], value: Option<&[u8]>, offset: i64) {
+        let value = value.map(|value| Value { value: value.to_vec(), offset });
         match value {
-            Some(value) => drop(self.rows.insert(key.to_vec(), value.to_vec())),
+            Some(value) => drop(self.rows.insert(key.to_vec(), value)),
             None => drop(self.rows.remove(key)),
         }
         self.version += 1;
@@ -174,7 +202,7 @@ impl Reading {
                 Some(Ok(message)) => {
                     // Without a key it is nobody's row.
                     let Some(key) = message.key() else { continue };
-                    self.shared.rows().apply(key, message.payload());
+                    self.shared.rows().apply(key, message.payload(), message.offset());
                     self.tell();
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {

@@ -24,6 +24,8 @@ const MESSAGE_BYTES_MAX: &str = "1048588";
 /// Only segments that are no longer written are compacted, so a small table has small ones.
 const TABLE_SEGMENT_BYTES: &str = "1048576";
 const TABLE_SEGMENT_MS: &str = "600000";
+/// A key that was destroyed is off the brokers' disks so long after its segment has ended.
+const KEYS_COMPACTION_MS: &str = "3600000";
 
 /// What a topic is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +59,18 @@ impl Kind {
                 &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")]
             }
             Kind::Queue => &[("cleanup.policy", "delete")],
-            Kind::Table | Kind::Keys => &[
+            Kind::Table => &[
                 ("cleanup.policy", "compact"),
                 ("segment.bytes", TABLE_SEGMENT_BYTES),
                 ("segment.ms", TABLE_SEGMENT_MS),
                 ("min.cleanable.dirty.ratio", "0.1"),
+            ],
+            // One tombstone among many keys is less than any ratio: what was destroyed goes by time.
+            Kind::Keys => &[
+                ("cleanup.policy", "compact"),
+                ("segment.bytes", TABLE_SEGMENT_BYTES),
+                ("segment.ms", TABLE_SEGMENT_MS),
+                ("max.compaction.lag.ms", KEYS_COMPACTION_MS),
             ],
         }
     }

@@ -230,7 +230,14 @@ impl Fixed<'_> {
             let row = self.view.account(self.place, book.handle, name)?;
             row.ok_or_else(|| missing(name))
         };
-        let after = after.map(row).transpose()?.map(|row| row.handle);
+        let after = match after {
+            // A token names one that was found.
+            Some(name) => {
+                let row = self.view.account(self.place, book.handle, name)?;
+                Some(row.ok_or_else(|| bad("it is of another list"))?.handle)
+            }
+            None => None,
+        };
         // All but the first of its terms are looked at one account after the other.
         let examined = if filter.is_one_term() { limit } else { ACCOUNTS_EXAMINED_MAX };
         let (first, place) = (filter.first(), self.place);

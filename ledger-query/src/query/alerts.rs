@@ -100,7 +100,9 @@ impl Query {
         let read = self.fix(&name, consistency, paging.place()?)?;
         let (ledger, row) = read.account(&name, &account)?;
         let from = match paging.after()? {
-            Some(text) => place_of(text).ok_or_else(|| bad("it is of another list"))?,
+            Some(text) => place_of(text)
+                .filter(|from| *from <= read.place)
+                .ok_or_else(|| bad("it is of another list"))?,
             None => read.place,
         };
         // One more than the page, which is where the next begins.

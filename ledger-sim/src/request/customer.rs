@@ -78,15 +78,14 @@ impl Request {
                 conditions,
             }),
         };
-        let mut prepared = prepare(&v1::Command { request: Some(request) })?;
-        seal(&mut prepared, keys).unwrap_or_else(|error| panic!("keys in memory: {error}"));
-        Ok(prepared.command)
+        let prepared = prepare(&v1::Command { request: Some(request) })?;
+        Ok(seal(prepared, keys).unwrap_or_else(|error| panic!("keys in memory: {error}")))
     }
 }
 
-fn seal(prepared: &mut Prepared, keys: &Keys) -> Result<(), KeyError> {
+fn seal(prepared: Prepared, keys: &Keys) -> Result<Command, KeyError> {
     let (ledger, writes) = (prepared.command.ledger.clone(), !prepared.validate_only);
-    prepared.seal(|customer, name, text| {
+    prepared.command.seal(|customer, name, text| {
         let subject = Subject { ledger: ledger.clone(), customer: customer.clone() };
         Ok(keys.sealer(&subject, writes)?.seal(name, text))
     })

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use ledger_domain::{
-    Capture, Code, Decimal, Destination, Effect, Leg, Link, Movement, Origin, Reversal,
+    Capture, Code, CustomerHandle, CustomerName, Decimal, Destination, Effect, Leg, Link,
+    MetadataKey, Movement, Origin, Reversal, Sealed,
 };
 
 use super::*;
@@ -340,7 +341,7 @@ fn the_log() {
         heads: Heads { ledgers: 1, accounts: 200, customers: 3 },
         cursor: vec![1, 2],
     };
-    golden(&applied, "ac020601c8010102");
+    golden(&applied, "ac020601c801030102");
     let log = ViewLog { log_id: [7; 16], partition: 3, partition_count: 8 };
     golden(&log, "070707070707070707070707070707070308");
     exact(&log);
@@ -396,4 +397,24 @@ fn rules_of_accounts() {
     golden(&limited, "000201ac02c80105");
     exact(&limited);
     assert_eq!(AccountRulesRow::decode(&[2, 0]), None, "no such rule");
+}
+
+#[test]
+fn customers() {
+    let accounts = vec![AccountHandle(1), AccountHandle(200)];
+    let row = CustomerRow { handle: CustomerHandle(3), place: PLACE, accounts };
+    golden(&row, "03ac02110201c801");
+    exact(&row);
+    let name = CustomerNameRow { ledger: LedgerHandle(2), name: CustomerName::from_log("ann") };
+    golden(&name, "0203616e6e");
+    exact(&name);
+    let sealed = Sealed::from_bytes(&[7, 8]);
+    let profile = ProfileRow::Kept([(MetadataKey::from_log("email"), sealed)].into());
+    golden(&profile, "000105656d61696c020708");
+    exact(&profile);
+    golden(&ProfileRow::Erased, "01");
+    exact(&ProfileRow::Erased);
+    assert_eq!(ProfileRow::decode(&[2]), None, "no such profile");
+    golden(&AccountCustomerRow(CustomerHandle(200)), "c801");
+    exact(&AccountCustomerRow(CustomerHandle(200)));
 }
