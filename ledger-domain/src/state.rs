@@ -11,7 +11,7 @@ use crate::metadata::Metadata;
 use crate::name::{AccountName, AssetCode, Id, LedgerName};
 use crate::rules::AccountRules;
 use crate::schedule::{self, Due, Schedule};
-use crate::send::{Destination, Outgoing};
+use crate::send::Outgoing;
 
 /// A ledger of this partition: the n-th that was created in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -451,53 +451,5 @@ impl State {
             hold.feed(sink);
         }
         schedule::feed_all(schedules, sink);
-    }
-}
-
-impl Hold {
-    fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Hold { debit_account, credit_account, asset, amount, expires_at, send } = self;
-        sink(&debit_account.0.to_le_bytes());
-        sink(&credit_account.0.to_le_bytes());
-        sink(&asset.0.to_le_bytes());
-        sink(&amount.to_le_bytes());
-        feed_instant(*expires_at, sink);
-        feed_length(usize::from(send.is_some()), sink);
-        if let Some(outgoing) = send {
-            let Outgoing { to, sent_at, reference } = &**outgoing;
-            let Destination { ledger, account, deadline } = to;
-            feed_text(ledger.as_str(), sink);
-            feed_text(account.as_str(), sink);
-            feed_instant(*deadline, sink);
-            sink(&sent_at.to_le_bytes());
-            feed_text(reference, sink);
-        }
-    }
-}
-
-impl Account {
-    fn feed(&self, sink: &mut impl FnMut(&[u8])) {
-        let Account { ledger, name, account_type, rules, status, metadata, changed_at, balances } =
-            self;
-        let AccountRules { may_go_negative, credit_limits } = rules;
-        sink(&ledger.0.to_le_bytes());
-        feed_text(name.as_str(), sink);
-        sink(&[account_type.number(), u8::from(*may_go_negative), status.number()]);
-        feed_length(credit_limits.len(), sink);
-        for (asset, amount) in credit_limits {
-            sink(&asset.0.to_le_bytes());
-            sink(&amount.to_le_bytes());
-        }
-        metadata.feed(sink);
-        sink(&changed_at.to_le_bytes());
-        feed_length(balances.len(), sink);
-        for (asset, balance) in balances {
-            let Balance { debits_posted, credits_posted, debits_pending, credits_pending } =
-                balance;
-            sink(&asset.0.to_le_bytes());
-            for counter in [debits_posted, credits_posted, debits_pending, credits_pending] {
-                sink(&counter.to_le_bytes());
-            }
-        }
     }
 }

@@ -332,8 +332,8 @@ mod tests {
             "20ebc35751142798b56c4f12de736704",
             "6316eff08cd1c953150a89b4d49eeeb5",
             "b8e9a038a5fb3e99ed8ee667885ba721",
-            "TODO1",
-            "y",
+            "4409944191ecd8015fbd0a3d2977e458",
+            "f99d201b1c2f6d4c27465459838f365a",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

@@ -80,8 +80,8 @@ fn updates_are_retried_and_an_id_reused_names_its_field() {
         };
         assert_eq!(line(&rig.ask(command)), again);
     }
-    assert_eq!(line(&rig.ask(note("n5", "a", &many, ""))), "METADATA_FULL: a 0@13.0");
-    assert_eq!(line(&rig.ask(note("n6", "a", &many, "kyc"))), "ok 0@14.0");
+    assert_eq!(line(&rig.ask(note("n5", "a", &many, ""))), "METADATA_FULL: a 0@14.0");
+    assert_eq!(line(&rig.ask(note("n6", "a", &many, "kyc"))), "ok 0@15.0");
     rig.assert_replay_is_live();
 }
 
