@@ -158,6 +158,7 @@ impl Author {
                 reference: "".into(),
                 effective_at: None,
                 link: Link::Alone,
+                metadata: Default::default(),
             })
             .collect();
         self.run(None, CommandBody::PostTransfers { transfers });
@@ -215,6 +216,7 @@ fn did(id: &str, effect: Effect, debit: u64, credit: u64, amount: u128) -> Event
             reference: "".into(),
             effective_at: None,
             link: Link::Alone,
+            metadata: Default::default(),
         }],
         refused: Vec::new(),
     })

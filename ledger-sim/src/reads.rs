@@ -12,8 +12,9 @@ use ledger_domain::Position;
 use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
-use crate::model::{Account, Book, Bound, Counters, Place, Status, Version, noted};
+use crate::model::{Account, Book, Bound, Counters, EXPIRY, Place, Status, Version, noted};
 use crate::oracle::{Commit, Oracle};
+use crate::request::Texts;
 use crate::summary::Summary;
 use crate::world::Ends;
 
@@ -321,7 +322,8 @@ impl Reads<'_> {
             let bound = self.read_at(level, response.read_at.as_ref())?;
             for entry in response.entries {
                 let kind = entry.kind;
-                read.push((entry.position, entry.transfer, kind, entry.balance));
+                let metadata = entry.metadata;
+                read.push((entry.position, entry.transfer, kind, entry.balance, metadata));
             }
             if response.next_page_token.is_empty() {
                 break bound;
@@ -336,7 +338,12 @@ impl Reads<'_> {
                 let position = Position::event(self.oracle.partition(), offset, index);
                 let transfer = format!("ledgers/{ledger}/transfers/{}", version.transfer);
                 let balance = self.wire_balance(book, asset, account, version);
-                (position.to_string(), transfer, version.kind, Some(balance))
+                let noted = match version.kind {
+                    // An expiry has no transfer of its own.
+                    EXPIRY => Texts::new(),
+                    _ => book.transfers[&version.transfer].asked.metadata.clone(),
+                };
+                (position.to_string(), transfer, version.kind, Some(balance), noted)
             })
             .collect();
         if read != due {

@@ -54,6 +54,7 @@ mod tests {
             reference: "rent".into(),
             effective_at: Some(-5),
             link: Link::Alone,
+            metadata: Default::default(),
         }
     }
 
@@ -168,6 +169,8 @@ mod tests {
             ("reference", Transfer { reference: "".into(), ..transfer() }),
             ("effective_time", Transfer { effective_at: Some(5), ..transfer() }),
             ("effective_time", Transfer { effective_at: None, ..transfer() }),
+            ("metadata", Transfer { metadata: metadata(&[("k", "v")]), ..transfer() }),
+            ("metadata", Transfer { metadata: metadata(&[("k", "w")]), ..transfer() }),
         ]
     }
 
@@ -316,6 +319,7 @@ mod tests {
             of_command(&Command { conditions: conditions(), ..creating("USD", 2) }),
             of_command(&opening_noted(&[("k", "v"), ("l", "w")])),
             of_command(&noting(of("a"), &[("k", "v")], &["l"])),
+            of_transfer(&Transfer { metadata: metadata(&[("k", "v")]), ..transfer() }),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -334,6 +338,7 @@ mod tests {
             "b8e9a038a5fb3e99ed8ee667885ba721",
             "4409944191ecd8015fbd0a3d2977e458",
             "f99d201b1c2f6d4c27465459838f365a",
+            "z",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

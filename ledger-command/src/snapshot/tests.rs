@@ -34,6 +34,7 @@ fn sample() -> Snapshot {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     };
     let effect = Effect::Hold { expires_at: Some(5_000) };
     let held = AcceptedTransfer { id: Id::parse("h").unwrap(), effect, ..posted.clone() };
