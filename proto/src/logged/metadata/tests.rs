@@ -116,7 +116,7 @@ fn metadata_of_rows_that_does_not_fit_is_refused() {
     assert_eq!(batch::from_wire(good()), Ok(noted_batch()));
     let spoilt: [fn(&mut wire::TransferBatch); 6] = [
         |wire| drop(wire.metadata.pop()),
-        |wire| drop(wire.metadata_rows.pop()),
+        |wire| wire.metadata_rows.truncate(1),
         |wire| wire.metadata_rows.reverse(),
         |wire| wire.metadata_rows[1] = 4,
         |wire| wire.metadata[0].entries.clear(),
