@@ -8,7 +8,7 @@ mod events;
 
 use std::collections::BTreeMap;
 
-use ledger_domain::Rejection;
+use ledger_domain::{Event, Rejection};
 use ledger_log::record::Record;
 use ledger_log::simulated::Simulated;
 use ledger_log::{Backend, Chain, LogId};
@@ -312,6 +312,7 @@ impl Oracle {
         self.model.record(request, transfers, &verdicts, place);
         note_moves(self.model.books.get(&request.ledger), transfers, &verdicts, &mut self.seen);
         note_conditions(request, &verdicts, &mut self.seen);
+        note_metadata(command, &mut self.seen);
         self.logged.insert(number, Logged { place, rows, recorded_at, verdicts });
         self.open.remove(&number);
         self.reconsider();
@@ -360,6 +361,25 @@ fn in_order(transfers: &[Transfer], recorded_at: i64) -> Result<(), String> {
 }
 
 /// Notes which conditions were met.
+fn note_metadata(command: &LoggedCommand, seen: &mut Summary) {
+    for event in &command.events {
+        match event {
+            Event::MetadataChanged { changes, .. } if changes.is_empty() => {
+                seen.note("metadata.same")
+            }
+            Event::MetadataChanged { .. } => seen.note("metadata.changed"),
+            Event::AccountOpened { metadata, .. } if !metadata.is_empty() => {
+                seen.note("metadata.opened_with");
+            }
+            Event::TransferBatch(batch) => {
+                let noted = batch.accepted.iter().filter(|it| !it.metadata.is_empty());
+                noted.for_each(|_| seen.note("metadata.of_transfer"));
+            }
+            _ => {}
+        }
+    }
+}
+
 fn note_conditions(request: &Request, verdicts: &Verdicts, seen: &mut Summary) {
     if matches!(verdicts, Verdicts::Whole(Verdict::Refused(_))) {
         return;

@@ -105,7 +105,7 @@ impl Reads<'_> {
                 let account = rng.choice(&accounts).map(|name| name.as_str());
                 self.metadata_history(ledger, book, account, level, rng.i32(1..4))
             }
-            18 => self.found(ledger, book, level, rng),
+            18 => self.found(ledger, book, level, rng, summary),
             13 => self.sagas(ledger, book, level, rng.i32(1..4)),
             12 => {
                 let account =

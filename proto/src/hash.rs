@@ -338,7 +338,7 @@ mod tests {
             "b8e9a038a5fb3e99ed8ee667885ba721",
             "4409944191ecd8015fbd0a3d2977e458",
             "f99d201b1c2f6d4c27465459838f365a",
-            "z",
+            "7ba8d30589b77244105bc80d332f9fe8",
         ];
         assert_eq!(hashes.map(hex), expected);
     }
