@@ -132,11 +132,8 @@ impl Author {
     fn open(&mut self, name: &str, may_go_negative: bool) {
         let name = AccountName::parse(name).unwrap();
         let rules = AskedRules::without_limits(may_go_negative);
-        let account_type = AccountType::Liability;
-        self.run(
-            None,
-            CommandBody::OpenAccount { name, account_type, rules, metadata: Default::default() },
-        );
+        let (account_type, metadata) = (AccountType::Liability, Default::default());
+        self.run(None, CommandBody::OpenAccount { name, account_type, rules, metadata });
     }
 
     fn post(&mut self, transfers: &[(&str, &str, &str, u128)]) {
@@ -154,6 +151,7 @@ impl Author {
                 reference: "".into(),
                 effective_at: None,
                 link: Link::Alone,
+                metadata: Default::default(),
             })
             .collect();
         self.run(None, CommandBody::PostTransfers { transfers });
@@ -211,6 +209,7 @@ fn did(id: &str, effect: Effect, debit: u64, credit: u64, amount: u128) -> Event
             reference: "".into(),
             effective_at: None,
             link: Link::Alone,
+            metadata: Default::default(),
         }],
         refused: Vec::new(),
     })
@@ -422,11 +421,8 @@ fn an_id_with_two_outcomes_is_found() {
     let mut author = Author::bank();
     let name = AccountName::parse("carol").unwrap();
     let rules = AskedRules::without_limits(false);
-    let account_type = AccountType::Asset;
-    author.run(
-        Some("r-1"),
-        CommandBody::OpenAccount { name, account_type, rules, metadata: Default::default() },
-    );
+    let (account_type, metadata) = (AccountType::Asset, Default::default());
+    author.run(Some("r-1"), CommandBody::OpenAccount { name, account_type, rules, metadata });
     assert_eq!(found(&author.log), one("LD-4", "0@11.0"));
 }
 

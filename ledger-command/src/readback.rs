@@ -123,7 +123,9 @@ fn fill(rejection: &mut Rejection, asked: &Asked, found: &Found<'_>) {
 /// In the order of [`ledger_domain::Transfer::first_difference`].
 fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> {
     let AcceptedTransfer { id: _, effect, debit_account, credit_account, .. } = first;
-    let AcceptedTransfer { asset, amount: _, up_to, reference, effective_at, link, .. } = first;
+    let AcceptedTransfer {
+        asset, amount: _, up_to, reference, effective_at, link, metadata, ..
+    } = first;
     let movement = &now.transfer.movement;
     let leg = movement.leg();
     // A capture, a void and a reversal do not name what they have of another transfer.
@@ -168,6 +170,7 @@ fn difference(first: &AcceptedTransfer, now: &Resolved) -> Option<&'static str> 
         ("effective_time", now.transfer.effective_at == *effective_at),
         ("entry_id", now.transfer.link.entry() == link.entry()),
         ("linked", now.transfer.link == *link),
+        ("metadata", now.transfer.metadata == *metadata),
     ];
     fields.into_iter().find_map(|(field, same)| (!same).then_some(field))
 }

@@ -89,6 +89,7 @@ fn transfer(id: &str) -> Command {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     };
     command(CommandBody::PostTransfers { transfers: vec![transfer] })
 }

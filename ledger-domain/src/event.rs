@@ -263,6 +263,8 @@ pub struct AcceptedTransfer {
     pub effective_at: Option<Timestamp>,
     /// With which others of the batch it was accepted.
     pub link: Link,
+    /// Its metadata.
+    pub metadata: Metadata,
 }
 
 impl AcceptedTransfer {

@@ -128,6 +128,7 @@ impl Plan {
             reference: self.reference.clone(),
             effective_at,
             link: Link::Alone,
+            metadata: Default::default(),
         }
     }
 }

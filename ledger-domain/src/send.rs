@@ -139,7 +139,14 @@ pub fn receive_step(ledger: LedgerName, leg: Leg, from: Origin, reference: Box<s
     // Without the ledger there is nothing else that its refusal could burn.
     let request_id = Some(id.clone());
     let movement = Movement::Receive { leg, from: Box::new(from) };
-    let transfer = Transfer { id, movement, reference, effective_at: None, link: Link::Alone };
+    let transfer = Transfer {
+        id,
+        movement,
+        reference,
+        effective_at: None,
+        link: Link::Alone,
+        metadata: Default::default(),
+    };
     let body = CommandBody::PostTransfers { transfers: vec![transfer] };
     Command { ledger, request_id, conditions: Vec::new(), body }
 }
@@ -155,7 +162,14 @@ pub fn settle(source: &LedgerName, send: &Id, settlement: &Settlement) -> Comman
         }
     };
     let (id, reference) = (Id::settlement(send), Box::default());
-    let transfer = Transfer { id, movement, reference, effective_at: None, link: Link::Alone };
+    let transfer = Transfer {
+        id,
+        movement,
+        reference,
+        effective_at: None,
+        link: Link::Alone,
+        metadata: Default::default(),
+    };
     Command {
         ledger: source.clone(),
         request_id: None,

@@ -197,7 +197,7 @@ fn transfer(number: usize, debit: &str, credit: &str, asset: &str, amount: &str)
 
 fn moves(id: &str, movement: Movement) -> Transfer {
     let (id, reference, link) = (Id::parse(id).unwrap(), "".into(), Link::Alone);
-    Transfer { id, movement, reference, effective_at: None, link }
+    Transfer { id, movement, reference, effective_at: None, link, metadata: Default::default() }
 }
 
 fn leg(debit: &str, credit: &str, asset: &str, amount: &str) -> Leg {

@@ -167,7 +167,11 @@ fn an_erasure_that_ended_half_way_is_one() {
     assert_eq!(std::fs::metadata(&file).unwrap().len(), length, "over all of the key");
     assert_eq!(store.find(&ann), Ok(Kept::Erased));
     let mut seen = Vec::new();
-    store.each(&mut |_, kept| Ok(seen.push(kept))).unwrap();
+    let visited = store.each(&mut |_, kept| {
+        seen.push(kept);
+        Ok(())
+    });
+    assert_eq!(visited, Ok(()));
     assert_eq!(seen, [Kept::Erased]);
 }
 

@@ -66,6 +66,7 @@ impl Bank {
             reference: "".into(),
             effective_at: None,
             link: Link::Alone,
+            metadata: Default::default(),
         };
         self.decide(CommandBody::PostTransfers { transfers: vec![transfer] })
     }

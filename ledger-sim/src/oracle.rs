@@ -9,7 +9,7 @@ mod events;
 
 use std::collections::BTreeMap;
 
-use ledger_domain::{Crossing, Rejection};
+use ledger_domain::{Crossing, Event, Rejection};
 use ledger_log::record::Record;
 use ledger_log::simulated::Simulated;
 use ledger_log::{Backend, Chain, LogId};
@@ -227,7 +227,7 @@ impl Oracle {
             } else {
                 self.command((offset, index), recorded_at, &command)?;
             }
-            index += command.events.iter().map(ledger_domain::Event::width).sum::<u32>();
+            index += command.events.iter().map(Event::width).sum::<u32>();
         }
         if is_due {
             let due = self.model.due(recorded_at);
@@ -354,6 +354,7 @@ impl Oracle {
         let width: u32 = bare.events.iter().map(ledger_domain::Event::width).sum();
         note_moves(self.model.books.get(&request.ledger), transfers, &verdicts, &mut self.seen);
         note_conditions(request, &verdicts, &mut self.seen);
+        note_metadata(command, &mut self.seen);
         self.logged.insert(number, Logged { place, rows, recorded_at, verdicts });
         self.crossed(&ledger, (place.0, place.1 + width), &crossed)?;
         self.open.remove(&number);
@@ -403,6 +404,25 @@ fn in_order(transfers: &[Transfer], recorded_at: i64) -> Result<(), String> {
 }
 
 /// Notes which conditions were met.
+fn note_metadata(command: &LoggedCommand, seen: &mut Summary) {
+    for event in &command.events {
+        match event {
+            Event::MetadataChanged { changes, .. } if changes.is_empty() => {
+                seen.note("metadata.same")
+            }
+            Event::MetadataChanged { .. } => seen.note("metadata.changed"),
+            Event::AccountOpened { metadata, .. } if !metadata.is_empty() => {
+                seen.note("metadata.opened_with");
+            }
+            Event::TransferBatch(batch) => {
+                let noted = batch.accepted.iter().filter(|it| !it.metadata.is_empty());
+                noted.for_each(|_| seen.note("metadata.of_transfer"));
+            }
+            _ => {}
+        }
+    }
+}
+
 fn note_conditions(request: &Request, verdicts: &Verdicts, seen: &mut Summary) {
     if matches!(verdicts, Verdicts::Whole(Verdict::Refused(_))) {
         return;

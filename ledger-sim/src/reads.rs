@@ -14,8 +14,9 @@ use ledger_domain::Position;
 use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
-use crate::model::{Account, Book, Bound, Counters, Place, Status, Version, noted};
+use crate::model::{Account, Book, Bound, Counters, EXPIRY, Place, Status, Version, noted};
 use crate::oracle::{Commit, Oracle};
+use crate::request::Texts;
 use crate::summary::Summary;
 use crate::world::Ends;
 
@@ -101,7 +102,7 @@ impl Reads<'_> {
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
         let read = match rng.u32(0..24) {
-            number @ 16.. => self.of_accounts(rng, number, (ledger, book), level),
+            number @ 16.. => self.of_accounts(rng, number, (ledger, book), level, summary),
             13 => self.sagas(ledger, book, level, rng.i32(1..4)),
             12 => {
                 let account =
@@ -155,6 +156,7 @@ impl Reads<'_> {
         number: u32,
         (ledger, book): (&str, &Book),
         level: Level,
+        summary: &mut Summary,
     ) -> Result<String, String> {
         let accounts: Vec<&String> = book.accounts.keys().collect();
         let account = rng.choice(&accounts).map(|name| name.as_str());
@@ -175,7 +177,7 @@ impl Reads<'_> {
             }
             (21, _) => self.metadata_history(ledger, book, None, level, rng.i32(1..4)),
             (22, _) => self.metadata_history(ledger, book, account, level, rng.i32(1..4)),
-            (23, _) => self.found(ledger, book, level, rng),
+            (23, _) => self.found(ledger, book, level, rng, summary),
             _ => self.raised(ledger, book, level, rng.i32(1..4)),
         }
     }
@@ -350,7 +352,8 @@ impl Reads<'_> {
             let bound = self.read_at(level, response.read_at.as_ref())?;
             for entry in response.entries {
                 let kind = entry.kind;
-                read.push((entry.position, entry.transfer, kind, entry.balance));
+                let metadata = entry.metadata;
+                read.push((entry.position, entry.transfer, kind, entry.balance, metadata));
             }
             if response.next_page_token.is_empty() {
                 break bound;
@@ -365,7 +368,12 @@ impl Reads<'_> {
                 let position = Position::event(self.oracle.partition(), offset, index);
                 let transfer = format!("ledgers/{ledger}/transfers/{}", version.transfer);
                 let balance = self.wire_balance(book, asset, account, version);
-                (position.to_string(), transfer, version.kind, Some(balance))
+                let noted = match version.kind {
+                    // An expiry has no transfer of its own.
+                    EXPIRY => Texts::new(),
+                    _ => book.transfers[&version.transfer].asked.metadata.clone(),
+                };
+                (position.to_string(), transfer, version.kind, Some(balance), noted)
             })
             .collect();
         if read != due {

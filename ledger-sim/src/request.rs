@@ -131,6 +131,7 @@ pub(crate) struct Transfer {
     pub(crate) source: Option<Source>,
     /// Code and subject of a void that ends a send; likewise.
     pub(crate) refused: Option<(u32, String)>,
+    pub(crate) metadata: Texts,
 }
 
 /// Where a receipt comes from.
@@ -322,6 +323,7 @@ impl Transfer {
             entry_id: self.entry.clone(),
             destination: self.destination.clone(),
             deadline: self.deadline.map(time::to_wire),
+            metadata: self.metadata.clone(),
             ..Default::default()
         }
     }

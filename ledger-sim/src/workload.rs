@@ -240,6 +240,11 @@ impl Workload {
                 8..10 => self.send(rng, row, ledger),
                 _ => self.transfer(rng, row),
             };
+            let mut transfer = transfer;
+            // Also of captures, voids, reversals and sends.
+            if rng.u32(0..12) == 0 {
+                transfer.metadata = metadata::some(rng);
+            }
             match transfer.kind {
                 HOLD | SEND => remember(&mut self.holds, rng, ledger, &transfer.id),
                 0 | POST | CAPTURE => remember(&mut self.posts, rng, ledger, &transfer.id),
@@ -278,7 +283,7 @@ impl Workload {
             return self.transfer(rng, 0);
         }
         let mut transfer = posts[rng.usize(0..posts.len())].clone();
-        match rng.u32(0..12) {
+        match rng.u32(0..13) {
             0 => transfer.amount = "7".into(),
             1 => transfer.reference = "other".into(),
             2 => transfer.effective_at = Some(1),
@@ -290,6 +295,7 @@ impl Workload {
             8 => transfer.hold = transfer.hold.to_uppercase(),
             9 => transfer.linked = !transfer.linked,
             10 => transfer.entry = "e-2".into(),
+            11 => transfer.metadata = [("tier".to_owned(), "other".to_owned())].into(),
             _ => {}
         }
         transfer

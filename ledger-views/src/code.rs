@@ -138,6 +138,11 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// The next byte, which stays; `None` at the end.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.0.first().copied()
+    }
+
     /// Whether nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

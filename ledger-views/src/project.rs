@@ -235,6 +235,7 @@ fn expired(
         transfer: hold,
         reference: "",
         effective_at: None,
+        noted: false,
     };
     entries(projection, place, &moved, rows)?;
     let change = Change::of_hold(*ledger, place, hold, false);
@@ -294,6 +295,7 @@ struct Moved<'a> {
     transfer: &'a Id,
     reference: &'a str,
     effective_at: Option<Timestamp>,
+    noted: bool,
 }
 
 impl<'a> Moved<'a> {
@@ -308,6 +310,7 @@ impl<'a> Moved<'a> {
             transfer: &accepted.id,
             reference: &accepted.reference,
             effective_at: accepted.effective_at,
+            noted: !accepted.metadata.is_empty(),
         }
     }
 }
@@ -353,6 +356,7 @@ fn entry(
         transfer: moved.transfer.clone(),
         reference: moved.reference.into(),
         effective_at: moved.effective_at,
+        noted: moved.noted,
         balance,
     };
     let key = key::history(account, moved.asset, place);

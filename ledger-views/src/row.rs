@@ -129,6 +129,8 @@ pub struct EntryRow {
     pub reference: Box<str>,
     /// When it took effect, if that is not when it was recorded.
     pub effective_at: Option<Timestamp>,
+    /// Whether its transfer has metadata, which stands there.
+    pub noted: bool,
     /// The counters after it.
     pub balance: Balance,
 }
@@ -245,6 +247,8 @@ impl Row for LatestRow {
 // Bits of the first byte of a row of which some parts may be absent. The kind, less 1, stands in three
 // bits of it; a post has none of them.
 const CREDIT: u8 = 1;
+/// Of an entry: its transfer has metadata.
+const NOTED: u8 = 8;
 const EXPIRES: u8 = 1;
 const REFERENCE: u8 = 2;
 const EFFECTIVE: u8 = 4;
@@ -290,7 +294,8 @@ impl Row for EntryRow {
     fn encode(&self, out: &mut Vec<u8>) {
         let side = flag(self.side == Side::Credit, CREDIT);
         let kind = kind_bits(self.kind.number());
-        out.push(side | kind | flags(&self.reference, self.effective_at));
+        let noted = flag(self.noted, NOTED);
+        out.push(side | kind | noted | flags(&self.reference, self.effective_at));
         put_number(out, self.amount);
         put_number(out, self.counterparty.0);
         put_id(out, &self.transfer);
@@ -301,7 +306,7 @@ impl Row for EntryRow {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut source = Source(bytes);
         let flags = source.byte()?;
-        if flags & !(CREDIT | REFERENCE | EFFECTIVE | KIND) != 0 {
+        if flags & !(CREDIT | REFERENCE | EFFECTIVE | NOTED | KIND) != 0 {
             return None;
         }
         let kind = EntryKind::from_number(kind_number(flags))?;
@@ -319,6 +324,7 @@ impl Row for EntryRow {
             transfer,
             reference,
             effective_at,
+            noted: flags & NOTED != 0,
             balance,
         })
     }

@@ -303,6 +303,7 @@ fn a_poison_event_parks_the_view_and_leaves_no_trace() {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     };
     let void = || Effect::Void { hold: Box::new(Id::Text("nothing".into())), refused: None };
     let poison: [(Vec<AcceptedTransfer>, &str); 4] = [

@@ -124,6 +124,7 @@ pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Tr
         reversed_id: accepted.effect.reversal().map(|it| it.of.to_string()).unwrap_or_default(),
         linked: accepted.link == Link::Next,
         entry_id: accepted.link.entry().map(ToString::to_string).unwrap_or_default(),
+        metadata: metadata(&accepted.metadata),
         ..Default::default()
     };
     match &accepted.effect {
@@ -152,7 +153,7 @@ fn set_source(from: &Origin, out: &mut v1::Transfer) {
 /// need not exist, which has no `scale` then, nor its amount fit.
 #[must_use]
 pub fn asked(asked: &Transfer, scale: Option<u8>) -> v1::Transfer {
-    let Transfer { id, movement, reference, effective_at, link } = asked;
+    let Transfer { id, movement, reference, effective_at, link, metadata: noted } = asked;
     let amount = movement.amount().map(|amount| {
         let minor = |scale| amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
         scale.and_then(minor).unwrap_or_else(|| amount.to_string())
@@ -168,6 +169,7 @@ pub fn asked(asked: &Transfer, scale: Option<u8>) -> v1::Transfer {
         reversed_id: movement.reverses().map(ToString::to_string).unwrap_or_default(),
         linked: *link == Link::Next,
         entry_id: link.entry().map(ToString::to_string).unwrap_or_default(),
+        metadata: metadata(noted),
         ..Default::default()
     };
     if let Some(leg) = movement.leg() {

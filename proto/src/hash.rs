@@ -54,6 +54,7 @@ mod tests {
             reference: "rent".into(),
             effective_at: Some(-5),
             link: Link::Alone,
+            metadata: Default::default(),
         }
     }
 
@@ -217,6 +218,8 @@ mod tests {
             ("reference", Transfer { reference: "".into(), ..transfer() }),
             ("effective_time", Transfer { effective_at: Some(5), ..transfer() }),
             ("effective_time", Transfer { effective_at: None, ..transfer() }),
+            ("metadata", Transfer { metadata: metadata(&[("k", "v")]), ..transfer() }),
+            ("metadata", Transfer { metadata: metadata(&[("k", "w")]), ..transfer() }),
         ]
     }
 
@@ -384,6 +387,7 @@ mod tests {
             of_command(&erasing("c")),
             of_command(&opening_noted(&[("k", "v"), ("l", "w")])),
             of_command(&noting(of("a"), &[("k", "v")], &["l"])),
+            of_transfer(&Transfer { metadata: metadata(&[("k", "v")]), ..transfer() }),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -403,8 +407,9 @@ mod tests {
             "golden-1",
             "golden-2",
             "golden-3",
-            "TODO1",
-            "y",
+            "4409944191ecd8015fbd0a3d2977e458",
+            "f99d201b1c2f6d4c27465459838f365a",
+            "7ba8d30589b77244105bc80d332f9fe8",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

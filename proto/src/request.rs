@@ -273,6 +273,12 @@ fn transfer(ledger: &LedgerName, wire: &v1::Transfer) -> Result<Transfer, Reject
     only_its_own_fields(wire, kind)?;
     let link = groups::link(wire)?;
     let effective_at = instant("effective_time", wire.effective_time.as_ref())?;
+    let metadata = crate::metadata::read("metadata", &wire.metadata);
+    if let Err(refused) = &metadata
+        && refused.code == Code::Malformed
+    {
+        return Err(refused.clone());
+    }
     let movement = match kind {
         TransferKind::Post => Movement::Post(leg(wire)?),
         TransferKind::Hold => {
@@ -299,7 +305,7 @@ fn transfer(ledger: &LedgerName, wire: &v1::Transfer) -> Result<Transfer, Reject
         }
     };
     let reference = reference(&wire.reference)?;
-    Ok(Transfer { id, movement, reference, effective_at, link })
+    Ok(Transfer { id, movement, reference, effective_at, link, metadata: metadata? })
 }
 
 fn reference(text: &str) -> Result<Box<str>, Rejection> {

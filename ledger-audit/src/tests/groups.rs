@@ -42,6 +42,7 @@ fn refusing_behind(mut event: Event) -> Event {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     };
     let rejection = Rejection::new(Code::InsufficientFunds, "alice");
     batch.refused.push(RefusedTransfer { row: batch.rows(), transfer, rejection });

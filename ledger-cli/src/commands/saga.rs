@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::transfer::repeatable;
 use super::{Context, PAGE_SIZE, fresh_id};
-use crate::args::{ConditionArgs, ConsistencyArgs, instant};
+use crate::args::{ConditionArgs, ConsistencyArgs, MetadataArgs, instant};
 use crate::client::{self, Client};
 use crate::output::{Column, acknowledged, left, read_at, right, table, time, word};
 
@@ -78,6 +78,8 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     validate_only: bool,
     #[command(flatten)]
+    metadata: MetadataArgs,
+    #[command(flatten)]
     conditions: ConditionArgs,
 }
 
@@ -139,6 +141,7 @@ async fn send(context: &Context, args: SendArgs) -> anyhow::Result<()> {
         // The send's own id makes a repeat safe.
         request_id: String::new(),
         validate_only: args.validate_only,
+        metadata: args.metadata.into_wire(),
         conditions: args.conditions.into_wire(),
     };
     let answer = client.commands().send_money(client.request(request)).await;

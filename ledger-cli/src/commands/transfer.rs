@@ -9,8 +9,9 @@ use ledger_proto::v1;
 use prost_types::Timestamp;
 use tonic::Status;
 
+use super::metadata::texts;
 use super::{Context, fresh_id};
-use crate::args::{ConditionArgs, ConsistencyArgs, instant};
+use crate::args::{ConditionArgs, ConsistencyArgs, MetadataArgs, instant};
 use crate::client::{self, Client};
 use crate::output::{Column, acknowledged, left, read_at, right, table, time, word};
 
@@ -119,6 +120,8 @@ pub(super) struct PostingArgs {
     #[arg(long)]
     pub(super) validate_only: bool,
     #[command(flatten)]
+    pub(super) metadata: MetadataArgs,
+    #[command(flatten)]
     pub(super) conditions: ConditionArgs,
 }
 
@@ -186,9 +189,11 @@ impl CommonArgs {
     ) -> anyhow::Result<()> {
         let client = context.connect().await?;
         let id = self.id.unwrap_or_else(fresh_id);
-        let PostingArgs { reference, effective_time, validate_only, conditions } = self.posting;
+        let PostingArgs { reference, effective_time, validate_only, metadata, conditions } =
+            self.posting;
+        let (transfer_id, metadata) = (id.clone(), metadata.into_wire());
         let transfer =
-            v1::Transfer { transfer_id: id.clone(), reference, effective_time, ..transfer };
+            v1::Transfer { transfer_id, reference, effective_time, metadata, ..transfer };
         let done = done(transfer.kind());
         // The transfer's own id makes a repeat safe; a request id would add nothing.
         let request = v1::PostTransferRequest {
@@ -261,6 +266,7 @@ fn describe(response: &v1::GetTransferResponse) -> String {
         (left("DEADLINE"), transfer.deadline.map(|at| at.to_string())),
         (left("EFFECTIVE"), Some(time(transfer.effective_time.as_ref()))),
         (left("REFERENCE"), Some(transfer.reference)),
+        (left("METADATA"), Some(texts(&transfer.metadata)).filter(|texts| !texts.is_empty())),
     ];
     let (columns, row): (Vec<Column>, Vec<String>) =
         cells.into_iter().filter_map(|(column, cell)| Some((column, cell?))).unzip();

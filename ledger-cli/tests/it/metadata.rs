@@ -92,3 +92,48 @@ fn metadata_is_noted_found_and_read_as_it_was() {
     let audit = server.run(&["audit", "replay"]);
     assert_eq!(audit.code, Some(0), "{}{}", audit.stdout, audit.stderr);
 }
+
+#[test]
+fn metadata_of_transfers_is_read_wherever_they_are() {
+    let scratch = Scratch::new();
+    let server = Server::start(&scratch.data());
+    for ledger in ["bank", "market"] {
+        server.json(&["ledger", "create", ledger]);
+        server.json(&["asset", "create", ledger, "USD", "--scale=2"]);
+        for account in ["a", "b"] {
+            let open = ["account", "open", ledger, account, "--type=liability"];
+            server.json(&[&open[..], &["--may-go-negative"]].concat());
+        }
+    }
+    let moves = ["--debit=a", "--credit=b", "--asset=USD", "--amount=5"];
+    let noted = |verb: &str, id: &str, words: &[&str], value: &str| {
+        let (id, note) = (format!("--id={id}"), format!("--metadata=order={value}"));
+        let words = [&["transfer", verb, "bank"], words, &[&id, &note]].concat();
+        server.json(&words)
+    };
+    noted("post", "p", &moves, "1");
+    noted("hold", "h", &moves, "2");
+    noted("capture", "c", &["h", "--amount=2"], "3");
+    noted("void", "v", &["h"], "4");
+    noted("reverse", "r", &["p"], "5");
+    let send = ["saga", "send", "bank", "--id=s", "--debit=a", "--to-ledger=market", "--wait"];
+    let rest = ["--to-account=b", "--asset=USD", "--amount=1", "--metadata=order=6"];
+    server.json(&[&send[..], &rest[..]].concat());
+    for (id, order) in [("p", "1"), ("h", "2"), ("c", "3"), ("v", "4"), ("r", "5"), ("s", "6")] {
+        let read = server.json(&["transfer", "get", "bank", id]);
+        assert_eq!(read["transfer"]["metadata"], json!({ "order": order }), "{id}");
+    }
+    let statement = server.json(&["statement", "bank", "b"]);
+    let orders: Vec<&Value> = statement["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["metadata"]["order"])
+        .collect();
+    assert_eq!(orders, ["5", "4", "3", "2", "1"], "newest first");
+    let other =
+        [&["transfer", "post", "bank", "--id=p", "--metadata=order=9"], &moves[..]].concat();
+    refused(&server, &other, "ID_REUSED");
+    let audit = server.run(&["audit", "replay"]);
+    assert_eq!(audit.code, Some(0), "{}{}", audit.stdout, audit.stderr);
+}

@@ -150,6 +150,7 @@ fn as_asked(state: &State, book: &Ledger, accepted: &AcceptedTransfer) -> Transf
         reference: accepted.reference.clone(),
         effective_at: accepted.effective_at,
         link: accepted.link.clone(),
+        metadata: accepted.metadata.clone(),
     }
 }
 

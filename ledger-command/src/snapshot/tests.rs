@@ -35,6 +35,7 @@ fn sample() -> Snapshot {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     };
     let effect = Effect::Hold { expires_at: Some(5_000) };
     let held = AcceptedTransfer { id: Id::parse("h").unwrap(), effect, ..posted.clone() };
@@ -158,9 +159,9 @@ fn the_state_has_the_bytes_of_its_schema() {
     assert_eq!(
         hex,
         concat!(
-            "010462616e6b0109010355534402", // one ledger, its lock, its one asset
-            "020005776f726c6401010000fbd0070100fbd20400fba4090000", // two accounts, the first with its balance
-            "016101000100fbf40100fbd007010000fbd20400fba409",       // the second, with its limit
+            "010462616e6b010900010355534402", // one ledger, its lock, no metadata, its one asset
+            "020005776f726c640101000000fbd0070100fbd20400fba4090000", // two accounts, the first with its balance
+            "016101000100fbf401000101016b000176fbd007010000fbd20400fba409", // the second, with its limit and metadata
             "0200010168000100fbd20401fb102700", // two holds, of which one expires
             "00010173000100fbd20400010473686f70016201fbe02efbd0070472656e74", // and one is a send
             "010001017205776f726c640161035553440f0100", // one schedule, what it posts

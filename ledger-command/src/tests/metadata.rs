@@ -2,11 +2,11 @@
 
 use ledger_domain::{
     AccountName, AskedRules, Command, CommandBody, Condition, LedgerName, Metadata, MetadataKey,
-    MetadataOf, MetadataUpdate, MetadataValue, Predicate,
+    MetadataOf, MetadataUpdate, MetadataValue, Predicate, Transfer,
 };
 use ledger_log::simulated::Crash;
 
-use super::rig::{Rig, command, line};
+use super::rig::{Rig, batch, command, line, transfer};
 
 fn metadata(text: &str) -> Metadata {
     let entry = |word: &str| {
@@ -80,8 +80,8 @@ fn updates_are_retried_and_an_id_reused_names_its_field() {
         };
         assert_eq!(line(&rig.ask(command)), again);
     }
-    assert_eq!(line(&rig.ask(note("n5", "a", &many, ""))), "METADATA_FULL: a 0@13.0");
-    assert_eq!(line(&rig.ask(note("n6", "a", &many, "kyc"))), "ok 0@14.0");
+    assert_eq!(line(&rig.ask(note("n5", "a", &many, ""))), "METADATA_FULL: a 0@14.0");
+    assert_eq!(line(&rig.ask(note("n6", "a", &many, "kyc"))), "ok 0@15.0");
     rig.assert_replay_is_live();
 }
 
@@ -104,5 +104,43 @@ fn an_update_depends_on_the_version_that_it_makes() {
     assert_eq!(line(&rig.ask(depends("n3", present))), "ok 0@9.0");
     let again = line(&rig.ask(depends("n4", present)));
     assert!(again.starts_with("VERSION_MISMATCH: a is "), "{again}");
+    rig.assert_replay_is_live();
+}
+
+#[test]
+fn metadata_of_a_transfer_is_part_of_what_its_id_stands_for() {
+    let mut rig = Rig::new().with_bank();
+    let post = |id: &str, noted: &str| {
+        let transfer = Transfer { metadata: metadata(noted), ..transfer(id, "world", "a", "1") };
+        batch(None, vec![transfer])
+    };
+    let refused = |noted: &str| {
+        let transfer = Transfer { metadata: metadata(noted), ..transfer("t3", "b", "a", "1") };
+        batch(None, vec![transfer])
+    };
+    let cases = [
+        (post("t1", "order=17"), "ok 0@7.0"),
+        (post("t1", "order=17"), "ok 0@7.0 replayed"),
+        (post("t1", "order=18"), "ID_REUSED: metadata"),
+        (post("t1", ""), "ID_REUSED: metadata"),
+        (post("t2", ""), "ok 0@8.0"),
+        (post("t2", "order=17"), "ID_REUSED: metadata"),
+        (refused("order=17"), "INSUFFICIENT_FUNDS: b 0@9.0"),
+        (refused("order=17"), "INSUFFICIENT_FUNDS: b 0@9.0 replayed"),
+        (refused(""), "ID_REUSED: metadata"),
+    ];
+    for (command, expected) in cases.clone() {
+        assert_eq!(line(&rig.ask(command)), expected);
+    }
+    // The follower makes the ids again from the events alone.
+    rig.ids.lose();
+    rig.crash(Crash::Drop);
+    for (command, expected) in cases {
+        let again = match expected {
+            _ if expected.ends_with("replayed") || expected.starts_with("ID_REUSED") => expected,
+            first => &format!("{first} replayed"),
+        };
+        assert_eq!(line(&rig.ask(command)), again);
+    }
     rig.assert_replay_is_live();
 }

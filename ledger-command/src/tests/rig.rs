@@ -280,6 +280,7 @@ pub(crate) fn moves(id: &str, movement: Movement) -> Transfer {
         reference: "".into(),
         effective_at: None,
         link: ledger_domain::Link::Alone,
+        metadata: Default::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Timestamp, write_field};
 use crate::amount::Decimal;
+use crate::metadata::Metadata;
 use crate::name::{AccountName, AssetCode, Id};
 use crate::rejection::Rejection;
 use crate::send::{Destination, Origin};
@@ -21,6 +22,8 @@ pub struct Transfer {
     pub effective_at: Option<Timestamp>,
     /// With which others of its batch it stands or falls.
     pub link: Link,
+    /// Its metadata.
+    pub metadata: Metadata,
 }
 
 /// With which others of its batch a transfer stands or falls: a group is accepted as a whole, or nothing
@@ -301,7 +304,7 @@ impl Transfer {
     #[must_use]
     pub fn first_difference(&self, other: &Transfer) -> Option<&'static str> {
         // Destructured, here and below, so that no new field is left out unseen.
-        let Transfer { id: _, movement, reference, effective_at, link } = self;
+        let Transfer { id: _, movement, reference, effective_at, link, metadata } = self;
         let (leg, other_leg) = (movement.leg(), other.movement.leg());
         let same = |of: fn(&Leg) -> &str| leg.map(of) == other_leg.map(of);
         let up_to = |leg: Option<&Leg>| leg.map(|leg| leg.up_to);
@@ -323,6 +326,7 @@ impl Transfer {
             ("effective_time", *effective_at == other.effective_at),
             ("entry_id", link.entry() == other.link.entry()),
             ("linked", *link == other.link),
+            ("metadata", *metadata == other.metadata),
             // Of what the system itself asks for.
             ("transfer_id", movement == &other.movement),
         ];
@@ -335,7 +339,7 @@ impl Transfer {
     /// A field is its number, the length of its value and the value; one that is absent writes nothing,
     /// so that a later optional field leaves the bytes of what does not have it.
     pub fn write_content(&self, out: &mut Vec<u8>) {
-        let Transfer { id: _, movement, reference, effective_at, link } = self;
+        let Transfer { id: _, movement, reference, effective_at, link, metadata } = self;
         match movement {
             Movement::Post(leg) => leg.write_content(out),
             Movement::Hold { leg, expires_at } => {
@@ -387,6 +391,7 @@ impl Transfer {
             Link::Next => write_field(13, &[1], out),
             Link::Entry(entry) => write_id(14, entry, out),
         }
+        metadata.write_content(out);
     }
 }
 

@@ -395,6 +395,7 @@ fn accepted(
         reference: transfer.reference.clone(),
         effective_at: transfer.effective_at,
         link: transfer.link.clone(),
+        metadata: transfer.metadata.clone(),
     }
 }
 

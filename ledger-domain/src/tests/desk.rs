@@ -154,8 +154,9 @@ fn as_asked(state: &State, accepted: &crate::AcceptedTransfer) -> Transfer {
         Effect::Send(_) | Effect::Receive(_) => panic!("a desk sends nothing"),
         Effect::Reversal(reversal) => Movement::Reversal { of: reversal.of.clone(), amount: part },
     };
-    let crate::AcceptedTransfer { id, reference, effective_at, link, .. } = accepted.clone();
-    Transfer { id, movement, reference, effective_at, link }
+    let crate::AcceptedTransfer { id, reference, effective_at, link, metadata, .. } =
+        accepted.clone();
+    Transfer { id, movement, reference, effective_at, link, metadata }
 }
 
 fn say(item: &ItemOutcome) -> String {

@@ -233,6 +233,7 @@ fn every_kind() -> Vec<Transfer> {
         reference: "rent".into(),
         effective_at: Some(1_000_000_000),
         link: Link::Alone,
+        metadata: Default::default(),
     };
     let hold = |id, amount| match transfer(id, "b", amount) {
         Transfer { movement: Movement::Post(leg), .. } => Transfer {

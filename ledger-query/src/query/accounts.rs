@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use ledger_domain::amount::{format_difference, format_minor};
 use ledger_domain::{
-    AccountName, AccountStatus, AccountType, AssetCode, AssetHandle, Balance, LedgerName,
-    MetadataTarget, Side,
+    AccountName, AccountStatus, AccountType, AssetCode, AssetHandle, Balance, LedgerHandle,
+    LedgerName, MetadataTarget, Side,
 };
 use ledger_proto::{answer, resource, v1};
-use ledger_views::{AccountRow, AssetCodeRow, EntryRow, LedgerRow, Page, Place, StoreError};
+use ledger_views::{
+    AccountRow, AssetCodeRow, EntryRow, LedgerRow, Page, Place, StoreError, TransferOutcome,
+};
 
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
@@ -130,6 +132,7 @@ impl Query {
         let mut statement = Statement {
             read: &read,
             ledger: &ledger_name,
+            book: ledger.handle,
             asset: &code,
             account_type: account.account_type,
             recorded: BTreeMap::new(),
@@ -151,6 +154,7 @@ impl Query {
 struct Statement<'a> {
     read: &'a Fixed<'a>,
     ledger: &'a LedgerName,
+    book: LedgerHandle,
     asset: &'a AssetCodeRow,
     account_type: AccountType,
     recorded: BTreeMap<u64, i64>,
@@ -158,6 +162,25 @@ struct Statement<'a> {
 }
 
 impl Statement<'_> {
+    /// What is noted of the entry's transfer: it stands with that alone.
+    fn metadata(
+        &self,
+        place: Place,
+        row: &EntryRow,
+    ) -> Result<BTreeMap<String, String>, QueryError> {
+        if !row.noted {
+            return Ok(BTreeMap::new());
+        }
+        let found = self.read.view.transfer(place, self.book, &row.transfer)?;
+        match found.map(|row| row.outcome) {
+            Some(TransferOutcome::Accepted(accepted)) => Ok(answer::metadata(&accepted.metadata)),
+            Some(TransferOutcome::Refused(..)) | None => {
+                let what = format!("transfers: no row of {}", row.transfer);
+                Err(StoreError::Damaged { what }.into())
+            }
+        }
+    }
+
     fn entry(&mut self, place: Place, row: &EntryRow) -> Result<v1::Entry, QueryError> {
         let recorded_at = match self.recorded.get(&place.offset) {
             Some(at) => *at,
@@ -189,6 +212,7 @@ impl Statement<'_> {
             effective_time: row.effective_at.map(answer::timestamp),
             balance: Some(wire_balance(self.asset, self.account_type, row.balance, position)),
             kind: v1::EntryKind::try_from(i32::from(row.kind.number())).unwrap_or_default().into(),
+            metadata: self.metadata(place, row)?,
         })
     }
 }

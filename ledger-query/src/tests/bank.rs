@@ -144,6 +144,7 @@ impl Bank {
                 reference: "".into(),
                 effective_at: None,
                 link: Link::Alone,
+                metadata: Default::default(),
             }
         });
         let transfers = transfers.collect();

@@ -1,13 +1,14 @@
 //! Metadata, what became of it, and the accounts that are found by it, as of any position.
 
 use ledger_domain::{
-    AccountName, AccountType, AskedRules, CommandBody, Metadata, MetadataKey, MetadataOf,
-    MetadataUpdate, MetadataValue,
+    AccountName, AccountType, AskedRules, CommandBody, Id, Link, Metadata, MetadataKey, MetadataOf,
+    MetadataUpdate, MetadataValue, Movement, Transfer,
 };
 use ledger_proto::v1;
 
 use super::as_of;
 use super::bank::Bank;
+use super::transfers::{hold, moves};
 use crate::Query;
 
 fn metadata(text: &str) -> Metadata {
@@ -249,4 +250,40 @@ fn a_malformed_filter_is_told_with_its_place_and_a_token_is_of_its_filter() {
     assert!(list(r#"metadata.tier = "gold""#, &token).is_ok());
     let other = list("", &token).unwrap_err().to_string();
     assert!(other.contains("repeats the request"), "{other}");
+}
+
+#[test]
+fn what_is_noted_of_a_transfer_is_read_with_it() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    bank.open("bank");
+    let noted = |id: &str, noted: &str| Transfer {
+        metadata: metadata(noted),
+        link: Link::Entry(Box::new(Id::parse("e").unwrap())),
+        ..hold(id, "5", None)
+    };
+    bank.post("bank", vec![noted("h1", "order=17 by=amy"), noted("h2", "")]);
+    let capture = Movement::Capture { hold: Id::parse("h1").unwrap(), amount: None };
+    let capture = Transfer { metadata: metadata("shipped=1"), ..moves("c1", capture) };
+    let void = Movement::Void { hold: Id::parse("nothing").unwrap(), refused: None };
+    let refused = Transfer { metadata: metadata("why=test"), ..moves("v1", void) };
+    bank.post("bank", vec![capture, refused]);
+    for (id, due) in
+        [("h1", "by=amy order=17"), ("h2", ""), ("c1", "shipped=1"), ("v1", "why=test")]
+    {
+        let name = format!("ledgers/bank/transfers/{id}");
+        let request = v1::GetTransferRequest { name, ..Default::default() };
+        let found = query.get_transfer(&request).unwrap().transfer.unwrap();
+        assert_eq!(say(&found.metadata), due, "{id}");
+    }
+    let name = "ledgers/bank/journalEntries/e".to_owned();
+    let request = v1::GetJournalEntryRequest { name, ..Default::default() };
+    let entry = query.get_journal_entry(&request).unwrap();
+    let said = entry.transfers.iter().map(|it| say(&it.transfer.as_ref().unwrap().metadata));
+    assert_eq!(said.collect::<Vec<_>>(), ["by=amy order=17", ""]);
+    let parent = "ledgers/bank/accounts/wallet".to_owned();
+    let request = v1::ListEntriesRequest { parent, ..Default::default() };
+    let entries = query.list_entries(&request).unwrap().entries;
+    let said = entries.iter().map(|it| say(&it.metadata));
+    assert_eq!(said.collect::<Vec<_>>(), ["shipped=1", "", "by=amy order=17"]);
 }

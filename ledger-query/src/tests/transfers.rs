@@ -12,6 +12,7 @@ pub(super) fn moves(id: &str, movement: Movement) -> Transfer {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) fn same_content(a: &Transfer, b: &Transfer) -> bool {
         && decimal(&a.amount) == decimal(&b.amount)
         && a.reference == b.reference
         && a.effective_at == b.effective_at
+        && a.metadata == b.metadata
 }
 
 /// A UUID is one id in either case.

@@ -103,8 +103,9 @@ pub(crate) fn transfer(ledger: &str, transfer: &Transfer) -> Option<u32> {
         }
         _ => false,
     };
+    let noted = metadata::shape(&t.metadata);
     let bound = t.entry.is_empty() || (id(&t.entry) && !t.linked);
-    if !id(&t.id) || !of_kind || !bound || !t.asked_amount.is_empty() {
+    if !id(&t.id) || !of_kind || !bound || !t.asked_amount.is_empty() || noted == Some(101) {
         return Some(101);
     }
     let of_another = matches!(t.kind, CAPTURE | VOID | REVERSAL);
@@ -115,7 +116,7 @@ pub(crate) fn transfer(ledger: &str, transfer: &Transfer) -> Option<u32> {
     if !of_another && t.kind != SEND && t.debit == t.credit {
         return Some(105);
     }
-    (t.reference.len() > 256).then_some(107)
+    (t.reference.len() > 256).then_some(107).or(noted)
 }
 
 /// The code of what is wrong with rules.

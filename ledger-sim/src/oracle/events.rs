@@ -194,6 +194,7 @@ fn check_row(
                 && accepted.amount == moved.amount
                 && accepted.up_to.as_deref().copied() == moved.up_to
                 && *accepted.reference == *transfer.reference
+                && texts(&accepted.metadata) == transfer.metadata
                 && accepted.effective_at == transfer.effective_at
         }
         (Row::Refused(refused), Err(code)) => {
@@ -213,6 +214,7 @@ fn check_row(
                 && movement.leg().is_some_and(|leg| leg.up_to) == transfer.up_to
                 && amount.and_then(|amount| decimal(&amount)) == decimal(&transfer.amount)
                 && *asked.reference == *transfer.reference
+                && texts(&asked.metadata) == transfer.metadata
                 && asked.effective_at == transfer.effective_at
         }
         _ => false,

@@ -6,6 +6,7 @@ use ledger_proto::v1;
 use super::{Level, Reads};
 use crate::model::{Book, noted};
 use crate::request::Texts;
+use crate::summary::Summary;
 use crate::workload::{KEYS, VALUES};
 
 impl Reads<'_> {
@@ -64,6 +65,7 @@ impl Reads<'_> {
         book: &Book,
         level: Level,
         rng: &mut Rng,
+        summary: &mut Summary,
     ) -> Result<String, String> {
         let term = |rng: &mut Rng| (KEYS[rng.usize(0..4)], VALUES[rng.usize(0..4)]);
         let terms: Vec<_> = (0..rng.u32(1..3)).map(|_| term(rng)).collect();
@@ -106,6 +108,9 @@ impl Reads<'_> {
             .collect();
         if read != due {
             return Err(format!("accounts with {filter}: due {due:?}, read {read:?}"));
+        }
+        if !due.is_empty() {
+            summary.note(if terms.len() == 1 { "read.found" } else { "read.found_by_two" });
         }
         Ok(format!("{} accounts with {filter} at {bound:?}", due.len()))
     }

@@ -174,6 +174,7 @@ fn is_as_asked(found: &v1::Transfer, decided: &Decided) -> bool {
         && canonical_id(&asked.entry) == found.entry_id
         && asked.linked == found.linked
         && found.reference == asked.reference
+        && found.metadata == asked.metadata
         && found.effective_time == asked.effective_at.map(time::to_wire)
         && found.expire_time == asked.expires_at.map(time::to_wire)
         && found.up_to == asked.up_to

@@ -40,16 +40,28 @@ fn value(source: &mut Source<'_>) -> Option<Option<MetadataValue>> {
     }
 }
 
+/// How many entries, and each.
+pub(super) fn put_metadata(out: &mut Vec<u8>, metadata: &Metadata) {
+    put_number(out, metadata.len() as u64);
+    for (key, value) in metadata.iter() {
+        put_text(out, key.as_str());
+        put_value(out, Some(value));
+    }
+}
+
+pub(super) fn metadata(source: &mut Source<'_>) -> Option<Metadata> {
+    let count = source.u32()?;
+    let entry = |_| Some((MetadataKey::from_log(source.text()?), value(source)??));
+    let metadata: Metadata = (0..count).map(entry).collect::<Option<_>>()?;
+    (u32::try_from(metadata.len()) == Ok(count)).then_some(metadata)
+}
+
 impl Row for MetadataRow {
     /// All that is there, and of each change the key and what was there before: what is there after it is told
     /// already.
     fn encode(&self, out: &mut Vec<u8>) {
         let MetadataRow { changes, metadata } = self;
-        put_number(out, metadata.len() as u64);
-        for (key, value) in metadata.iter() {
-            put_text(out, key.as_str());
-            put_value(out, Some(value));
-        }
+        put_metadata(out, metadata);
         put_number(out, changes.len() as u64);
         for MetadataChange { key, before, after: _ } in changes {
             put_text(out, key.as_str());
@@ -59,12 +71,7 @@ impl Row for MetadataRow {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut source = Source(bytes);
-        let count = source.u32()?;
-        let entry = |_| Some((MetadataKey::from_log(source.text()?), value(&mut source)??));
-        let metadata: Metadata = (0..count).map(entry).collect::<Option<_>>()?;
-        if u32::try_from(metadata.len()) != Ok(count) {
-            return None;
-        }
+        let metadata = metadata(&mut source)?;
         let count = source.u32()?;
         let change = |_| {
             let key = MetadataKey::from_log(source.text()?);

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use ledger_domain::{
-    Capture, Code, CustomerHandle, CustomerName, Decimal, Destination, Effect, Leg, Link,
-    MetadataKey, Movement, Origin, Reversal, Sealed,
+    Capture, Code, CustomerHandle, CustomerName, Decimal, Destination, Effect, Leg, Link, Metadata,
+    MetadataKey, MetadataValue, Movement, Origin, Reversal, Sealed,
 };
 
 use super::*;
@@ -51,6 +51,7 @@ fn transfer(id: Id) -> Transfer {
         reference: "".into(),
         effective_at: Some(-2),
         link: Link::Alone,
+        metadata: Default::default(),
     }
 }
 
@@ -66,6 +67,7 @@ fn posted(reference: &str, effective_at: Option<Timestamp>) -> AcceptedTransfer 
         reference: reference.into(),
         effective_at,
         link: Link::Alone,
+        metadata: Default::default(),
     }
 }
 
@@ -82,6 +84,7 @@ fn balances_and_entries() {
         transfer: Id::Uuid([0xab; 16]),
         reference: "rent".into(),
         effective_at: Some(64),
+        noted: false,
         balance: BALANCE,
     };
     golden(
@@ -109,6 +112,9 @@ fn balances_and_entries() {
         let row = EntryRow { kind, ..plain.clone() };
         golden(&row, &format!("{first}d209090301743105808080808080808080020007"));
     }
+    let noted = EntryRow { noted: true, ..plain.clone() };
+    golden(&noted, "08d209090301743105808080808080808080020007");
+    exact(&noted);
     assert_eq!(EntryRow::decode(&[0x80, 1, 1, 3, 1, 0x61, 0, 0, 0, 0]), None, "no such flag");
 }
 
@@ -186,6 +192,34 @@ fn transfers_of_a_group() {
         let rejection = Rejection::new(Code::HoldNotOpen, "h");
         golden(&row(TransferOutcome::Refused(transfer, rejection)), hex);
     }
+}
+
+#[test]
+fn transfers_with_metadata() {
+    let row = |outcome| TransferRow { place: PLACE, outcome };
+    let metadata = || -> Metadata {
+        let entry = |(key, value): (&str, &str)| {
+            (MetadataKey::from_log(key), MetadataValue::Plain(value.into()))
+        };
+        [("a", "1"), ("k", "v")].into_iter().map(entry).collect()
+    };
+    let accepted = |link| AcceptedTransfer { link, metadata: metadata(), ..posted("x", Some(1)) };
+    for (link, hex) in [
+        (Link::Alone, "06ac02110301743103c80101d20901780203020161010131016b010176"),
+        (Link::Next, "06ac02110301743103c80101d2090178020103020161010131016b010176"),
+    ] {
+        golden(&row(TransferOutcome::Accepted(accepted(link))), hex);
+    }
+    let asked = Transfer { metadata: metadata(), ..transfer(Id::Text("t1".into())) };
+    let rejection = Rejection::new(Code::HoldNotOpen, "h");
+    let refused = row(TransferOutcome::Refused(asked, rejection));
+    let mut bytes = Vec::new();
+    refused.encode(&mut bytes);
+    assert_eq!(TransferRow::decode(&bytes), Some(refused));
+    let mut bytes = Vec::new();
+    row(TransferOutcome::Accepted(posted("", None))).encode(&mut bytes);
+    bytes.extend([3, 0]);
+    assert_eq!(TransferRow::decode(&bytes), None, "metadata of nothing");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AssetCode, AssetHandle, Capture, Code, Decimal,
-    Effect, Id, Leg, Link, Movement, Rejection, Reversal, Timestamp, Transfer, TransferKind,
+    Effect, Id, Leg, Link, Metadata, Movement, Rejection, Reversal, Timestamp, Transfer,
+    TransferKind,
 };
 
+use super::metadata::{metadata, put_metadata};
 use super::{
     EXPIRES, OPEN_AMOUNT, REFUSED, Row, TransferOutcome, TransferRow, flag, flags, kind_bits,
     kind_number, optional, put_optional, send,
@@ -83,6 +85,7 @@ fn encode_accepted(place: Place, t: &AcceptedTransfer, out: &mut Vec<u8>) {
     }
     put_optional(out, &t.reference, t.effective_at);
     put_link(out, &t.link);
+    put_noted(out, &t.metadata);
 }
 
 fn expires_at(source: &mut Source<'_>, flags: u8) -> Option<Option<Timestamp>> {
@@ -132,6 +135,7 @@ fn decode_accepted(
         reference,
         effective_at,
         link: link(source)?,
+        metadata: noted(source)?,
     })
 }
 
@@ -167,6 +171,7 @@ fn encode_refused(place: Place, t: &Transfer, rejection: &Rejection, out: &mut V
     movement.origin().iter().for_each(|from| send::put_origin(out, from));
     put_optional(out, &t.reference, t.effective_at);
     put_link(out, &t.link);
+    put_noted(out, &t.metadata);
 }
 
 fn decode_asked(
@@ -215,12 +220,15 @@ fn decode_asked(
         }
     };
     let (reference, effective_at) = optional(source, flags)?;
-    Some(Transfer { id, movement, reference, effective_at, link: link(source)? })
+    let (link, metadata) = (link(source)?, noted(source)?);
+    Some(Transfer { id, movement, reference, effective_at, link, metadata })
 }
 
-// Behind all else, and nothing of a transfer that stands alone.
+// Behind all else: how it is linked, and what is noted of it. Nothing of a transfer that stands alone and has no
+// metadata.
 const NEXT: u8 = 1;
 const ENTRY: u8 = 2;
+const NOTED: u8 = 3;
 
 fn put_link(out: &mut Vec<u8>, link: &Link) {
     match link {
@@ -234,12 +242,31 @@ fn put_link(out: &mut Vec<u8>, link: &Link) {
 }
 
 fn link(source: &mut Source<'_>) -> Option<Link> {
-    if source.is_empty() {
-        return Some(Link::Alone);
+    match source.peek() {
+        None | Some(NOTED) => return Some(Link::Alone),
+        Some(_) => {}
     }
     match source.byte()? {
         NEXT => Some(Link::Next),
         ENTRY => Some(Link::Entry(Box::new(source.id()?))),
         _ => None,
+    }
+}
+
+fn put_noted(out: &mut Vec<u8>, metadata: &Metadata) {
+    if !metadata.is_empty() {
+        out.push(NOTED);
+        put_metadata(out, metadata);
+    }
+}
+
+fn noted(source: &mut Source<'_>) -> Option<Metadata> {
+    match source.peek() {
+        None => Some(Metadata::default()),
+        Some(NOTED) => {
+            source.byte()?;
+            metadata(source).filter(|metadata| !metadata.is_empty())
+        }
+        Some(_) => None,
     }
 }

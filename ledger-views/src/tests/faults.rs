@@ -116,6 +116,7 @@ fn transfer_of(amount: u128) -> Event {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     };
     let ledger = ledger_domain::LedgerHandle(0);
     let batch = ledger_domain::TransferBatch { ledger, accepted: vec![posted], refused: vec![] };

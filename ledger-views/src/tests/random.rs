@@ -178,6 +178,7 @@ fn random_transfer(
         reference: if rng.bool() { "rent".into() } else { "".into() },
         effective_at: rng.bool().then(|| rng.i64(-5..5)),
         link: Link::Alone,
+        metadata: if rng.u8(..4) == 0 { some_metadata(rng) } else { Default::default() },
     }
 }
 
@@ -204,7 +205,14 @@ fn settled(rng: &mut Rng, send: Id) -> Transfer {
         true => Movement::Capture { hold, amount: None },
         false => Movement::Void { hold, refused: refused() },
     };
-    Transfer { id, movement, reference: "".into(), effective_at: None, link: Link::Alone }
+    Transfer {
+        id,
+        movement,
+        reference: "".into(),
+        effective_at: None,
+        link: Link::Alone,
+        metadata: Default::default(),
+    }
 }
 
 /// Makes one group of some, or two journal entries of all.

@@ -22,6 +22,7 @@ fn held(id: &Id, effect: Effect) -> AcceptedTransfer {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     }
 }
 

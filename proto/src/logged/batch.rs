@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 use ledger_domain::limits::BATCH_TRANSFERS_MAX;
 use ledger_domain::{
     AcceptedTransfer, AccountHandle, AccountName, AssetCode, AssetHandle, Capture, Decimal, Effect,
-    Id, LedgerHandle, Leg, Link, Movement, RefusedTransfer, Reversal, Transfer, TransferBatch,
-    TransferKind,
+    Id, LedgerHandle, Leg, Link, Metadata, Movement, RefusedTransfer, Reversal, Transfer,
+    TransferBatch, TransferKind,
 };
 
-use super::{DecodeError, hold_from_wire, id_from_wire, id_to_wire, rejection_from_wire, send};
+use super::{
+    DecodeError, hold_from_wire, id_from_wire, id_to_wire, metadata, rejection_from_wire, send,
+};
 use crate::log_v1 as wire;
 
 pub(super) fn to_wire(batch: &TransferBatch) -> wire::TransferBatch {
@@ -44,6 +46,11 @@ pub(super) fn to_wire(batch: &TransferBatch) -> wire::TransferBatch {
         if let Some(effective_at) = transfer.effective_at {
             out.effective_time_rows.push(at);
             out.effective_times.push(effective_at);
+        }
+        if !transfer.metadata.is_empty() {
+            out.metadata_rows.push(at);
+            let entries = metadata::to_wire(&transfer.metadata);
+            out.metadata.push(wire::Metadata { entries });
         }
         if let Some(up_to) = &transfer.up_to {
             let (high, low) = split(**up_to);
@@ -157,6 +164,7 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
         origins: batch.origins.into(),
         refusals: Sparse::new(batch.send_refusal_rows, batch.send_refusals, "send_refusals")?,
     };
+    let mut noted = Sparse::new(batch.metadata_rows, batch.metadata, "metadata")?;
     let mut links =
         Links::new(batch.linked_rows, batch.entry_rows, batch.entry_lengths, batch.entry_ids)?;
     let (uuids, rest) = batch.uuids.as_chunks::<16>();
@@ -179,14 +187,22 @@ pub(super) fn from_wire(batch: wire::TransferBatch) -> Result<TransferBatch, Dec
             reference: references.take(at).unwrap_or_default().into(),
             effective_at: effective.take(at),
             link: links.take(at)?,
+            metadata: noted.take(at).map(noted_from_wire).transpose()?.unwrap_or_default(),
         });
     }
     let left_over = uuids.next().is_some() || !rest.is_empty() || !effects.is_empty();
     let sparse = !texts.is_empty() || !references.is_empty() || !effective.is_empty();
-    if left_over || sparse || !up_to.is_empty() || !links.is_empty() {
+    let of_few = !up_to.is_empty() || !links.is_empty() || !noted.is_empty();
+    if left_over || sparse || of_few {
         return Err(DecodeError::new("a column has more values than rows"));
     }
     Ok(TransferBatch { ledger: LedgerHandle(batch.ledger), accepted, refused })
+}
+
+/// A row without any has no place in the column.
+fn noted_from_wire(noted: wire::Metadata) -> Result<Metadata, DecodeError> {
+    let metadata = metadata::from_wire(noted.entries)?;
+    if metadata.is_empty() { Err(DecodeError::new("metadata of nothing")) } else { Ok(metadata) }
 }
 
 /// The columns that say what a row did that was no post.
@@ -387,7 +403,7 @@ impl<T> Sparse<T> {
 
 fn refused_to_wire(refused: &RefusedTransfer) -> wire::RefusedTransfer {
     let RefusedTransfer { row, transfer, rejection } = refused;
-    let Transfer { id, movement, reference, effective_at, link } = transfer;
+    let Transfer { id, movement, reference, effective_at, link, metadata } = transfer;
     let mut out = wire::RefusedTransfer {
         row: *row,
         code: rejection.code.number(),
@@ -404,6 +420,7 @@ fn refused_to_wire(refused: &RefusedTransfer) -> wire::RefusedTransfer {
         destination: movement.destination().map(send::destination_to_wire),
         origin: movement.origin().map(send::origin_to_wire),
         send_refusal: movement.refused().map(send::refusal_to_wire),
+        metadata: metadata::to_wire(metadata),
         ..Default::default()
     };
     if movement.kind() != TransferKind::Post {
@@ -467,6 +484,7 @@ fn refused_from_wire(refused: &wire::RefusedTransfer) -> Result<RefusedTransfer,
     let rejection = rejection_from_wire(refused.code, &refused.subject)?;
     let reference = refused.reference.as_str().into();
     let effective_at = refused.effective_time;
-    let transfer = Transfer { id, movement, reference, effective_at, link };
+    let metadata = metadata::from_wire(refused.metadata.clone())?;
+    let transfer = Transfer { id, movement, reference, effective_at, link, metadata };
     Ok(RefusedTransfer { row: refused.row, transfer, rejection })
 }

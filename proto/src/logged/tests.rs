@@ -9,7 +9,7 @@ use super::*;
 
 mod customers;
 
-fn posted(n: u64, id: Id) -> AcceptedTransfer {
+pub(super) fn posted(n: u64, id: Id) -> AcceptedTransfer {
     AcceptedTransfer {
         id,
         effect: Effect::Post,
@@ -21,10 +21,11 @@ fn posted(n: u64, id: Id) -> AcceptedTransfer {
         reference: "".into(),
         effective_at: None,
         link: Link::Alone,
+        metadata: Default::default(),
     }
 }
 
-fn uuid(n: u8) -> Id {
+pub(super) fn uuid(n: u8) -> Id {
     Id::Uuid([n; 16])
 }
 
@@ -38,7 +39,7 @@ fn leg() -> Leg {
     }
 }
 
-fn refused(row: u32) -> RefusedTransfer {
+pub(super) fn refused(row: u32) -> RefusedTransfer {
     RefusedTransfer {
         row,
         transfer: Transfer {
@@ -47,6 +48,7 @@ fn refused(row: u32) -> RefusedTransfer {
             reference: "why".into(),
             effective_at: Some(-5),
             link: Link::Alone,
+            metadata: Default::default(),
         },
         rejection: Rejection::new(Code::UnknownDebitAccount, "nobody"),
     }
@@ -352,7 +354,8 @@ fn the_bytes_are_those_of_the_golden_files() {
 
 #[test]
 fn damaged_columns_are_refused_and_never_panic() {
-    for batch in [mixed_batch(), held_batch(), grouped_batch(), sent_batch()] {
+    let noted = super::metadata::tests::noted_batch();
+    for batch in [mixed_batch(), held_batch(), grouped_batch(), sent_batch(), noted] {
         let good = encode(&logged(vec![Event::TransferBatch(batch)]));
         for at in 0..good.len() {
             for bit in 0..8 {

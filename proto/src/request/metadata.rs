@@ -145,4 +145,50 @@ mod tests {
         assert_eq!(opened(&entries).unwrap_err().code, Code::TooLong);
         assert_eq!(created(&[]).unwrap(), created(&[]).unwrap());
     }
+
+    #[test]
+    fn a_transfer_is_noted_by_the_same_rules() {
+        let long = "x".repeat(257);
+        let post = |key: &str, value: &str, amount: &str| {
+            let transfer = v1::Transfer {
+                transfer_id: "t".into(),
+                debit_account: "a".into(),
+                credit_account: "b".into(),
+                asset: "USD".into(),
+                amount: amount.into(),
+                metadata: map(&[(key, value)]),
+                ..Default::default()
+            };
+            let request = v1::PostTransferRequest {
+                parent: "ledgers/bank".into(),
+                transfer: Some(transfer),
+                ..Default::default()
+            };
+            crate::request::post_transfer(&request).map_err(|rejection| rejection.code)
+        };
+        let command = post("order", "17", "1").unwrap();
+        let CommandBody::PostTransfers { transfers } = command.body else { panic!("a batch") };
+        assert_eq!(crate::metadata::plain(&transfers[0].metadata), map(&[("order", "17")]));
+        assert_eq!(post("no key", "17", "0"), Err(Code::Malformed));
+        assert_eq!(post("order", "", "0"), Err(Code::Malformed));
+        assert_eq!(post("order", &long, "0"), Err(Code::ZeroAmount), "in the order of the codes");
+        assert_eq!(post("order", &long, "1"), Err(Code::TooLong));
+        let send = |value: &str, amount: &str| {
+            let request = v1::SendMoneyRequest {
+                parent: "ledgers/bank".into(),
+                send_id: "s".into(),
+                debit_account: "a".into(),
+                destination: "ledgers/market/accounts/b".into(),
+                asset: "USD".into(),
+                amount: amount.into(),
+                metadata: map(&[("order", value)]),
+                ..Default::default()
+            };
+            crate::request::send_money(&request).map_err(|rejection| rejection.code)
+        };
+        assert!(send("17", "1").is_ok());
+        assert_eq!(send("", "0"), Err(Code::Malformed));
+        assert_eq!(send(&long, "0"), Err(Code::ZeroAmount));
+        assert_eq!(send(&long, "1"), Err(Code::TooLong));
+    }
 }

@@ -19,12 +19,25 @@ pub fn send_money(request: &v1::SendMoneyRequest) -> Result<Command, Rejection> 
     let ledger = resource::ledger("parent", &request.parent)?;
     let id = parse_id("send_id", &request.send_id)?;
     let request_id = request_id(&request.request_id)?;
+    let metadata = crate::metadata::read("metadata", &request.metadata);
+    if let Err(refused) = &metadata
+        && refused.code == Code::Malformed
+    {
+        return Err(refused.clone());
+    }
     let conditions = conditions(&request.conditions)?;
     let deadline = instant("deadline", request.deadline.as_ref())?;
     let to = destination(&ledger, &request.destination, deadline)?;
     let movement = movement(&request.debit_account, &request.asset, &request.amount, false, to)?;
     let reference = reference(&request.reference)?;
-    let transfer = Transfer { id, movement, reference, effective_at: None, link: Link::Alone };
+    let transfer = Transfer {
+        id,
+        movement,
+        reference,
+        effective_at: None,
+        link: Link::Alone,
+        metadata: metadata?,
+    };
     let body = CommandBody::PostTransfers { transfers: vec![transfer] };
     Ok(Command { ledger, request_id, conditions, body })
 }

@@ -1,8 +1,13 @@
 //! Events with metadata, for their golden bytes, and bytes that are none.
 
-use ledger_domain::{AccountName, AccountRules, AccountType, LedgerName};
+use ledger_domain::{
+    AcceptedTransfer, AccountName, AccountRules, AccountType, LedgerName, RefusedTransfer,
+    Transfer, TransferBatch,
+};
 
 use super::*;
+use crate::logged::batch;
+use crate::logged::tests::{posted, refused, uuid};
 
 pub(in crate::logged) fn created(ledger: LedgerHandle, metadata: Metadata) -> Event {
     Event::LedgerCreated { ledger, name: LedgerName::from_log("bank"), metadata }
@@ -43,6 +48,24 @@ fn changes() -> Vec<MetadataChange> {
     ]
 }
 
+fn some(entries: &[(&str, &str)]) -> Metadata {
+    entries.iter().map(|(name, text)| (key(name), value(text))).collect()
+}
+
+/// Some rows with metadata, accepted and refused, and some without.
+pub(in crate::logged) fn noted_batch() -> TransferBatch {
+    let rows = [some(&[]), some(&[("order", "17")]), some(&[]), some(&[("b", "2"), ("a", "1")])];
+    let accepted = (1u8..).zip(rows);
+    let accepted = accepted
+        .map(|(n, metadata)| AcceptedTransfer { metadata, ..posted(u64::from(n), uuid(n)) })
+        .collect();
+    let asked = |row| {
+        let transfer = Transfer { metadata: some(&[("order", "18")]), ..refused(row).transfer };
+        RefusedTransfer { transfer, ..refused(row) }
+    };
+    TransferBatch { ledger: LedgerHandle(2), accepted, refused: vec![asked(2), refused(5)] }
+}
+
 pub(in crate::logged) fn events() -> Vec<(&'static str, Event)> {
     let (ledger, account) = (LedgerHandle(1), AccountHandle(300));
     let noted = || {
@@ -53,6 +76,7 @@ pub(in crate::logged) fn events() -> Vec<(&'static str, Event)> {
     vec![
         ("ledger_created_noted", created(ledger, noted())),
         ("account_opened_noted", opened(ledger, account, rules, noted())),
+        ("transfer_batch_noted", Event::TransferBatch(noted_batch())),
         ("metadata_changed", changed(MetadataTarget::Account(account), changes())),
         ("metadata_changed_of_ledger", changed(MetadataTarget::Ledger, changes())),
         ("metadata_changed_in_nothing", changed(MetadataTarget::Ledger, Vec::new())),
@@ -83,4 +107,24 @@ fn what_fits_no_event_is_refused() {
     assert!(from_wire(vec![entry.clone(), entry.clone()]).is_err(), "a key twice");
     let unknown = wire::MetadataEntry { value: None, ..entry };
     assert!(from_wire(vec![unknown]).is_err(), "a value of a kind that is not known");
+}
+
+#[test]
+fn metadata_of_rows_that_does_not_fit_is_refused() {
+    let good = || batch::to_wire(&noted_batch());
+    assert_eq!(good().metadata_rows, [1, 3], "counted among the accepted");
+    assert_eq!(batch::from_wire(good()), Ok(noted_batch()));
+    let spoilt: [fn(&mut wire::TransferBatch); 6] = [
+        |wire| drop(wire.metadata.pop()),
+        |wire| wire.metadata_rows.truncate(1),
+        |wire| wire.metadata_rows.reverse(),
+        |wire| wire.metadata_rows[1] = 4,
+        |wire| wire.metadata[0].entries.clear(),
+        |wire| wire.refused[0].metadata[0].value = None,
+    ];
+    for (number, spoil) in spoilt.into_iter().enumerate() {
+        let mut wire = good();
+        spoil(&mut wire);
+        assert!(batch::from_wire(wire).is_err(), "{number}");
+    }
 }
