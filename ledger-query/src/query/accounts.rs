@@ -248,13 +248,17 @@ impl Fixed<'_> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<AccountRow>, QueryError> {
-        let missing =
-            |name: &str| StoreError::Damaged { what: format!("accounts: no row of {name}") };
         let row = |name: &str| {
             let row = self.view.account(self.place, book.handle, name)?;
-            row.ok_or_else(|| missing(name))
+            let missing = || StoreError::Damaged { what: format!("accounts: no row of {name}") };
+            row.ok_or_else(missing)
         };
-        let after = after.map(row).transpose()?.map(|row| row.handle);
+        // A page may end with an account that was not opened yet, of those that have the value now.
+        let after = match after {
+            Some(name) => self.view.account(Place::end_of(u64::MAX), book.handle, name)?,
+            None => None,
+        };
+        let after = after.map(|row| row.handle);
         // All but the first of its terms are looked at one account after the other.
         let examined = if filter.is_one_term() { limit } else { ACCOUNTS_EXAMINED_MAX };
         let (first, place) = (filter.first(), self.place);
