@@ -248,16 +248,15 @@ impl Fixed<'_> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<AccountRow>, QueryError> {
-        let missing =
-            |name: &str| StoreError::Damaged { what: format!("accounts: no row of {name}") };
         let row = |name: &str| {
             let row = self.view.account(self.place, book.handle, name)?;
-            row.ok_or_else(|| missing(name))
+            let missing = || StoreError::Damaged { what: format!("accounts: no row of {name}") };
+            row.ok_or_else(missing)
         };
         let after = match after {
-            // A token names one that was found.
+            // A page may end with an account that was not opened yet, of those that have the value now.
             Some(name) => {
-                let row = self.view.account(self.place, book.handle, name)?;
+                let row = self.view.account(Place::end_of(u64::MAX), book.handle, name)?;
                 Some(row.ok_or_else(|| bad("it is of another list"))?.handle)
             }
             None => None,

@@ -228,6 +228,22 @@ fn a_filter_of_several_terms_turns_empty_pages() {
     }
 }
 
+/// The accounts that have the value now are many more than then, and the pages of then end among them.
+#[test]
+fn as_of_a_position_before_many_others_had_it_those_of_then_are_found() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    bank.open("bank");
+    let few = ["a", "b", "c"].map(|name| account(name, "tier=gold"));
+    let made = bank.commit("bank", few.to_vec());
+    let later = (0..10_100).map(|at| account(&format!("later{at}"), "tier=gold"));
+    bank.commit("bank", later.collect());
+    for page_size in [2, 100] {
+        let filter = r#"metadata.tier = "gold""#;
+        assert_eq!(found(&query, filter, &made.to_string(), page_size), ["a", "b", "c"]);
+    }
+}
+
 #[test]
 fn a_malformed_filter_is_told_with_its_place_and_a_token_is_of_its_filter() {
     let mut bank = Bank::new(1);
