@@ -9,7 +9,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files = [
         "ledger/log/v1/log.proto",
+        "ledger/log/v1/metadata.proto",
         "ledger/v1/types.proto",
+        "ledger/v1/condition.proto",
+        "ledger/v1/metadata.proto",
         "ledger/v1/schedule.proto",
         "ledger/v1/customer.proto",
         "ledger/v1/command.proto",

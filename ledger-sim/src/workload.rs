@@ -327,7 +327,7 @@ impl Workload {
                 0 => group[..length - 1].iter_mut().for_each(|transfer| transfer.linked = true),
                 1 => {
                     entries += 1;
-                    let made = if rng.u32(0..8) == 0 { rng.u64(0..=self.made) } else { self.made };
+                    let made = if rng.u32(0..3) == 0 { rng.u64(0..=self.made) } else { self.made };
                     let entry = match rng.u32(0..12) {
                         0 => "no entry".to_owned(),
                         1..6 => format!("0198c0de-0000-7abc-8def-{made:08X}{entries:04x}"),

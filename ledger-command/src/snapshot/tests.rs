@@ -160,14 +160,16 @@ fn the_state_has_the_bytes_of_its_schema() {
         hex,
         concat!(
             "010462616e6b010900010355534402", // one ledger, its lock, no metadata, its one asset
-            "020005776f726c640101000000fbd0070100fbd20400fba4090000", // two accounts, the first with its balance
+            "030005776f726c640101000000fbd0070100fbd20400fba4090000", // two accounts, the first with its balance
             "016101000100fbf401000101016b000176fbd007010000fbd20400fba409", // the second, with its limit and metadata
+            "0001770100000000fbd00700", // the third, opened with a customer
+            "01000163010201016b0207ff00", // the customer, with its sealed profile
             "0200010168000100fbd20401fb102700", // two holds, of which one expires
             "00010173000100fbd20400010473686f70016201fbe02efbd0070472656e74", // and one is a send
             "010001017205776f726c640161035553440f0100", // one schedule, what it posts
             "0472656e74031ffbb0360001030001fdb036840ed26a120000", // when, and when next
-            "010101036c6f7700030201fb2c0100",   // one alert
-            "fbd007",                           // recorded at
+            "010101036c6f7700030201fb2c0100", // one alert
+            "fbd007",                   // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"
     );
