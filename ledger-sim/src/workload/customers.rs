@@ -12,11 +12,11 @@ impl Workload {
         let name = match rng.u32(0..30) {
             0 => "no one".to_owned(),
             1 => "x".repeat(rng.usize(64..66)),
-            _ => format!("c-{}", rng.u32(0..8)),
+            _ => format!("c-{}", rng.u32(0..4)),
         };
         Ask::Customer(match rng.u32(0..12) {
-            0 => Customer::Erase { name },
-            1..5 => {
+            0..2 => Customer::Erase { name },
+            2..6 => {
                 let accounts = (0..rng.usize(0..3)).map(|_| account(rng)).collect();
                 Customer::Register { name, accounts, profile: values(rng) }
             }
