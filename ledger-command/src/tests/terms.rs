@@ -1,10 +1,11 @@
 //! Terms: nothing leaves before it is durable, and what becomes of commits whose fate is unknown.
 
+use ledger_domain::Movement;
 use ledger_log::Backend;
 use ledger_log::record::Record;
 use ledger_log::simulated::Fate;
 
-use super::rig::{Rig, batch, line, open_account, transfer};
+use super::rig::{Rig, batch, leg, line, moves, open_account, transfer};
 use crate::writer::{Status, WriterLimits};
 
 fn fund(id: &str) -> ledger_domain::Command {
@@ -126,6 +127,33 @@ fn a_newer_term_deposes_and_the_writer_takes_the_next() {
     assert!(line(&rig.reply(token)).starts_with("not recorded: "));
     assert!(matches!(rig.writer.status(), Status::Serving { term } if term > newer));
     assert!(rig.post(transfer("t1", "world", "a", "1")).starts_with("ok"));
+    rig.assert_replay_is_live();
+}
+
+/// What another writer has recorded with the numbers of its commits says nothing of those. (The simulation's seed
+/// 201258: it decided a hold twice.)
+#[test]
+fn a_deposed_writer_that_does_not_know_it_remembers_what_it_has_decided() {
+    let mut rig = Rig::new().with_bank();
+    let mut rival = rig.rival();
+    for id in ["r1", "r2", "r3"] {
+        assert!(rival.post(transfer(id, "world", "a", "1")).starts_with("ok"));
+    }
+    let hold = || {
+        let hold = Movement::Hold { leg: leg("world", "a", "1"), expires_at: None };
+        batch(None, vec![moves("h", hold)])
+    };
+    let first = rig.offer(hold());
+    rig.step_writer();
+    rig.follow();
+    let again = rig.offer(hold());
+    rig.step_writer();
+    assert_eq!((rig.log.pending(0), rig.replies.len()), (1, 0), "it is the same hold");
+    rig.pump();
+    for token in [first, again] {
+        assert!(line(&rig.reply(token)).starts_with("not recorded: "));
+    }
+    assert!(line(&rig.ask(hold())).starts_with("ok"));
     rig.assert_replay_is_live();
 }
 

@@ -52,7 +52,7 @@ impl Writer {
         while !self.queue.is_empty() || self.is_due(now) {
             self.release();
             // Forgotten before the store is looked into: what is forgotten here is found there.
-            self.recent.prune(self.parts.link.followed());
+            self.forget();
             if !self.has_room() {
                 return;
             }
@@ -98,6 +98,13 @@ impl Writer {
         begins && self.speculation.state.next_due().is_some_and(|at| at <= now)
     }
 
+    /// Forgets ids that the id store has. What is not acknowledged is kept: a writer that was deposed and does not
+    /// know it follows others' commits, with the numbers of its own.
+    fn forget(&mut self) {
+        let settled = self.settled.as_ref().map_or(0, |cursor| cursor.sequence);
+        self.recent.prune(self.parts.link.followed().min(settled));
+    }
+
     fn has_room(&mut self) -> bool {
         let Phase::Serving(Serving { acks, refused: None, .. }) = &self.phase else { return false };
         if acks.in_flight() >= self.limits.commits_in_flight_max {
@@ -111,7 +118,7 @@ impl Writer {
         let full = self.recent.len() >= self.limits.recent_ids_max;
         self.parts.link.set_writer_waits(full);
         if full {
-            self.recent.prune(self.parts.link.followed());
+            self.forget();
         }
         self.recent.len() < self.limits.recent_ids_max
     }
