@@ -36,8 +36,8 @@ impl Request {
             | ledger_domain::CommandBody::CancelSchedule { .. }
             | ledger_domain::CommandBody::Register { .. }
             | ledger_domain::CommandBody::UpdateProfile { .. }
-            | ledger_domain::CommandBody::EraseCustomer { .. } => 1,
-            ledger_domain::CommandBody::SetBalanceAlert { .. }
+            | ledger_domain::CommandBody::EraseCustomer { .. }
+            | ledger_domain::CommandBody::SetBalanceAlert { .. }
             | ledger_domain::CommandBody::RemoveBalanceAlert { .. } => 1,
         }
     }

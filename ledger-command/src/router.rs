@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ledger_domain::partition::partition_of;
-use ledger_domain::{Command, LedgerName, Rejection};
+use ledger_domain::{Command, LedgerName, MetadataKey, Rejection};
 use ledger_keys::{KeyError, Keys, Subject};
 use ledger_proto::command::{Prepared, Unsealed, identify, prepare, prepare_of_server, request_id};
 use ledger_proto::v1;
@@ -287,16 +287,10 @@ impl Router {
 
     /// Seals what is kept of a person. It blocks: keys are read from a disk, or made there or at the brokers.
     pub(crate) fn seal(&self, command: Unsealed, to_record: bool) -> Result<Command, KeyError> {
-        let (ledger, mut sealer) = (command.ledger.clone(), None);
-        command.seal(|customer, name, text| {
-            let sealer = match &mut sealer {
-                Some(sealer) => sealer,
-                none => {
-                    let subject = Subject { ledger: ledger.clone(), customer: customer.clone() };
-                    none.insert(self.inner.keys.sealer(&subject, to_record)?)
-                }
-            };
-            Ok(sealer.seal(name, text))
+        command.seal(|ledger, customer| {
+            let subject = Subject { ledger: ledger.clone(), customer: customer.clone() };
+            let sealer = self.inner.keys.sealer(&subject, to_record)?;
+            Ok(move |key: &MetadataKey, text: &str| sealer.seal(key, text))
         })
     }
 

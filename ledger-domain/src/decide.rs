@@ -245,7 +245,6 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
         CommandBody::EraseCustomer { customer } => {
             customers::erase(state, &command.ledger, customer)
         }
-
         CommandBody::SetBalanceAlert { account, alert, condition } => {
             alerts::set(state, &command.ledger, account, alert, condition)
         }

@@ -91,6 +91,20 @@ impl Paging {
         key.transpose().map_err(|_| bad("it is of another list"))
     }
 
+    /// Where a page of a list that goes back in time begins, in the state at `place`.
+    pub(crate) fn begins_at(&self, place: Place) -> Result<Place, QueryError> {
+        let Some(pinned) = &self.pinned else { return Ok(place) };
+        let from = read_place(&pinned.key).filter(|from| *from <= place);
+        from.ok_or_else(|| bad("it is of another list"))
+    }
+
+    /// Of such a list: takes the row beyond the limit off, at which the next page begins; the token of that one,
+    /// empty where there is none.
+    pub(crate) fn cut<R>(&self, place: Place, rows: &mut Vec<(Place, R)>) -> String {
+        let next = if rows.len() > self.limit { rows.pop() } else { None };
+        next.map(|(from, _)| self.next(&[place], &write_place(from))).unwrap_or_default()
+    }
+
     fn parse(&self, token: &str) -> Result<Pinned, QueryError> {
         let bytes = from_hex(token).ok_or_else(|| bad("it is not one that a page gave"))?;
         let damaged = || bad("it is not one that a page gave");
@@ -126,12 +140,12 @@ pub(crate) fn bad(what: &str) -> QueryError {
 }
 
 /// A place as the key of a token.
-pub(crate) fn write_place(place: Place) -> Vec<u8> {
+fn write_place(place: Place) -> Vec<u8> {
     [&place.offset.to_le_bytes()[..], &place.index.to_le_bytes()].concat()
 }
 
 /// Reads [`write_place`].
-pub(crate) fn read_place(key: &[u8]) -> Option<Place> {
+fn read_place(key: &[u8]) -> Option<Place> {
     let (offset, index) = key.split_first_chunk::<8>()?;
     let offset = u64::from_le_bytes(*offset);
     Some(Place { offset, index: u32::from_le_bytes(index.try_into().ok()?) })

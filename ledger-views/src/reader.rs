@@ -399,10 +399,25 @@ impl ViewReader {
         prefix: &[u8],
         from: &[u8],
     ) -> Result<Option<(Place, R)>, StoreError> {
-        let mut found = None;
+        Ok(self.newest_first(table, prefix, from, 1)?.pop())
+    }
+
+    /// At most `limit` of these rows, whose keys end with their places.
+    fn newest_first<R: Row>(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Place, R)>, StoreError> {
+        let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
         self.each(table, prefix, from, |key, row: R| {
-            found = Some((key::read_place(key)?, row));
-            Some(ControlFlow::Break(()))
+            found.push((key::read_place(key)?, row));
+            let is_full = found.len() >= limit;
+            Some(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(found)
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 
 use ledger_domain::{
-    AccountName, Command, CommandBody, CustomerName, MetadataKey, MetadataOf, Rejection, Sealed,
+    AccountName, Command, CommandBody, CustomerName, LedgerName, MetadataKey, MetadataOf,
+    Rejection, Sealed,
 };
 
 use crate::request::Secrets;
@@ -52,8 +53,9 @@ impl Prepared {
             | CommandBody::CancelSchedule { .. }
             | CommandBody::Register { .. }
             | CommandBody::UpdateProfile { .. }
-            | CommandBody::EraseCustomer { .. } => false,
-            CommandBody::SetBalanceAlert { .. } | CommandBody::RemoveBalanceAlert { .. } => false,
+            | CommandBody::EraseCustomer { .. }
+            | CommandBody::SetBalanceAlert { .. }
+            | CommandBody::RemoveBalanceAlert { .. } => false,
         }
     }
 }
@@ -68,17 +70,22 @@ impl Unsealed {
     /// The command, with its secrets in it, sealed.
     ///
     /// # Errors
-    /// What `seal` fails with; then the command must not be decided.
-    pub fn seal<E>(
+    /// What `sealer` fails with, which gives what seals for a customer; it is asked where there is anything to
+    /// seal. Then the command must not be decided.
+    pub fn seal<E, S: FnMut(&MetadataKey, &str) -> Sealed>(
         self,
-        mut seal: impl FnMut(&CustomerName, &MetadataKey, &str) -> Result<Sealed, E>,
+        sealer: impl FnOnce(&LedgerName, &CustomerName) -> Result<S, E>,
     ) -> Result<Command, E> {
         let Unsealed { mut command, secrets } = self;
+        if secrets.is_empty() {
+            return Ok(command);
+        }
         if let CommandBody::Register { customer, profile, .. }
         | CommandBody::UpdateProfile { customer, set: profile, .. } = &mut command.body
         {
+            let mut seal = sealer(&command.ledger, customer)?;
             for (key, text) in secrets {
-                let sealed = seal(customer, &key, &text)?;
+                let sealed = seal(&key, &text);
                 profile.insert(key, sealed);
             }
         }
@@ -190,7 +197,6 @@ fn name(command: &Command) -> String {
         | CommandBody::EraseCustomer { customer } => {
             resource::customer_resource(ledger, customer.as_str())
         }
-
         CommandBody::SetBalanceAlert { account, alert, .. }
         | CommandBody::RemoveBalanceAlert { account, alert } => {
             resource::balance_alert_resource(ledger, account.as_str(), alert)

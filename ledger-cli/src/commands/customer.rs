@@ -7,6 +7,7 @@ use ledger_proto::resource::{customer_resource, ledger_resource};
 use ledger_proto::v1;
 
 use super::{Context, PAGE_SIZE, fresh_id};
+use crate::args::metadata::{Entry, entries};
 use crate::args::{AccountKind, ConditionArgs, ConsistencyArgs};
 use crate::output::{acknowledged, left, read_at, right, table, time};
 
@@ -22,16 +23,16 @@ pub(crate) enum CustomerCommand {
         account: Vec<v1::NewAccount>,
         /// What is kept of the person, such as email=ann@example.org, sealed under their own key; may be given
         /// several times
-        #[arg(long, value_name = "KEY=VALUE", value_parser = value)]
-        profile: Vec<(String, String)>,
+        #[arg(long, value_name = "KEY=VALUE")]
+        profile: Vec<Entry>,
     },
     /// Change what is kept of a person; what is not named stays
     Update {
         #[command(flatten)]
         customer: CustomerArgs,
         /// What is from now on so, such as phone=555; may be given several times
-        #[arg(long, value_name = "KEY=VALUE", value_parser = value, required_unless_present = "remove")]
-        set: Vec<(String, String)>,
+        #[arg(long, value_name = "KEY=VALUE", required_unless_present = "remove")]
+        set: Vec<Entry>,
         /// What is not kept any more: a key; may be given several times
         #[arg(long, value_name = "KEY")]
         remove: Vec<String>,
@@ -91,18 +92,13 @@ fn account(text: &str) -> Result<v1::NewAccount, String> {
     Ok(v1::NewAccount { account_id, r#type, rules: None })
 }
 
-fn value(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text.split_once('=').ok_or("a value is KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
 pub(super) async fn run(context: &Context, command: CustomerCommand) -> anyhow::Result<()> {
     match command {
         CustomerCommand::Register { customer, account, profile } => {
-            register(context, customer, account, profile.into_iter().collect()).await
+            register(context, customer, account, entries(profile)).await
         }
         CustomerCommand::Update { customer, set, remove } => {
-            update(context, customer, set.into_iter().collect(), remove).await
+            update(context, customer, entries(set), remove).await
         }
         CustomerCommand::Erase(customer) => erase(context, customer).await,
         CustomerCommand::Get { ledger, name, consistency } => {

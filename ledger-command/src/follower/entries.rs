@@ -109,8 +109,8 @@ fn ledger_of<'a>(state: &'a State, event: &'a Event) -> &'a LedgerName {
         | Event::ScheduleRan { ledger: handle, .. }
         | Event::CustomerRegistered { ledger: handle, .. }
         | Event::ProfileUpdated { ledger: handle, .. }
-        | Event::CustomerErased { ledger: handle, .. } => &ledger(state, *handle).name,
-        Event::BalanceAlertSet { ledger: handle, .. }
+        | Event::CustomerErased { ledger: handle, .. }
+        | Event::BalanceAlertSet { ledger: handle, .. }
         | Event::BalanceAlertRemoved { ledger: handle, .. }
         | Event::BalanceAlertCrossed { ledger: handle, .. } => &ledger(state, *handle).name,
         Event::TransferBatch(batch) => &ledger(state, batch.ledger).name,

@@ -15,7 +15,7 @@ use ledger_views::{
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
 use crate::filter::Filter;
-use crate::token::{Paging, bad, read_place, write_place};
+use crate::token::{Paging, bad};
 
 /// Accounts that one page of a filter of several terms looks at. It may so be short, or empty, and still have a
 /// next.
@@ -118,16 +118,10 @@ impl Query {
                 ..Default::default()
             });
         };
-        let from = match &paging.pinned {
-            None => read.place,
-            Some(pinned) => read_place(&pinned.key)
-                .filter(|from| *from <= read.place)
-                .ok_or_else(|| bad("it is of another list"))?,
-        };
+        let from = paging.begins_at(read.place)?;
         // One more than is shown: where the next page begins.
         let mut rows = read.view.entries(from, account.handle, asset, paging.limit + 1)?;
-        let next = if rows.len() > paging.limit { rows.pop() } else { None };
-        let next = next.map(|(place, _)| paging.next(&[read.place], &write_place(place)));
+        let next_page_token = paging.cut(read.place, &mut rows);
         let code = read.asset_code(ledger.handle, asset)?;
         let mut statement = Statement {
             read: &read,
@@ -142,11 +136,7 @@ impl Query {
             .iter()
             .map(|(place, row)| statement.entry(*place, row))
             .collect::<Result<_, _>>()?;
-        Ok(v1::ListEntriesResponse {
-            entries,
-            next_page_token: next.unwrap_or_default(),
-            read_at: Some(read.read_at),
-        })
+        Ok(v1::ListEntriesResponse { entries, next_page_token, read_at: Some(read.read_at) })
     }
 }
 

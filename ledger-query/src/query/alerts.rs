@@ -99,26 +99,16 @@ impl Query {
         let paging = Paging::read(self.log_id, "ListAlertCrossings", &parts, consistency, page)?;
         let read = self.fix(&name, consistency, paging.place()?)?;
         let (ledger, row) = read.account(&name, &account)?;
-        let from = match paging.after()? {
-            Some(text) => place_of(text)
-                .filter(|from| *from <= read.place)
-                .ok_or_else(|| bad("it is of another list"))?,
-            None => read.place,
-        };
-        // One more than the page, which is where the next begins.
-        let mut found = read.view.alert_crossings(from, row.handle, paging.limit + 1)?;
-        let next = match found.len() > paging.limit {
-            true => found.pop().map(|(place, _)| text_of(place)),
-            false => None,
-        };
+        let from = paging.begins_at(read.place)?;
+        // One more than is shown: where the next page begins.
+        let mut rows = read.view.alert_crossings(from, row.handle, paging.limit + 1)?;
+        let next_page_token = paging.cut(read.place, &mut rows);
         let wire = |(place, row): &(Place, CrossingRow)| {
             read.wire_crossing((ledger.handle, &account), *place, row)
         };
         Ok(v1::ListAlertCrossingsResponse {
-            crossings: found.iter().map(wire).collect::<Result<_, _>>()?,
-            next_page_token: next
-                .map(|text| paging.next(&[read.place], text.as_bytes()))
-                .unwrap_or_default(),
+            crossings: rows.iter().map(wire).collect::<Result<_, _>>()?,
+            next_page_token,
             read_at: Some(read.read_at),
         })
     }
@@ -128,15 +118,6 @@ impl Query {
 fn after_id(paging: &Paging) -> Result<Option<Id>, QueryError> {
     let after = paging.after()?.map(Id::parse_read).transpose();
     after.map_err(|_| bad("it is of another list"))
-}
-
-fn text_of(place: Place) -> String {
-    format!("{}.{}", place.offset, place.index)
-}
-
-fn place_of(text: &str) -> Option<Place> {
-    let (offset, index) = text.split_once('.')?;
-    Some(Place { offset: offset.parse().ok()?, index: index.parse().ok()? })
 }
 
 impl Fixed<'_> {

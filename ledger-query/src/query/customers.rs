@@ -7,7 +7,7 @@ use ledger_views::{CustomerRow, Place, ProfileRow};
 
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
-use crate::token::{Paging, bad, read_place, write_place};
+use crate::token::Paging;
 
 impl Query {
     /// One customer, with what is kept.
@@ -80,20 +80,14 @@ impl Query {
         let read = self.fix(&ledger, consistency, paging.place()?)?;
         let row = read.customer(&ledger, &name)?;
         let opener = self.opener(&ledger, &name)?;
-        let from = match &paging.pinned {
-            None => read.place,
-            Some(pinned) => read_place(&pinned.key)
-                .filter(|from| *from <= read.place)
-                .ok_or_else(|| bad("it is of another list"))?,
-        };
+        let from = paging.begins_at(read.place)?;
         // One more than is shown: where the next page begins.
         let mut rows = read.view.profiles(from, row.handle, paging.limit + 1)?;
-        let next = if rows.len() > paging.limit { rows.pop() } else { None };
-        let next = next.map(|(place, _)| paging.next(&[read.place], &write_place(place)));
+        let next_page_token = paging.cut(read.place, &mut rows);
         let change = |(place, row): &(Place, ProfileRow)| read.wire_change(*place, row, &opener);
         Ok(v1::ListProfileChangesResponse {
             changes: rows.iter().map(change).collect::<Result<_, _>>()?,
-            next_page_token: next.unwrap_or_default(),
+            next_page_token,
             read_at: Some(read.read_at),
         })
     }

@@ -5,7 +5,7 @@ use ledger_proto::{answer, resource, v1};
 
 use super::{Query, commit_row};
 use crate::error::QueryError;
-use crate::token::{Paging, bad, read_place, write_place};
+use crate::token::Paging;
 
 impl Query {
     /// The updates of the metadata of a ledger or an account, newest first.
@@ -36,16 +36,10 @@ impl Query {
                 (ledger.handle, MetadataTarget::Account(row.handle))
             }
         };
-        let from = match &paging.pinned {
-            None => read.place,
-            Some(pinned) => read_place(&pinned.key)
-                .filter(|from| *from <= read.place)
-                .ok_or_else(|| bad("it is of another list"))?,
-        };
+        let from = paging.begins_at(read.place)?;
         // One more than is shown: where the next page begins.
         let mut rows = read.view.metadata_history(from, ledger, &target, paging.limit + 1)?;
-        let next = if rows.len() > paging.limit { rows.pop() } else { None };
-        let next = next.map(|(place, _)| paging.next(&[read.place], &write_place(place)));
+        let next_page_token = paging.cut(read.place, &mut rows);
         let updates = rows.iter().map(|(place, row)| {
             let recorded_at = commit_row(read.view, place.offset)?.recorded_at;
             Ok(v1::MetadataUpdate {
@@ -56,7 +50,7 @@ impl Query {
         });
         Ok(v1::ListMetadataHistoryResponse {
             updates: updates.collect::<Result<_, QueryError>>()?,
-            next_page_token: next.unwrap_or_default(),
+            next_page_token,
             read_at: Some(read.read_at),
         })
     }

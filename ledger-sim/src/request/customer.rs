@@ -1,6 +1,6 @@
 //! Customers, as clients ask for them; what is kept of a person is sealed as the server's edge does.
 
-use ledger_domain::{Command, Rejection};
+use ledger_domain::{Command, MetadataKey, Rejection};
 use ledger_keys::{KeyError, Keys, Subject};
 use ledger_proto::command::{Prepared, prepare};
 use ledger_proto::v1;
@@ -84,9 +84,9 @@ impl Request {
 }
 
 fn seal(prepared: Prepared, keys: &Keys) -> Result<Command, KeyError> {
-    let (ledger, writes) = (prepared.command.ledger.clone(), !prepared.validate_only);
-    prepared.command.seal(|customer, name, text| {
+    prepared.command.seal(|ledger, customer| {
         let subject = Subject { ledger: ledger.clone(), customer: customer.clone() };
-        Ok(keys.sealer(&subject, writes)?.seal(name, text))
+        let sealer = keys.sealer(&subject, !prepared.validate_only)?;
+        Ok(move |key: &MetadataKey, text: &str| sealer.seal(key, text))
     })
 }

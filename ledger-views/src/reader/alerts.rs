@@ -107,16 +107,7 @@ impl ViewReader {
         account: AccountHandle,
         limit: usize,
     ) -> Result<Vec<(Place, CrossingRow)>, StoreError> {
-        let mut crossings = Vec::new();
         let (prefix, from) = (account.0.to_be_bytes(), key::account_change(account, at));
-        if limit == 0 {
-            return Ok(crossings);
-        }
-        self.each(Table::AlertCrossings, &prefix, &from, |key, row: CrossingRow| {
-            crossings.push((key::read_place(key)?, row));
-            let is_full = crossings.len() >= limit;
-            Some(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok(crossings)
+        self.newest_first(Table::AlertCrossings, &prefix, &from, limit)
     }
 }

@@ -1,7 +1,5 @@
 //! Customers, and what was kept of each.
 
-use std::ops::ControlFlow;
-
 use ledger_domain::{AccountHandle, CustomerHandle, LedgerHandle};
 
 use super::{Page, Placed, ViewReader};
@@ -78,16 +76,7 @@ impl ViewReader {
         customer: CustomerHandle,
         limit: usize,
     ) -> Result<Vec<(Place, ProfileRow)>, StoreError> {
-        let mut profiles = Vec::new();
-        if limit == 0 {
-            return Ok(profiles);
-        }
         let (prefix, from) = (customer.0.to_be_bytes(), key::profile(customer, at));
-        self.each(Table::Profiles, &prefix, &from, |key, row: ProfileRow| {
-            profiles.push((key::read_place(key)?, row));
-            let is_full = profiles.len() >= limit;
-            Some(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok(profiles)
+        self.newest_first(Table::Profiles, &prefix, &from, limit)
     }
 }

@@ -44,18 +44,9 @@ impl ViewReader {
         target: &MetadataTarget,
         limit: usize,
     ) -> Result<Vec<(Place, MetadataRow)>, StoreError> {
-        let mut updates = Vec::new();
-        if limit == 0 {
-            return Ok(updates);
-        }
         let prefix = key::metadata_prefix(ledger, target);
         let from = key::metadata(ledger, target, at);
-        self.each(Table::Metadata, &prefix, &from, |key, row: MetadataRow| {
-            updates.push((key::read_place(key)?, row));
-            let is_full = updates.len() >= limit;
-            Some(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok(updates)
+        self.newest_first(Table::Metadata, &prefix, &from, limit)
     }
 
     /// At most `limit` accounts of a ledger whose metadata has this value, after this one. It costs two seeks for

@@ -1,7 +1,5 @@
 //! Transfers, and what has become of them.
 
-use std::ops::ControlFlow;
-
 use ledger_domain::{Id, LedgerHandle};
 
 use super::ViewReader;
@@ -48,14 +46,8 @@ impl ViewReader {
         id: &Id,
         limit: usize,
     ) -> Result<Vec<(Place, ReversalRow)>, StoreError> {
-        let mut found = Vec::new();
         let (prefix, from) = (key::changes_prefix(ledger, id), key::change(ledger, id, at));
-        self.each(Table::Reversals, &prefix, &from, |key, row: ReversalRow| {
-            found.push((key::read_place(key)?, row));
-            let is_full = found.len() >= limit;
-            Some(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok(found)
+        self.newest_first(Table::Reversals, &prefix, &from, limit)
     }
 
     /// The journal entry with this id.

@@ -39,9 +39,12 @@ fn what_is_kept_of_a_person_stands_aside_until_it_is_sealed() {
     assert_eq!((accounts.len(), profile.len()), (2, 0));
     assert!(prepared.command.has_secrets());
     assert!(!format!("{prepared:?}").contains("ann@example.org"), "shown");
-    let sealed = prepared.command.seal(|customer, key, text| {
-        let bytes = format!("{customer} {key} {text}");
-        Ok::<_, ()>(Sealed::from_bytes(bytes.as_bytes()))
+    let sealed = prepared.command.seal(|ledger, customer| {
+        assert_eq!(ledger.as_str(), "bank");
+        let customer = customer.clone();
+        Ok::<_, ()>(move |key: &MetadataKey, text: &str| {
+            Sealed::from_bytes(format!("{customer} {key} {text}").as_bytes())
+        })
     });
     let CommandBody::Register { profile, .. } = sealed.unwrap().body else {
         panic!("a customer to register");
