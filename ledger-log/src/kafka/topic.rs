@@ -176,9 +176,10 @@ pub(super) fn replicas(clients: &Clients, topic: &str) -> Result<Option<Vec<usiz
 fn await_leaders(clients: &Clients, topic: &str) -> Result<Vec<usize>, LogError> {
     let found = repeat(clients, || {
         let found = replicas(clients, topic)?;
+        // Each leader hears of it by itself.
         let led = |found: &Vec<usize>| {
-            let last = u32::try_from(found.len()).unwrap_or(1) - 1;
-            clients.watermarks_of(topic, last).is_ok()
+            let mut partitions = (0u32..).zip(found);
+            partitions.all(|(partition, _)| clients.watermarks_of(topic, partition).is_ok())
         };
         Ok(found.filter(led))
     })?;
