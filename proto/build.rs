@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files = [
         "ledger/log/v1/log.proto",
+        "ledger/log/v1/id.proto",
         "ledger/log/v1/metadata.proto",
         "ledger/v1/types.proto",
         "ledger/v1/condition.proto",

@@ -125,6 +125,7 @@ impl Draft<'_> {
         if book(self.state, self.ledger)?.is_locked(transfer.effective_at) {
             return Err("takes effect in books that are closed".into());
         }
+        metadata::fits(self.state, self.ledger, &transfer.metadata)?;
         let moved =
             Hold { debit_account, credit_account, asset, amount, expires_at: None, send: None };
         match &transfer.effect {
@@ -285,7 +286,8 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             let next = state.ledgers().len();
             unless(ledger.0 as usize == next, format!("ledger {} is not the next", ledger.0))?;
             unless(state.ledger_by_name(name).is_none(), format!("ledger {name} exists"))?;
-            metadata::fits(metadata)
+            // It has no customers yet.
+            metadata::fits(state, *ledger, metadata)
         }
         Event::AssetCreated { ledger, asset, code, .. } => {
             let book = book(state, *ledger)?;
@@ -298,7 +300,7 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             unless(account.0 == next, format!("account {} is not the next", account.0))?;
             let exists = book(state, *ledger)?.account_by_name(name).is_some();
             unless(!exists, format!("account {name} exists"))?;
-            metadata::fits(metadata)?;
+            metadata::fits(state, *ledger, metadata)?;
             check_rules(state, *ledger, rules)
         }
         Event::AccountStatusChanged { ledger, account: handle, status } => {
@@ -314,8 +316,8 @@ fn check_plain(state: &State, event: &Event, now: Timestamp) -> Result<(), Strin
             unless(!closed, format!("account {} was closed for ever", account.name))?;
             check_rules(state, *ledger, rules)
         }
-        Event::MetadataChanged { ledger, target, changes } => {
-            metadata::changed(state, *ledger, target, changes)
+        Event::MetadataChanged { ledger, target, changes, others } => {
+            metadata::changed(state, *ledger, target, (changes, others))
         }
         Event::BooksLocked { ledger, locked_before } => {
             book(state, *ledger)?;

@@ -1,10 +1,12 @@
 //! What only the whole past of an id tells. LD-4: one id, one outcome. LD-7: no more is reversed than was
-//! posted. LD-8: a group is whole.
+//! posted. LD-8: a group is whole. LD-11: metadata of a transfer changes from what it is.
 
 use std::collections::HashMap;
 
 use ledger_domain::event::Row;
-use ledger_domain::{AcceptedTransfer, Id, Link, Original, Posted, TransferBatch};
+use ledger_domain::{
+    AcceptedTransfer, Id, Link, Metadata, MetadataChange, Original, Posted, TransferBatch,
+};
 
 use crate::fit::Misfit;
 
@@ -20,10 +22,12 @@ pub(crate) enum Kind {
 /// 10^12 ids share theirs with a probability of 10^-15.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
-    /// With a fingerprint of what was posted; 0 where that cannot be reversed.
+    /// With a fingerprint of what was posted, or [`OTHER`] or [`NOT_REVERSIBLE`].
     seen: HashMap<[u8; 16], u64>,
     /// Those of which something was reversed.
     reversed: HashMap<[u8; 16], Reversed>,
+    /// A fingerprint of what is noted of those of which anything is.
+    noted: HashMap<[u8; 16], u64>,
     key: Vec<u8>,
 }
 
@@ -38,7 +42,7 @@ impl Ids {
     /// Notes an id of a ledger; false when it was noted before.
     pub(crate) fn first(&mut self, ledger: &str, kind: Kind, id: &Id) -> bool {
         let digest = self.digest(ledger, kind, id);
-        self.seen.insert(digest, 0).is_none()
+        self.seen.insert(digest, OTHER).is_none()
     }
 
     /// Notes all ids of a batch, row by row.
@@ -70,10 +74,10 @@ impl Ids {
             if let Err(what) = self.check_reversal(ledger, accepted) {
                 find("LD-7", what);
             }
-            if let Some(posted) = Original::of(accepted).posted() {
-                let digest = self.digest(ledger, Kind::Transfer, id);
-                self.seen.insert(digest, fingerprint(&posted));
-            }
+            let digest = self.digest(ledger, Kind::Transfer, id);
+            let posted = Original::of(accepted).posted();
+            self.seen.insert(digest, posted.map_or(NOT_REVERSIBLE, |posted| fingerprint(&posted)));
+            self.note(digest, &accepted.metadata);
             before = Some(&accepted.link);
         }
         if before == Some(&Link::Next) {
@@ -103,6 +107,36 @@ impl Ids {
         Ok(())
     }
 
+    /// LD-11: what is noted of a transfer changes from what it is, and the transfer was accepted.
+    pub(crate) fn check_metadata(
+        &mut self,
+        ledger: &str,
+        id: &Id,
+        (changes, others): (&[MetadataChange], &Metadata),
+    ) -> Result<(), String> {
+        let digest = self.digest(ledger, Kind::Transfer, id);
+        if self.seen.get(&digest).is_none_or(|seen| *seen == OTHER) {
+            return Err(format!("metadata of transfer {id}, which was not accepted"));
+        }
+        let before = |change: &MetadataChange| Some((change.key.clone(), change.before.clone()?));
+        let others_too = others.iter().map(|(key, value)| (key.clone(), value.clone()));
+        let before: Metadata = changes.iter().filter_map(before).chain(others_too).collect();
+        let was = self.noted.get(&digest).copied();
+        if was != (!before.is_empty()).then(|| fingerprint_of(&before)) {
+            return Err(format!("metadata of transfer {id} changes from what it is not"));
+        }
+        self.note(digest, &others.after(changes));
+        Ok(())
+    }
+
+    fn note(&mut self, digest: [u8; 16], metadata: &Metadata) {
+        if metadata.is_empty() {
+            self.noted.remove(&digest);
+        } else {
+            self.noted.insert(digest, fingerprint_of(metadata));
+        }
+    }
+
     fn digest(&mut self, ledger: &str, kind: Kind, id: &Id) -> [u8; 16] {
         self.key.clear();
         self.key.push(match kind {
@@ -120,7 +154,22 @@ impl Ids {
     }
 }
 
-/// Never 0.
+/// Of an id that is no accepted transfer's.
+const OTHER: u64 = 0;
+/// Of a transfer that posted nothing which could be reversed.
+const NOT_REVERSIBLE: u64 = 1;
+
+fn fingerprint_of(metadata: &Metadata) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    metadata.feed(&mut |bytes| {
+        hasher.update(bytes);
+    });
+    let mut short = [0; 8];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    u64::from_le_bytes(short)
+}
+
+/// None of the two above.
 fn fingerprint(posted: &Posted) -> u64 {
     let Posted { debit_account, credit_account, asset, left } = posted;
     let mut bytes = [0; 8 + 8 + 4 + 16];
@@ -130,5 +179,5 @@ fn fingerprint(posted: &Posted) -> u64 {
     bytes[20..].copy_from_slice(&left.to_le_bytes());
     let mut short = [0; 8];
     short.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..8]);
-    u64::from_le_bytes(short).max(1)
+    u64::from_le_bytes(short).max(2)
 }

@@ -20,8 +20,13 @@ pub(crate) fn differences(
     let noted: BTreeMap<_, _> = noted(state).collect();
     let mut subjects: BTreeSet<_> = noted.keys().cloned().collect();
     view.rows(Table::Metadata, &mut |key, _| {
-        // One that cannot be read was found as a row that no record made.
-        subjects.extend(key::read_metadata(key).map(|(ledger, target, _)| (ledger, target)));
+        // One that cannot be read was found as a row that no record made. That of a transfer is in no state: each
+        // of its rows was compared with its event, which tells all that is noted.
+        if let Some((ledger, target, _)) = key::read_metadata(key)
+            && !matches!(target, MetadataTarget::Transfer(_))
+        {
+            subjects.insert((ledger, target));
+        }
         ControlFlow::Continue(())
     })?;
     let mut differences = Vec::new();

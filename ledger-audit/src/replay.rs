@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use ledger_domain::{Event, Position, State, Timestamp, invariants};
+use ledger_domain::{Event, MetadataTarget as Of, Position, State, Timestamp, invariants};
 use ledger_log::record::{Commit, LogId, MAGIC, Record};
 use ledger_log::{Backend, Cursor, Decision, LogError, LogInfo, RawRecord, Reader, Skip};
 use ledger_proto::logged::{self, LoggedCommand};
@@ -377,7 +377,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// LD-4, LD-7 and LD-8.
+    /// LD-4, LD-7, LD-8 and LD-11.
     fn check_ids(
         &mut self,
         offset: u64,
@@ -395,6 +395,11 @@ impl<'a> Replay<'a> {
         }
         if let Event::TransferBatch(batch) = event {
             misfits.extend(self.ids.check_batch(ledger.as_str(), batch));
+        }
+        if let Event::MetadataChanged { target: Of::Transfer(id), changes, others, .. } = event
+            && let Err(what) = self.ids.check_metadata(ledger.as_str(), id, (changes, others))
+        {
+            misfits.push(Misfit { invariant: "LD-11", row: 0, what });
         }
         for Misfit { invariant, row, what } in misfits {
             let index = Some(first.saturating_add(row));

@@ -14,6 +14,7 @@ mod ledger;
 mod load;
 mod log;
 mod metadata;
+mod pages;
 mod saga;
 mod schedule;
 mod statement;
@@ -31,9 +32,6 @@ use crate::client::Client;
 use crate::output::Output;
 use crate::sim::{self, SimArgs};
 use crate::up::{self, UpArgs};
-
-/// Entries of one page of a list: as many as a server gives.
-const PAGE_SIZE: i32 = 1_000;
 
 /// What can be asked of `ledger`.
 #[derive(Debug, Subcommand)]
@@ -55,7 +53,7 @@ pub(crate) enum Command {
     /// Register, update, erase and read customers: accounts with a person behind them
     #[command(subcommand)]
     Customer(customer::CustomerCommand),
-    /// Note what ledgers and accounts are, by key, and see what became of it
+    /// Note what ledgers, accounts and transfers are, by key, and see what became of it
     #[command(subcommand)]
     Metadata(metadata::MetadataCommand),
     /// Post and read transfers

@@ -223,7 +223,8 @@ impl LedgerCommandService for Server {
     ) -> Result<Response<v1::OpenAccountResponse>, Status> {
         let request = request.into_inner();
         make_room(&mut self.lock().faults.account_overloads)?;
-        let acknowledgement = Some(self.one(request::open_account(&request))?);
+        let acknowledgement =
+            Some(self.one(request::open_account(&request).map(|(command, _)| command))?);
         let name = format!("{}/accounts/{}", request.parent, request.account_id);
         Ok(Response::new(v1::OpenAccountResponse { name, acknowledgement }))
     }
@@ -267,6 +268,13 @@ impl LedgerCommandService for Server {
         &self,
         _: Request<v1::UpdateLedgerMetadataRequest>,
     ) -> Result<Response<v1::UpdateLedgerMetadataResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn update_transfer_metadata(
+        &self,
+        _: Request<v1::UpdateTransferMetadataRequest>,
+    ) -> Result<Response<v1::UpdateTransferMetadataResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 
@@ -330,7 +338,7 @@ impl LedgerCommandService for Server {
         &self,
         request: Request<v1::PostTransferRequest>,
     ) -> Result<Response<v1::PostTransferResponse>, Status> {
-        let command = request::post_transfer(&request.into_inner())
+        let (command, _) = request::post_transfer(&request.into_inner())
             .map_err(|rejection| answer::status(&rejection, None, false))?;
         let mut partition = self.lock();
         make_room(&mut partition.faults.overloads)?;

@@ -11,15 +11,17 @@ mod rocks;
 
 use std::fmt;
 
-use ledger_domain::{AccountHandle, AssetHandle, Code, Posted, Timestamp};
+use ledger_domain::{AccountHandle, AssetHandle, Code, Metadata, Posted, Timestamp};
 use ledger_log::Cursor;
+use ledger_proto::logged;
 
-pub use keys::{Keys, entry_key, request_key, reversed_key, transfer_key};
+pub use keys::{Keys, entry_key, noted_key, request_key, reversed_key, transfer_key};
 pub use memory::MemoryIds;
 pub use rocks::{IdStores, RocksIds};
 
-/// The first outcome of an id; of a transfer that was reversed, its newest reversal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The first outcome of an id; of a transfer that was reversed, its newest reversal, and of one whose metadata was
+/// updated, the newest update.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdEntry {
     /// Offset of the commit that recorded it.
     pub offset: u64,
@@ -33,14 +35,17 @@ pub struct IdEntry {
     pub refused: Option<Code>,
     /// Of a transfer that can be reversed: what it posted, and how much of that is not reversed after this.
     pub posted: Option<Posted>,
+    /// Of a transfer that was accepted: what is noted of it after this.
+    pub metadata: Metadata,
 }
 
 impl IdEntry {
     /// Fixed little-endian fields, in the order of the struct, 0 for "not refused"; then what was posted, as
-    /// numbers of seven bits a byte, the lowest first, or nothing.
+    /// numbers of seven bits a byte, the lowest first, or nothing; then metadata as in the log, or nothing. Where
+    /// there is metadata alone, four zeros stand for what was posted: nobody posts from an account to itself.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let IdEntry { offset, index, recorded_at, content_hash, refused, posted } = self;
+        let IdEntry { offset, index, recorded_at, content_hash, refused, posted, metadata } = self;
         let mut bytes = Vec::with_capacity(64);
         bytes.extend_from_slice(&offset.to_le_bytes());
         bytes.extend_from_slice(&index.to_le_bytes());
@@ -52,7 +57,10 @@ impl IdEntry {
             put_number(&mut bytes, credit_account.0.into());
             put_number(&mut bytes, asset.0.into());
             put_number(&mut bytes, *left);
+        } else if !metadata.is_empty() {
+            bytes.extend_from_slice(&[0; 4]);
         }
+        bytes.extend_from_slice(&logged::encode_metadata(metadata));
         bytes
     }
 
@@ -68,16 +76,11 @@ impl IdEntry {
         let refused = if number == 0 { None } else { Some(Code::from_number(number)?) };
         let posted = match rest {
             [] => None,
-            _ => Some(Posted {
-                debit_account: AccountHandle(take_number(&mut rest)?.try_into().ok()?),
-                credit_account: AccountHandle(take_number(&mut rest)?.try_into().ok()?),
-                asset: AssetHandle(take_number(&mut rest)?.try_into().ok()?),
-                left: take_number(&mut rest)?,
-            }),
+            _ => {
+                let posted = take_posted(&mut rest)?;
+                (posted.debit_account != posted.credit_account).then_some(posted)
+            }
         };
-        if !rest.is_empty() {
-            return None;
-        }
         Some(IdEntry {
             offset: u64::from_le_bytes(*offset),
             index: u32::from_le_bytes(*index),
@@ -85,8 +88,18 @@ impl IdEntry {
             content_hash: *content_hash,
             refused,
             posted,
+            metadata: logged::decode_metadata(rest).ok()?,
         })
     }
+}
+
+fn take_posted(bytes: &mut &[u8]) -> Option<Posted> {
+    Some(Posted {
+        debit_account: AccountHandle(take_number(bytes)?.try_into().ok()?),
+        credit_account: AccountHandle(take_number(bytes)?.try_into().ok()?),
+        asset: AssetHandle(take_number(bytes)?.try_into().ok()?),
+        left: take_number(bytes)?,
+    })
 }
 
 fn put_number(out: &mut Vec<u8>, mut number: u128) {

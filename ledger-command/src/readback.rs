@@ -283,14 +283,19 @@ fn metadata_difference(
     (target, changes): (&MetadataTarget, &[MetadataChange]),
     (of, update): (&MetadataOf, &MetadataUpdate),
 ) -> Option<&'static str> {
-    let is_ledgers = (*target == MetadataTarget::Ledger, *of == MetadataOf::Ledger);
+    let may_be_of = match (target, of) {
+        (MetadataTarget::Ledger, MetadataOf::Ledger) => true,
+        (MetadataTarget::Account(_), MetadataOf::Account(_)) => true,
+        (MetadataTarget::Transfer(id), MetadataOf::Transfer(now)) => id == now,
+        _ => false,
+    };
     let was_set = |it: &MetadataChange| match &it.after {
         Some(value) => update.set.get(&it.key) == Some(value),
         None => true,
     };
     let was_removed = |it: &MetadataChange| it.after.is_some() || update.remove.contains(&it.key);
     first_of([
-        ("name", is_ledgers.0 == is_ledgers.1),
+        ("name", may_be_of),
         ("set", changes.iter().all(was_set)),
         ("remove", changes.iter().all(was_removed)),
     ])

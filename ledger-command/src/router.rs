@@ -267,7 +267,10 @@ impl Router {
         to_record: bool,
         at_most: Duration,
     ) -> Result<Command, String> {
-        let said = |error: KeyError| error.to_string();
+        let said = |error: KeyError| {
+            tracing::error!(%error, "nothing can be sealed");
+            error.told().to_owned()
+        };
         if !command.has_secrets() {
             return self.seal(command, to_record).map_err(said);
         }

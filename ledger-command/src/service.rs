@@ -107,6 +107,15 @@ impl LedgerCommandService for CommandService {
         Ok(Response::new(v1::UpdateLedgerMetadataResponse { name, acknowledgement }))
     }
 
+    async fn update_transfer_metadata(
+        &self,
+        call: Request<v1::UpdateTransferMetadataRequest>,
+    ) -> Served<v1::UpdateTransferMetadataResponse> {
+        let (name, acknowledgement) =
+            self.acknowledged(call, Asked::UpdateTransferMetadata).await?;
+        Ok(Response::new(v1::UpdateTransferMetadataResponse { name, acknowledgement }))
+    }
+
     async fn lock_books(
         &self,
         call: Request<v1::LockBooksRequest>,

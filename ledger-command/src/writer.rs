@@ -14,6 +14,7 @@ mod answer;
 mod decide;
 mod draft;
 mod due;
+mod known;
 mod offsets;
 mod ownership;
 mod recent;

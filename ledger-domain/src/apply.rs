@@ -41,9 +41,9 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
         }
         Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
             let (account, account_type) = (*account, *account_type);
-            let (name, rules) = (name.clone(), rules.clone());
-            let opened = NewAccount { account, name, account_type, rules };
-            open_account(state, *ledger, opened, metadata.clone(), recorded_at);
+            let (name, rules, metadata) = (name.clone(), rules.clone(), metadata.clone());
+            let opened = NewAccount { account, name, account_type, rules, metadata };
+            open_account(state, *ledger, opened, recorded_at);
         }
         Event::AccountStatusChanged { ledger, account, status } => {
             let account = account_mut(state, *ledger, *account);
@@ -55,7 +55,7 @@ pub fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             account.rules = rules.clone();
             account.changed_at = recorded_at;
         }
-        Event::MetadataChanged { ledger, target, changes } => {
+        Event::MetadataChanged { ledger, target, changes, others: _ } => {
             metadata::apply(state, *ledger, target, changes, recorded_at);
         }
         Event::BooksLocked { ledger, locked_before } => {
@@ -90,10 +90,9 @@ fn open_account(
     state: &mut State,
     ledger: LedgerHandle,
     opened: NewAccount,
-    metadata: Metadata,
     recorded_at: Timestamp,
 ) {
-    let NewAccount { account, name, account_type, rules } = opened;
+    let NewAccount { account, name, account_type, rules, metadata } = opened;
     assert_eq!(next_account(state), Some(account), "account handles are given out in order");
     let taken = ledger_mut(state, ledger).accounts_by_name.insert(name.clone(), account);
     assert_eq!(taken, None, "an account's name is given once");

@@ -377,7 +377,7 @@ impl BalanceCondition {
 
 impl Plan {
     pub(crate) fn write_content(&self, out: &mut Vec<u8>) {
-        let Plan { leg, reference, when, start, until, count } = self;
+        let Plan { leg, reference, metadata, when, start, until, count } = self;
         let mut value = Vec::new();
         leg.write_content(&mut value);
         write_field(4, &value, out);
@@ -398,6 +398,7 @@ impl Plan {
         if let Some(count) = count {
             write_field(12, &count.to_le_bytes(), out);
         }
+        metadata.write_content(out);
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{AccountType, CommandBody, write_field};
 use crate::feed::{feed_length, feed_text};
+use crate::metadata::Metadata;
 use crate::name::{AccountName, CustomerName, MetadataKey};
 use crate::rules::{AccountRules, AskedRules};
 use crate::state::{AccountHandle, LedgerHandle};
@@ -16,7 +17,7 @@ pub struct CustomerHandle(pub u64);
 
 /// A text that only the customer's key opens; without the key nobody knows what it was. The same text of the
 /// same customer under the same name is sealed to the same bytes, so that what was asked can be compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Sealed(Box<[u8]>);
 
 impl Sealed {
@@ -60,6 +61,8 @@ pub struct AskedAccount {
     pub account_type: AccountType,
     /// Its rules.
     pub rules: AskedRules,
+    /// Its metadata.
+    pub metadata: Metadata,
 }
 
 /// An account that was opened with its customer.
@@ -73,15 +76,18 @@ pub struct NewAccount {
     pub account_type: AccountType,
     /// Its rules.
     pub rules: AccountRules,
+    /// Its metadata.
+    pub metadata: Metadata,
 }
 
 impl AskedAccount {
     /// Canonical bytes, as those of a command that opens it.
     pub(crate) fn write_content(&self, out: &mut Vec<u8>) {
-        let AskedAccount { name, account_type, rules } = self;
+        let AskedAccount { name, account_type, rules, metadata } = self;
         write_field(3, name.as_str().as_bytes(), out);
         write_field(4, &[account_type.number()], out);
         rules.write_content(out);
+        metadata.write_content(out);
     }
 }
 

@@ -19,6 +19,7 @@ mod update_metadata;
 
 use crate::command::{Command, CommandBody, Timestamp};
 use crate::event::{AcceptedTransfer, Event, Reversal};
+use crate::metadata::Metadata;
 use crate::name::Id;
 use crate::rejection::{Code, Rejection};
 use crate::state::{AccountHandle, AssetHandle, State};
@@ -48,6 +49,8 @@ pub enum Seen {
     New,
     /// Never seen; the transfer reverses this one.
     NewReversal(Original),
+    /// Accepted before, with this noted of it; to be updated.
+    Noted(Metadata),
     /// Never seen; but its journal entry was recorded before, without it.
     EntryTaken,
     /// Decided in an earlier command.
@@ -67,7 +70,7 @@ impl Seen {
     pub fn is_new(&self) -> bool {
         match self {
             Seen::New | Seen::NewReversal(_) => true,
-            Seen::EntryTaken | Seen::Before(_) | Seen::Above { .. } => false,
+            Seen::Noted(_) | Seen::EntryTaken | Seen::Before(_) | Seen::Above { .. } => false,
         }
     }
 }
@@ -133,7 +136,8 @@ impl Original {
     }
 }
 
-/// What is known of the ids of a command's transfers, one for each, in order. Empty means all new.
+/// What is known of the ids of a command's transfers, one for each, in order; of an update of a transfer's
+/// metadata, of that transfer. Empty means all new.
 pub type Known<'a> = &'a [Seen];
 
 /// What a command comes to.
@@ -225,7 +229,7 @@ pub fn decide(state: &State, command: &Command, known: Known<'_>, now: Timestamp
             set_account_rules::decide(state, &command.ledger, name, rules)
         }
         CommandBody::UpdateMetadata { of, update } => {
-            update_metadata::decide(state, &command.ledger, of, update)
+            update_metadata::decide(state, &command.ledger, of, update, known)
         }
         CommandBody::LockBooks { locked_before } => {
             lock_books::decide(state, &command.ledger, *locked_before, now)

@@ -75,6 +75,8 @@ pub enum Event {
         target: MetadataTarget,
         /// What has changed, by key; nothing where all was as asked.
         changes: Vec<MetadataChange>,
+        /// Of a transfer, what is noted beside that: no state keeps what is noted of transfers.
+        others: Metadata,
     },
     /// What took effect before an instant is closed from now on, and nothing else.
     BooksLocked {

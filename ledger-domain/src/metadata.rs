@@ -1,14 +1,15 @@
-//! Metadata: what a client notes of a ledger or an account, by key. No rule looks at it.
+//! Metadata: what a client notes of a ledger, an account or a transfer, by key. No rule looks at it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::write_field;
+use crate::command::{transfer::write_id, write_field};
+use crate::customer::Sealed;
 use crate::feed::{feed_length, feed_text};
 use crate::limits::METADATA_VALUE_BYTES_MAX;
-use crate::name::{AccountName, MetadataKey, NameError};
+use crate::name::{AccountName, CustomerName, Id, MetadataKey, NameError};
 use crate::state::AccountHandle;
 
 /// Number of the field of canonical bytes that metadata is.
@@ -19,6 +20,14 @@ pub(crate) const CONTENT_FIELD: u8 = 25;
 pub enum MetadataValue {
     /// A text that everybody reads: 1 to [`METADATA_VALUE_BYTES_MAX`] bytes.
     Plain(Box<str>),
+    /// A text of a customer of the same ledger, which only that customer's key opens: once they are erased,
+    /// nobody reads it.
+    Sealed {
+        /// Whose key it is.
+        customer: CustomerName,
+        /// What it opens.
+        sealed: Sealed,
+    },
 }
 
 impl MetadataValue {
@@ -38,6 +47,16 @@ impl MetadataValue {
     pub fn as_plain(&self) -> Option<&str> {
         match self {
             MetadataValue::Plain(text) => Some(text),
+            MetadataValue::Sealed { .. } => None,
+        }
+    }
+
+    /// Whose key opens it; nobody's where everybody reads it.
+    #[must_use]
+    pub fn customer(&self) -> Option<&CustomerName> {
+        match self {
+            MetadataValue::Plain(_) => None,
+            MetadataValue::Sealed { customer, .. } => Some(customer),
         }
     }
 
@@ -45,6 +64,10 @@ impl MetadataValue {
     fn write_content(&self, out: &mut Vec<u8>) {
         match self {
             MetadataValue::Plain(text) => write_field(2, text.as_bytes(), out),
+            MetadataValue::Sealed { customer, sealed } => {
+                write_field(3, customer.as_str().as_bytes(), out);
+                write_field(4, sealed.as_bytes(), out);
+            }
         }
     }
 
@@ -54,6 +77,12 @@ impl MetadataValue {
                 sink(&[1]);
                 feed_text(text, sink);
             }
+            MetadataValue::Sealed { customer, sealed } => {
+                sink(&[2]);
+                feed_text(customer.as_str(), sink);
+                feed_length(sealed.as_bytes().len(), sink);
+                sink(sealed.as_bytes());
+            }
         }
     }
 }
@@ -62,6 +91,7 @@ impl fmt::Display for MetadataValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MetadataValue::Plain(text) => f.write_str(text),
+            MetadataValue::Sealed { customer, .. } => write!(f, "sealed for {customer}"),
         }
     }
 }
@@ -93,6 +123,8 @@ pub enum MetadataOf {
     Ledger,
     /// That of an account of it.
     Account(AccountName),
+    /// That of a transfer of it that was accepted.
+    Transfer(Id),
 }
 
 /// Whose metadata an event is about.
@@ -102,6 +134,8 @@ pub enum MetadataTarget {
     Ledger,
     /// That of an account of it.
     Account(AccountHandle),
+    /// That of a transfer of it.
+    Transfer(Id),
 }
 
 /// What is to become of metadata; what it does not name stays. Something is named, and no key twice.
@@ -164,13 +198,32 @@ impl Metadata {
         self.len().saturating_add(added).saturating_sub(removed)
     }
 
+    /// What it is without the keys that are changed.
+    #[must_use]
+    pub fn without(&self, changes: &[MetadataChange]) -> Metadata {
+        let is_changed = |key: &MetadataKey| changes.iter().any(|change| change.key == *key);
+        let kept = self.iter().filter(|(key, _)| !is_changed(key));
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// What it is after these changes.
+    #[must_use]
+    pub fn after(&self, changes: &[MetadataChange]) -> Metadata {
+        let mut metadata = self.clone();
+        changes.iter().for_each(|change| metadata.apply(change));
+        metadata
+    }
+
+    /// Adds what is noted under a key, in place of what was.
+    pub fn insert(&mut self, key: MetadataKey, value: MetadataValue) {
+        self.0.get_or_insert_default().insert(key, value);
+    }
+
     /// What it is after a change.
     pub fn apply(&mut self, change: &MetadataChange) {
         let MetadataChange { key, before: _, after } = change;
         match after {
-            Some(value) => {
-                self.0.get_or_insert_default().insert(key.clone(), value.clone());
-            }
+            Some(value) => self.insert(key.clone(), value.clone()),
             None => {
                 if let Some(entries) = &mut self.0 {
                     entries.remove(key);
@@ -193,7 +246,8 @@ impl Metadata {
         write_field(CONTENT_FIELD, &entries, out);
     }
 
-    pub(crate) fn feed(&self, sink: &mut impl FnMut(&[u8])) {
+    /// Feeds it to a hash: equal metadata feeds equal bytes, and no other does.
+    pub fn feed(&self, sink: &mut impl FnMut(&[u8])) {
         feed_length(self.len(), sink);
         for (key, value) in self.iter() {
             feed_text(key.as_str(), sink);
@@ -209,6 +263,7 @@ impl MetadataUpdate {
         match of {
             MetadataOf::Ledger => {}
             MetadataOf::Account(name) => write_field(3, name.as_str().as_bytes(), out),
+            MetadataOf::Transfer(id) => write_id(5, id, out),
         }
         for key in remove {
             write_field(4, key.as_str().as_bytes(), out);

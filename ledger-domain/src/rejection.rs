@@ -88,6 +88,8 @@ codes! {
     UnknownAccount = 212, "UNKNOWN_ACCOUNT";
     /// No such customer.
     UnknownCustomer = 251, "UNKNOWN_CUSTOMER";
+    /// The customer is erased, for ever.
+    CustomerErased = 252, "CUSTOMER_ERASED";
     /// No such schedule.
     UnknownSchedule = 236, "UNKNOWN_SCHEDULE";
     /// No such alert of the account.
@@ -96,8 +98,6 @@ codes! {
     UnknownTransfer = 220, "UNKNOWN_TRANSFER";
     /// The transfer posted nothing that could be posted back, or is a reversal itself.
     NotReversible = 221, "NOT_REVERSIBLE";
-    /// The customer is erased, for ever.
-    CustomerErased = 252, "CUSTOMER_ERASED";
     /// The account is closed, for ever.
     AccountClosed = 213, "ACCOUNT_CLOSED";
     /// The account is frozen: nothing new is posted or held until it is unfrozen.

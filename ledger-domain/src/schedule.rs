@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::{self, DAY_NS};
 use crate::command::{Leg, Link, Movement, Timestamp, Transfer};
 use crate::feed::{feed_instant, feed_length};
+use crate::metadata::Metadata;
 use crate::name::Id;
 use crate::state::{Hold, LedgerHandle, State};
 
@@ -83,6 +84,8 @@ pub struct Plan {
     pub leg: Leg,
     /// Free text of the client's, that of each transfer; empty when there is none.
     pub reference: Box<str>,
+    /// Metadata of each transfer.
+    pub metadata: Metadata,
     /// Its rule.
     pub when: When,
     /// Nothing is due before.
@@ -128,7 +131,7 @@ impl Plan {
             reference: self.reference.clone(),
             effective_at,
             link: Link::Alone,
-            metadata: Default::default(),
+            metadata: self.metadata.clone(),
         }
     }
 }

@@ -49,7 +49,7 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
     };
     let (words, metadata) = metadata::split(words);
     let mut body = match words {
-        ["create", _] => CommandBody::CreateLedger { metadata },
+        ["create", _] => CommandBody::CreateLedger { metadata: metadata.clone() },
         ["asset", _, code, scale] => CommandBody::CreateAsset {
             code: AssetCode::parse(code).unwrap(),
             scale: scale.parse().unwrap(),
@@ -58,7 +58,7 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             name: AccountName::parse(name).unwrap(),
             account_type: account_type(kind),
             rules: asked_rules(rules),
-            metadata,
+            metadata: metadata.clone(),
         },
         ["rules", _, name, rules @ ..] => CommandBody::SetAccountRules {
             name: AccountName::parse(name).unwrap(),
@@ -92,23 +92,23 @@ fn run(state: &mut State, words: &[&str], number: usize) -> String {
             CommandBody::LockBooks { locked_before: before.first().map(|at| at.parse().unwrap()) }
         }
         ["schedule", _, id, debit, credit, asset, amount, rule @ ..] => {
-            let plan = Box::new(schedules::plan(leg(debit, credit, asset, amount), rule));
+            let plan = schedules::plan(leg(debit, credit, asset, amount), rule);
+            let plan = Box::new(crate::Plan { metadata: metadata.clone(), ..plan });
             CommandBody::ScheduleTransfer { schedule: Id::parse(id).unwrap(), plan }
         }
         ["cancel", _, id] => CommandBody::CancelSchedule { schedule: Id::parse(id).unwrap() },
         ["register" | "profile" | "erase", _, ..] => customers::body(words),
         ["customer", ledger, name] => return customers::show(state, ledger, name),
         ["alert" | "unalert", _, name, id, condition @ ..] => alerts::body(name, id, condition),
-        ["at", now] => {
-            state.record(now.parse().unwrap());
-            return "ok".into();
-        }
+        ["at", now] => return at(state, now.parse().unwrap()),
         ["due"] => return due(state, 10),
         ["balance", ledger, name, asset] => return balance(state, ledger, name, asset),
         _ => panic!("no such line: {words:?}"),
     };
     if let CommandBody::PostTransfers { transfers } = &mut body {
-        transfers.iter_mut().for_each(|transfer| transfer.effective_at = effective_at);
+        for it in transfers {
+            (it.effective_at, it.metadata) = (effective_at, metadata.clone());
+        }
     }
     ask(state, words[1], conditions, body)
 }
@@ -131,6 +131,11 @@ fn ask(state: &mut State, ledger: &str, conditions: Vec<Condition>, body: Comman
     };
     let crossed = decision.events.iter().filter_map(alerts::say);
     std::iter::once(came_to).chain(crossed).collect::<Vec<_>>().join(", ")
+}
+
+fn at(state: &mut State, now: i64) -> String {
+    state.record(now);
+    "ok".into()
 }
 
 /// `negative`, or `CODE=AMOUNT` for each limit.

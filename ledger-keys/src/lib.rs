@@ -60,6 +60,17 @@ pub enum KeyError {
     },
 }
 
+impl KeyError {
+    /// What of it is for clients: where keys are kept is for the operator, who has the log lines.
+    #[must_use]
+    pub fn told(&self) -> &'static str {
+        match self {
+            KeyError::Unavailable { .. } => "the keys of customers cannot be read or written now",
+            KeyError::Damaged { .. } => "what stands in the place of a customer's key is none",
+        }
+    }
+}
+
 impl From<LogError> for KeyError {
     fn from(error: LogError) -> Self {
         KeyError::Unavailable { what: error.to_string() }
@@ -142,8 +153,8 @@ impl Keys {
     }
 
     /// Seals for a customer, with a key that is made now where there is none, if what is sealed is to be
-    /// recorded. Otherwise, and for one that was erased, it seals with a key that nobody keeps: a dry run is
-    /// forgotten, the state refuses to change who is erased, and what was said is gone.
+    /// recorded. Otherwise, and for one that was erased, nothing of a text is left: a dry run is forgotten, the
+    /// state refuses to change who is erased, and whoever asks again has asked the same.
     ///
     /// # Errors
     /// [`KeyError`]; nothing may be sealed then.
@@ -157,7 +168,7 @@ impl Keys {
             Kept::Keys(keys) => keys.into_iter().next(),
             Kept::Nothing | Kept::Erased => None,
         };
-        Ok(Sealer::new(key.unwrap_or_else(|| Key::of(self.random)), subject))
+        Ok(Sealer::new(key, subject))
     }
 
     /// Opens what was sealed for a customer, as far as its keys are there.

@@ -63,24 +63,27 @@ fn context(subject: &Subject, name: &MetadataKey) -> [Vec<u8>; 3] {
 /// Seals the values of one customer.
 #[derive(Clone, Debug)]
 pub struct Sealer {
-    key: Key,
+    /// None: nothing of a text is left.
+    key: Option<Key>,
     subject: Subject,
 }
 
 impl Sealer {
-    pub(crate) fn new(key: Key, subject: &Subject) -> Self {
+    pub(crate) fn new(key: Option<Key>, subject: &Subject) -> Self {
         Sealer { key, subject: subject.clone() }
     }
 
-    /// The sealed form of a value: 8 bytes that name the key, 16 that authenticate, and the text's own length.
+    /// The sealed form of a value: 8 bytes that name the key, 16 that authenticate, and the text's own length; no
+    /// byte where there is no key.
     ///
     /// # Panics
     /// Never for a text within the domain's limits: the cipher refuses only what is far longer.
     #[must_use]
     pub fn seal(&self, name: &MetadataKey, text: &str) -> Sealed {
-        let sealed = self.key.cipher().encrypt(context(&self.subject, name), text.as_bytes());
+        let Some(key) = &self.key else { return Sealed::from_bytes(&[]) };
+        let sealed = key.cipher().encrypt(context(&self.subject, name), text.as_bytes());
         let Ok(sealed) = sealed else { panic!("a value is short, and has three contexts") };
-        Sealed::from_bytes(&[&self.key.id()[..], &sealed].concat())
+        Sealed::from_bytes(&[&key.id()[..], &sealed].concat())
     }
 }
 

@@ -85,7 +85,7 @@ pub enum QueryError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The keys of a customer cannot be read.
-    #[error(transparent)]
+    #[error("{}", .0.told())]
     Keys(#[from] KeyError),
 }
 

@@ -8,11 +8,15 @@ mod holds;
 mod metadata;
 mod sagas;
 mod schedules;
+mod sealed;
 mod transfers;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use ledger_domain::partition::partition_of;
 use ledger_domain::{LedgerHandle, LedgerName, Position, Timestamp};
-use ledger_keys::Keys;
+use ledger_keys::{Keys, Opener, Subject};
 use ledger_proto::{answer, v1};
 use ledger_views::{Applied, LedgerRow, Place, RecordKind, StoreError, ViewReader};
 
@@ -38,6 +42,8 @@ struct Fixed<'a> {
     view: &'a ViewReader,
     place: Place,
     read_at: v1::ReadAt,
+    keys: Option<&'a Keys>,
+    openers: RefCell<BTreeMap<Subject, Opener>>,
 }
 
 impl Query {
@@ -110,12 +116,27 @@ impl Query {
                 return Err(QueryError::FutureInstant { asked, now });
             }
         }
-        fix_in(view, level, pinned)
+        self.fix_in(view, level, pinned)
+    }
+
+    /// Fixes the state of an answer from one view.
+    fn fix_in<'a>(
+        &'a self,
+        view: &'a ViewReader,
+        level: Level,
+        pinned: Option<Place>,
+    ) -> Result<Fixed<'a>, QueryError> {
+        let (place, read_at) = state_at(view, level, pinned)?;
+        Ok(Fixed { view, place, read_at, keys: self.keys.as_ref(), openers: <_>::default() })
     }
 }
 
-/// Fixes the state of an answer from one view.
-fn fix_in(view: &ViewReader, level: Level, pinned: Option<Place>) -> Result<Fixed<'_>, QueryError> {
+/// The state of an answer from one view.
+fn state_at(
+    view: &ViewReader,
+    level: Level,
+    pinned: Option<Place>,
+) -> Result<(Place, v1::ReadAt), QueryError> {
     let partition = view.log().partition;
     // Once, so that how fresh it is was said of this state.
     let state = view.state();
@@ -153,7 +174,7 @@ fn fix_in(view: &ViewReader, level: Level, pinned: Option<Place>) -> Result<Fixe
         caught_up_at: state.fresh.caught_up_at.map(answer::timestamp),
         records_behind: state.records_behind(),
     };
-    Ok(Fixed { view, place, read_at })
+    Ok((place, read_at))
 }
 
 /// After the last commit recorded at or before this instant. `applied` was read before, so that a place

@@ -10,6 +10,7 @@ mod locks;
 mod metadata;
 mod rules;
 mod schedules;
+mod sealed;
 mod transfers;
 mod wire;
 

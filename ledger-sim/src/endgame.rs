@@ -5,11 +5,13 @@ use std::ops::ControlFlow;
 use ledger_audit::{Report, Target, Until, replay};
 use ledger_command::Status;
 use ledger_domain::invariants;
+use ledger_domain::partition::partition_of;
+use ledger_keys::{Kept, KeyError, KeyStore, Subject};
 use ledger_log::Backend;
 use ledger_log::simulated::Faults;
 use ledger_views::{Table, ViewReader};
 
-use crate::model::{Model, all_settled};
+use crate::model::{Model, Person, all_settled};
 use crate::node::{Disk, Node};
 use crate::oracle::Told;
 use crate::reads::Level;
@@ -40,6 +42,7 @@ impl World {
         for partition in 0..PARTITIONS {
             self.oracles[partition as usize].finish()?;
             self.all_expired(partition)?;
+            self.all_destroyed(partition)?;
             self.compare(partition)?;
             for _ in 0..READS {
                 let commits = &self.oracles[partition as usize].commits;
@@ -100,6 +103,24 @@ impl World {
     fn all_expired(&self, partition: u32) -> Result<(), String> {
         let left = self.oracles[partition as usize].model.due(i64::MAX);
         if left.is_empty() { Ok(()) } else { Err(format!("at rest, and never expired: {left:?}")) }
+    }
+
+    /// No key is left of a customer who was erased, and every other one's is.
+    fn all_destroyed(&self, partition: u32) -> Result<(), String> {
+        let books = &self.oracles[partition as usize].model.books;
+        let mut each = |subject: &Subject, kept: Kept| {
+            let book = books.get(subject.ledger.as_str());
+            let person = book.and_then(|book| book.customers.get(subject.customer.as_str()));
+            let erased = person.is_some_and(Person::is_erased);
+            let destroyed = kept == Kept::Erased;
+            if partition_of(subject.ledger.as_str(), PARTITIONS) != partition || erased == destroyed
+            {
+                return Ok(());
+            }
+            let what = format!("the key of {subject}: erased {erased}, destroyed {destroyed}");
+            Err(KeyError::Unavailable { what })
+        };
+        self.kept_keys.each(&mut each).map_err(|error| error.to_string())
     }
 
     fn all_answered(&self) -> Result<(), String> {

@@ -131,6 +131,8 @@ pub(crate) struct Decided {
     pub(crate) first: First,
     /// `None` when it was refused.
     pub(crate) moved: Option<Moved>,
+    /// Of its metadata.
+    pub(crate) updates: Noted,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -226,7 +228,10 @@ impl Model {
             (Ask::OpenAccount { name, .. }, Some(book)) if book.accounts.contains_key(name) => {
                 whole(Some(204))
             }
-            (Ask::OpenAccount { rules, .. }, Some(book)) => whole(book.bound(rules).err()),
+            (Ask::OpenAccount { rules, metadata, .. }, Some(book)) => {
+                let may = book.may_seal([metadata], None);
+                whole(may.and_then(|()| book.bound(rules)).err())
+            }
             (Ask::Change { name, change }, Some(book)) => whole(book.change(name, *change).err()),
             (Ask::SetRules { name, rules }, Some(book)) => whole(book.set_rules(name, rules).err()),
             (Ask::Note(note), Some(book)) => whole(book.notes(note)),
@@ -375,7 +380,8 @@ impl Book {
                 }
             }
             let first = First { place: at, refused };
-            let decided = Decided { asked: transfer.clone(), first, moved };
+            let (asked, updates) = (transfer.clone(), Noted::new());
+            let decided = Decided { asked, first, moved, updates };
             self.transfers.insert(canonical_id(&transfer.id), decided);
             at.1 += 1;
         }

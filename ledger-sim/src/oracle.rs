@@ -6,6 +6,7 @@
 mod answers;
 mod crossings;
 mod events;
+mod notes;
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,8 @@ use ledger_log::simulated::Simulated;
 use ledger_log::{Backend, Chain, LogId};
 use ledger_proto::logged::{self, LoggedCommand};
 
-use crate::model::{
-    Book, CAPTURE, Cause, Crossed, Due, HOLD, Model, Place, RECEIVE, REVERSAL, SEND, VOID, Verdict,
-    Verdicts,
-};
-use crate::request::{Ask, Request, That, Transfer};
+use crate::model::{Cause, Crossed, Due, Model, Place, Verdicts};
+use crate::request::{Ask, Request, Transfer};
 use crate::summary::Summary;
 
 /// One request of a client's, sent once.
@@ -308,6 +306,11 @@ impl Oracle {
         let nothing = || format!("{place:?}: {due:?} is due with nothing");
         let (transfer, verdict) = self.model.runs(ledger, id, now).ok_or_else(nothing)?;
         events::rejections(place, command, &mut self.rejections);
+        let planned = self.model.books[ledger].schedules[id].asked.metadata.len();
+        if transfer.metadata.len() < planned {
+            self.seen.note("schedule.posted_without_the_erased");
+        }
+        notes::metadata(command, &mut self.seen);
         let run = self.model.ran((ledger, id), &transfer, &verdict, place).ok_or_else(nothing)?;
         let number = self.model.books[ledger].schedules[id].runs.len();
         events::ran(place, due, (&transfer, &verdict), (number, run), command)?;
@@ -352,9 +355,11 @@ impl Oracle {
         self.model.record(request, transfers, &verdicts, place);
         let ledger = request.ledger.clone();
         let width: u32 = bare.events.iter().map(ledger_domain::Event::width).sum();
-        note_moves(self.model.books.get(&request.ledger), transfers, &verdicts, &mut self.seen);
-        note_conditions(request, &verdicts, &mut self.seen);
-        note_metadata(command, &mut self.seen);
+        let book = self.model.books.get(&request.ledger);
+        notes::moves(book, transfers, &verdicts, &mut self.seen);
+        notes::conditions(request, &verdicts, &mut self.seen);
+        notes::metadata(command, &mut self.seen);
+        notes::refused_metadata(request, &verdicts, &mut self.seen);
         self.logged.insert(number, Logged { place, rows, recorded_at, verdicts });
         self.crossed(&ledger, (place.0, place.1 + width), &crossed)?;
         self.open.remove(&number);
@@ -400,81 +405,6 @@ fn in_order(transfers: &[Transfer], recorded_at: i64) -> Result<(), String> {
     match sources.find(|source| source.sent_at >= recorded_at) {
         Some(source) => Err(format!("received at {recorded_at}, and sent later: {source:?}")),
         None => Ok(()),
-    }
-}
-
-/// Notes which conditions were met.
-fn note_metadata(command: &LoggedCommand, seen: &mut Summary) {
-    for event in &command.events {
-        match event {
-            Event::MetadataChanged { changes, .. } if changes.is_empty() => {
-                seen.note("metadata.same")
-            }
-            Event::MetadataChanged { .. } => seen.note("metadata.changed"),
-            Event::AccountOpened { metadata, .. } if !metadata.is_empty() => {
-                seen.note("metadata.opened_with");
-            }
-            Event::TransferBatch(batch) => {
-                let noted = batch.accepted.iter().filter(|it| !it.metadata.is_empty());
-                noted.for_each(|_| seen.note("metadata.of_transfer"));
-            }
-            _ => {}
-        }
-    }
-}
-
-fn note_conditions(request: &Request, verdicts: &Verdicts, seen: &mut Summary) {
-    if matches!(verdicts, Verdicts::Whole(Verdict::Refused(_))) {
-        return;
-    }
-    for condition in &request.conditions {
-        seen.note(match condition.that {
-            That::Version(0) => "condition.no_account",
-            That::Version(_) => "condition.version",
-            That::Balance(..) => "condition.balance",
-            That::Nothing => "condition.malformed",
-        });
-    }
-}
-
-/// Notes what kinds of transfer were accepted.
-fn note_moves(
-    after: Option<&Book>,
-    transfers: &[Transfer],
-    verdicts: &Verdicts,
-    seen: &mut Summary,
-) {
-    let Verdicts::Items(items) = verdicts else { return };
-    for (transfer, verdict) in transfers.iter().zip(items) {
-        if let Verdict::NotRecorded(code) = verdict {
-            seen.note(if *code == 401 { "group.failed" } else { "entry.taken" });
-        }
-        let Verdict::Moves(moved) = verdict else { continue };
-        if transfer.linked {
-            seen.note("linked");
-        }
-        if !transfer.entry.is_empty() {
-            seen.note("of_an_entry");
-        }
-        seen.note(match transfer.kind {
-            HOLD if transfer.expires_at.is_some() => "hold.made_to_expire",
-            HOLD => "hold.made",
-            CAPTURE if moved.remaining > 0 => "hold.captured_in_part",
-            CAPTURE => "hold.captured",
-            VOID => "hold.voided",
-            SEND if transfer.deadline.is_some() => "send.made_with_deadline",
-            SEND => "send.made",
-            RECEIVE => "send.received",
-            REVERSAL if moved.remaining > 0 => "reversed_in_part",
-            REVERSAL => "reversed",
-            _ => "post",
-        });
-        if moved.up_to.is_some_and(|asked| asked > moved.amount) {
-            seen.note("up_to.less");
-        }
-        if after.is_some_and(|book| book.uses_limit(moved)) {
-            seen.note("limit.used");
-        }
     }
 }
 

@@ -5,20 +5,23 @@ mod customers;
 mod holds;
 mod metadata;
 mod schedules;
+mod sealed;
 mod transfers;
 
 use std::cell::RefCell;
 
 use fastrand::Rng;
 use ledger_domain::Position;
+use ledger_keys::KeyStore;
 use ledger_proto::{time, v1};
 use ledger_query::{Query, QueryError};
 
 use crate::model::{Account, Book, Bound, Counters, EXPIRY, Place, Status, Version, noted};
 use crate::oracle::{Commit, Oracle};
-use crate::request::Texts;
+use crate::request::{NoteOf, plain};
 use crate::summary::Summary;
 use crate::world::Ends;
+use sealed::noted_at;
 
 /// A state that was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +87,12 @@ pub(crate) struct Reads<'a> {
     pub(crate) applied: u64,
     /// Ledger, account and version of what was read, for clients to act upon.
     pub(crate) versions: RefCell<Vec<(String, String, u64)>>,
+    /// Ledger and id of accepted transfers that were read, likewise.
+    pub(crate) transfers: RefCell<Vec<(String, String)>>,
+    /// Which keys were destroyed.
+    pub(crate) keys: &'a dyn KeyStore,
+    /// What came up in answers.
+    pub(crate) seen: RefCell<Summary>,
 }
 
 impl Reads<'_> {
@@ -101,7 +110,7 @@ impl Reads<'_> {
         }
         let (ledger, book) = names[rng.usize(0..names.len())];
         let accounts: Vec<&String> = book.accounts.keys().collect();
-        let read = match rng.u32(0..24) {
+        let read = match rng.u32(0..26) {
             number @ 16.. => self.of_accounts(rng, number, (ledger, book), level, summary),
             13 => self.sagas(ledger, book, level, rng.i32(1..4)),
             12 => {
@@ -175,8 +184,14 @@ impl Reads<'_> {
                 let customers: Vec<&String> = book.customers.keys().collect();
                 self.customer(ledger, book, customers[rng.usize(0..customers.len())], level)
             }
-            (21, _) => self.metadata_history(ledger, book, None, level, rng.i32(1..4)),
-            (22, _) => self.metadata_history(ledger, book, account, level, rng.i32(1..4)),
+            (21 | 22, _) => {
+                let account = account.filter(|_| number == 22).map(str::to_owned);
+                let of = account.map_or(NoteOf::Ledger, NoteOf::Account);
+                self.metadata_history(ledger, book, &of, level, rng.i32(1..4))
+            }
+            (24.., _) if !book.transfers.is_empty() => {
+                self.noted_transfer(ledger, book, level, rng)
+            }
             (23, _) => self.found(ledger, book, level, rng, summary),
             _ => self.raised(ledger, book, level, rng.i32(1..4)),
         }
@@ -305,18 +320,16 @@ impl Reads<'_> {
             Err(error) => return self.nothing(level, &error, book.created),
         };
         let bound = self.read_at(level, response.read_at.as_ref())?;
-        let position = |(offset, index): Place| {
-            Position::event(self.oracle.partition(), offset, index).to_string()
-        };
         let locked = book.lock(bound);
         let due = v1::Ledger {
             name,
-            position: position(book.created),
+            position: self.position(book.created),
             locked_before: locked.and_then(|(_, before)| before).map(time::to_wire),
-            locked_position: locked.map(|(place, _)| position(place)).unwrap_or_default(),
-            metadata: noted(&book.noted, bound).map(|(_, now)| now.clone()).unwrap_or_default(),
+            locked_position: locked.map(|(place, _)| self.position(place)).unwrap_or_default(),
+            sealed_metadata: self.sealed(ledger, noted_at(&book.noted, bound)),
+            metadata: plain(noted_at(&book.noted, bound)),
             metadata_position: noted(&book.noted, bound)
-                .map(|(place, _)| position(*place))
+                .map(|(place, _)| self.position(*place))
                 .unwrap_or_default(),
         };
         if response.ledger.as_ref() != Some(&due) {
@@ -352,7 +365,7 @@ impl Reads<'_> {
             let bound = self.read_at(level, response.read_at.as_ref())?;
             for entry in response.entries {
                 let kind = entry.kind;
-                let metadata = entry.metadata;
+                let metadata = (entry.metadata, entry.sealed_metadata);
                 read.push((entry.position, entry.transfer, kind, entry.balance, metadata));
             }
             if response.next_page_token.is_empty() {
@@ -368,12 +381,15 @@ impl Reads<'_> {
                 let position = Position::event(self.oracle.partition(), offset, index);
                 let transfer = format!("ledgers/{ledger}/transfers/{}", version.transfer);
                 let balance = self.wire_balance(book, asset, account, version);
-                let noted = match version.kind {
+                let metadata = match version.kind {
                     // An expiry has no transfer of its own.
-                    EXPIRY => Texts::new(),
-                    _ => book.transfers[&version.transfer].asked.metadata.clone(),
+                    EXPIRY => Default::default(),
+                    _ => {
+                        let noted = book.transfers[&version.transfer].noted_at(bound);
+                        (plain(noted), self.sealed(ledger, noted))
+                    }
                 };
-                (position.to_string(), transfer, version.kind, Some(balance), noted)
+                (position.to_string(), transfer, version.kind, Some(balance), metadata)
             })
             .collect();
         if read != due {
@@ -461,7 +477,8 @@ impl Reads<'_> {
             customer: customer
                 .map(|of| format!("ledgers/{ledger}/customers/{of}"))
                 .unwrap_or_default(),
-            metadata: noted(&account.noted, at).map(|(_, now)| now.clone()).unwrap_or_default(),
+            sealed_metadata: self.sealed(ledger, noted_at(&account.noted, at)),
+            metadata: plain(noted_at(&account.noted, at)),
             metadata_position: noted(&account.noted, at)
                 .map(|(place, _)| position(*place))
                 .unwrap_or_default(),

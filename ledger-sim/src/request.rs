@@ -2,16 +2,19 @@
 
 mod alert;
 mod customer;
+mod gone;
 mod metadata;
 mod schedule;
 
-use ledger_domain::{Command, Rejection};
-use ledger_keys::Keys;
-use ledger_proto::{request, time, v1};
+use ledger_domain::{Command, MetadataKey, Rejection};
+use ledger_keys::{KeyError, Keys, Subject};
+use ledger_proto::command::{Prepared, prepare};
+use ledger_proto::v1::command::Request as Wire;
+use ledger_proto::{time, v1};
 
 pub(crate) use alert::Alert;
-pub(crate) use customer::Customer;
-pub(crate) use metadata::{Note, Texts};
+pub(crate) use customer::{Customer, NewAccount};
+pub(crate) use metadata::{Note, NoteOf, Text, Texts, plain};
 pub(crate) use schedule::{Rule, Schedule};
 
 /// One request.
@@ -148,125 +151,105 @@ pub(crate) struct Source {
 pub(crate) type Read = (Command, Vec<(usize, Rejection)>);
 
 impl Request {
-    /// Through the real conversions of the server's edge.
+    /// Through the real conversions of the server's edge, which seals what is a customer's.
     pub(crate) fn read(&self, keys: &Keys) -> Result<Read, Rejection> {
+        let prepared = prepare(&v1::Command { request: Some(self.to_wire()) })?;
+        let Prepared { command, malformed, validate_only, .. } = prepared;
+        let sealed = command.seal(|ledger, customer| -> Result<_, KeyError> {
+            let subject = Subject { ledger: ledger.clone(), customer: customer.clone() };
+            let sealer = keys.sealer(&subject, !validate_only)?;
+            Ok(move |key: &MetadataKey, text: &str| sealer.seal(key, text))
+        });
+        Ok((sealed.unwrap_or_else(|error| panic!("keys in memory: {error}")), malformed))
+    }
+
+    fn to_wire(&self) -> Wire {
         let parent = format!("ledgers/{}", self.ledger);
         let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
         let conditions: Vec<_> = self.conditions.iter().map(Condition::to_wire).collect();
-        let whole = |command| (command, Vec::new());
         match &self.ask {
-            Ask::CreateLedger { metadata } => self.read_ledger(metadata, conditions).map(whole),
-            Ask::CreateAsset { code, scale } => {
-                let wire = v1::CreateAssetRequest {
-                    parent,
-                    asset_id: code.clone(),
-                    scale: *scale,
-                    request_id,
-                    validate_only,
-                    conditions,
-                };
-                request::create_asset(&wire).map(whole)
-            }
-            Ask::Note(note) => self.read_note(note, conditions).map(whole),
+            Ask::CreateLedger { metadata } => Wire::CreateLedger(v1::CreateLedgerRequest {
+                ledger_id: self.ledger.clone(),
+                request_id,
+                validate_only,
+                metadata: metadata::plain(metadata),
+                conditions,
+            }),
+            Ask::CreateAsset { code, scale } => Wire::CreateAsset(v1::CreateAssetRequest {
+                parent,
+                asset_id: code.clone(),
+                scale: *scale,
+                request_id,
+                validate_only,
+                conditions,
+            }),
             Ask::OpenAccount { name, kind, rules, metadata } => {
-                let wire = v1::OpenAccountRequest {
+                Wire::OpenAccount(v1::OpenAccountRequest {
                     parent,
                     account_id: name.clone(),
                     r#type: *kind,
                     rules: Some(rules.to_wire()),
                     request_id,
                     validate_only,
-                    metadata: metadata.clone(),
+                    metadata: metadata::plain(metadata),
+                    sealed_metadata: metadata::sealed(metadata),
                     conditions,
-                };
-                request::open_account(&wire).map(whole)
+                })
             }
-            Ask::Change { name, change } => {
-                let name = format!("{parent}/accounts/{name}");
-                self.read_change(name, *change, conditions).map(whole)
-            }
+            Ask::Note(note) => self.note_to_wire(note, conditions),
+            Ask::Change { name, change } => self.change_to_wire(name, *change, conditions),
             Ask::SetRules { name, rules } => {
-                let name = format!("{parent}/accounts/{name}");
-                self.read_rules(name, rules, conditions).map(whole)
+                let (name, rules) = (format!("{parent}/accounts/{name}"), Some(rules.to_wire()));
+                Wire::SetAccountRules(v1::SetAccountRulesRequest {
+                    name,
+                    rules,
+                    request_id,
+                    validate_only,
+                    conditions,
+                })
             }
             Ask::Lock { before } => {
                 let (name, locked_before) = (parent, before.map(time::to_wire));
-                request::lock_books(&v1::LockBooksRequest {
+                Wire::LockBooks(v1::LockBooksRequest {
                     name,
                     locked_before,
                     request_id,
                     validate_only,
                     conditions,
                 })
-                .map(whole)
             }
-            Ask::Schedule(schedule) => self.read_schedule(schedule, conditions).map(whole),
-            Ask::Cancel { schedule } => {
-                let name = format!("{parent}/schedules/{schedule}");
-                self.read_cancel(name, conditions).map(whole)
-            }
-            Ask::Customer(asked) => self.read_customer(asked, conditions, keys).map(whole),
-            Ask::Post { transfers } => self.read_post(transfers, conditions),
-            Ask::SetAlert(alert) => self.read_alert(alert, conditions).map(whole),
-            Ask::RemoveAlert { account, id } => {
-                self.read_removal(account, id, conditions).map(whole)
-            }
+            Ask::Schedule(schedule) => self.schedule_to_wire(schedule, conditions),
+            Ask::Cancel { schedule } => self.cancel_to_wire(schedule, conditions),
+            Ask::Customer(asked) => self.customer_to_wire(asked, conditions),
+            Ask::SetAlert(alert) => self.alert_to_wire(alert, conditions),
+            Ask::RemoveAlert { account, id } => self.removal_to_wire(account, id, conditions),
+            Ask::Post { transfers } => Wire::PostTransfers(v1::PostTransfersRequest {
+                parent,
+                transfers: transfers.iter().map(Transfer::to_wire).collect(),
+                request_id,
+                validate_only,
+                conditions,
+            }),
         }
     }
 
-    fn read_post(
-        &self,
-        transfers: &[Transfer],
-        conditions: Vec<v1::Condition>,
-    ) -> Result<Read, Rejection> {
-        let wire = v1::PostTransfersRequest {
-            parent: format!("ledgers/{}", self.ledger),
-            transfers: transfers.iter().map(Transfer::to_wire).collect(),
-            request_id: self.request_id.clone(),
-            validate_only: self.validate_only,
-            conditions,
-        };
-        request::post_transfers(&wire).map(|batch| (batch.command, batch.malformed))
-    }
-
-    fn read_rules(
-        &self,
-        name: String,
-        rules: &Rules,
-        conditions: Vec<v1::Condition>,
-    ) -> Result<Command, Rejection> {
-        let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
-        let rules = Some(rules.to_wire());
-        request::set_account_rules(&v1::SetAccountRulesRequest {
-            name,
-            rules,
-            request_id,
-            validate_only,
-            conditions,
-        })
-    }
-
-    fn read_change(
-        &self,
-        name: String,
-        change: Change,
-        conditions: Vec<v1::Condition>,
-    ) -> Result<Command, Rejection> {
+    fn change_to_wire(&self, name: &str, change: Change, conditions: Vec<v1::Condition>) -> Wire {
+        let name = format!("ledgers/{}/accounts/{name}", self.ledger);
         let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
         match change {
-            Change::Freeze => request::freeze_account(&v1::FreezeAccountRequest {
+            Change::Freeze => Wire::FreezeAccount(v1::FreezeAccountRequest {
                 name,
                 request_id,
                 validate_only,
                 conditions,
             }),
-            Change::Unfreeze => request::unfreeze_account(&v1::UnfreezeAccountRequest {
+            Change::Unfreeze => Wire::UnfreezeAccount(v1::UnfreezeAccountRequest {
                 name,
                 request_id,
                 validate_only,
                 conditions,
             }),
-            Change::Close => request::close_account(&v1::CloseAccountRequest {
+            Change::Close => Wire::CloseAccount(v1::CloseAccountRequest {
                 name,
                 request_id,
                 validate_only,
@@ -323,7 +306,8 @@ impl Transfer {
             entry_id: self.entry.clone(),
             destination: self.destination.clone(),
             deadline: self.deadline.map(time::to_wire),
-            metadata: self.metadata.clone(),
+            metadata: metadata::plain(&self.metadata),
+            sealed_metadata: metadata::sealed(&self.metadata),
             ..Default::default()
         }
     }

@@ -9,10 +9,10 @@ mod sends;
 
 use fastrand::Rng;
 
-use self::accounts::{change, open_account, set_rules, set_up_ask};
+use self::accounts::{change, set_rules};
 pub(crate) use self::metadata::{KEYS, VALUES};
 use crate::model::{CAPTURE, HOLD, POST, REVERSAL, SEND, VOID};
-use crate::request::{Ask, Condition, Request, That, Transfer};
+use crate::request::{Ask, Condition, Request, Text, That, Transfer};
 
 pub(crate) const LEDGERS: [&str; 3] = ["bank", "shop", "club"];
 const ACCOUNTS: [&str; 7] = ["cash", "alice", "bob", "fees", "till", "world", "users:carol:wallet"];
@@ -32,10 +32,6 @@ const AMOUNTS: [&str; 12] = [
     "0",
 ];
 const MALFORMED_AMOUNTS: [&str; 6] = ["", "01", "1.", "1e3", "-1", "0.00"];
-/// Alerts that are set at first.
-const ALERTS: usize = 2;
-/// How often each part of a ledger is asked for at first.
-const SET_UP_ROUNDS: usize = 2;
 /// Past asks that are drawn from again.
 const REMEMBERED_MAX: usize = 64;
 /// Past holds that are captured and voided, and past transfers that are reversed.
@@ -56,8 +52,12 @@ pub(crate) struct Workload {
     posts: Vec<(String, String)>,
     /// Ledger, account and version that were read, the newest last.
     versions: Vec<(String, String, u64)>,
+    /// Ledger and id of the accepted transfer of each ledger that was read first.
+    transfers: Vec<(String, String)>,
     /// Ledger and id of schedules that were asked for.
     schedules: Vec<(String, String)>,
+    /// Ledger and name of customers who were to be registered.
+    people: Vec<(String, String)>,
     now: i64,
 }
 
@@ -107,16 +107,16 @@ impl Workload {
         }
         let mut ledger = LEDGERS[rng.usize(0..LEDGERS.len())].to_owned();
         let ask = match rng.u32(0..100) {
-            0..8 => set_up_ask(rng),
+            0..8 => self.set_up_ask(rng, &ledger),
             8..14 => change(rng),
             14..18 => set_rules(rng),
             18..20 => self.lock(rng),
             20..25 => self.schedule(rng, &ledger),
             25..27 => self.cancel(rng, &ledger),
-            27..33 => self.customer(rng),
+            27..33 => self.customer(rng, &ledger),
             33..39 => self.alert(rng),
             39 => self.remove_alert(rng),
-            40..46 => metadata::note(rng),
+            40..50 => self.note(rng, &ledger),
             _ => self.post(rng, &ledger),
         };
         match rng.u32(0..200) {
@@ -186,28 +186,13 @@ impl Workload {
         self.versions.push((ledger.to_owned(), account.to_owned(), version));
     }
 
-    /// The next of all ledgers, assets and accounts, each a few times, for some answers are lost.
-    fn set_up(&mut self, rng: &mut Rng) -> Option<(&'static str, Ask)> {
-        let each = 1 + ASSETS.len() + ACCOUNTS.len() + ALERTS;
-        let at = self.set_up / SET_UP_ROUNDS;
-        self.set_up += 1;
-        let ledger = LEDGERS.get(at / each)?;
-        let ask = match at % each {
-            0 => Ask::CreateLedger { metadata: metadata::some(rng) },
-            at if at <= ASSETS.len() => {
-                let (code, mut scale) = ASSETS[at - 1];
-                // Sends between ledgers whose assets differ are refused.
-                if (*ledger, code) == ("club", "JPY") {
-                    scale = 3;
-                }
-                Ask::CreateAsset { code: code.into(), scale }
-            }
-            at if at <= ASSETS.len() + ACCOUNTS.len() => {
-                open_account(ACCOUNTS[at - 1 - ASSETS.len()], rng)
-            }
-            _ => self.alert(rng),
-        };
-        Some((ledger, ask))
+    /// A client has read a transfer that was accepted.
+    pub(crate) fn has_read_transfer(&mut self, ledger: &str, id: &str) {
+        let read = (ledger.to_owned(), id.to_owned());
+        // One of each ledger, so that it is noted upon again and again.
+        if self.transfers.iter().all(|(of, _)| of != ledger) {
+            self.transfers.push(read);
+        }
     }
 
     /// Mostly somewhere among the effective times, rarely around now.
@@ -242,8 +227,8 @@ impl Workload {
             };
             let mut transfer = transfer;
             // Also of captures, voids, reversals and sends.
-            if rng.u32(0..12) == 0 {
-                transfer.metadata = metadata::some(rng);
+            if rng.u32(0..8) == 0 {
+                transfer.metadata = self.noted(rng, ledger);
             }
             match transfer.kind {
                 HOLD | SEND => remember(&mut self.holds, rng, ledger, &transfer.id),
@@ -295,7 +280,7 @@ impl Workload {
             8 => transfer.hold = transfer.hold.to_uppercase(),
             9 => transfer.linked = !transfer.linked,
             10 => transfer.entry = "e-2".into(),
-            11 => transfer.metadata = [("tier".to_owned(), "other".to_owned())].into(),
+            11 => transfer.metadata = [("tier".to_owned(), Text::plain("other"))].into(),
             _ => {}
         }
         transfer

@@ -56,6 +56,7 @@ pub(crate) struct World {
     pub(crate) info: LogInfo,
     /// Beside the log, as on a cluster: all processes have them.
     pub(crate) keys: Keys,
+    pub(crate) kept_keys: Arc<MemoryKeys>,
     pub(crate) disks: Vec<Vec<Disk>>,
     pub(crate) nodes: Vec<Option<Node>>,
     pub(crate) oracles: Vec<Oracle>,
@@ -85,13 +86,15 @@ impl World {
         let log = Arc::new(Simulated::new(PARTITIONS, rng.u64(..)));
         let id = LogId(rng.u128(..).to_le_bytes());
         let oracles = (0..PARTITIONS).map(|partition| Oracle::new(id, partition)).collect();
+        let kept_keys: Arc<MemoryKeys> = Arc::default();
         let disks = || (0..PARTITIONS).map(|_| Disk::default()).collect::<Vec<_>>();
         World {
             rng,
             log,
             info: LogInfo { id, partition_count: PARTITIONS },
             // Nobody here is to be kept from guessing them.
-            keys: Keys::new(Arc::new(MemoryKeys::default()), || [7; 16]),
+            keys: Keys::new(kept_keys.clone(), || [7; 16]),
+            kept_keys,
             disks: (0..NODES).map(|_| disks()).collect(),
             nodes: (0..NODES).map(|_| None).collect(),
             oracles,
@@ -228,6 +231,7 @@ impl World {
         for (_, rejection) in &malformed {
             self.summary.note(&format!("refused.{}", rejection.code.name()));
         }
+        let request = request.once_sealed(&self.kept_keys);
         let transfers = well_formed(&request, &parts);
         if matches!(request.ask, Ask::Post { .. }) && transfers.is_empty() {
             return Ok(());
@@ -367,10 +371,16 @@ impl World {
         let applied = running.parts[partition as usize].projector.view().state().applied;
         let Some(applied) = applied.map(|applied| applied.offset) else { return Ok(()) };
         let (query, versions) = (&running.query, RefCell::default());
-        let reads = Reads { query, oracle, ends: &self.ends, applied, versions };
+        let (ends, keys) = (&self.ends, &*self.kept_keys);
+        let (transfers, seen) = (RefCell::default(), RefCell::default());
+        let reads = Reads { query, oracle, ends, applied, versions, transfers, keys, seen };
         let what = reads.random(&mut self.rng, level, &mut self.summary)?;
+        self.summary.note_all(&reads.seen.into_inner());
         for (ledger, account, version) in reads.versions.into_inner() {
             self.workload.has_read(&ledger, &account, version);
+        }
+        for (ledger, id) in reads.transfers.into_inner() {
+            self.workload.has_read_transfer(&ledger, &id);
         }
         self.trace(&format!("read {what} of partition {partition} at {node}"));
         Ok(())

@@ -143,8 +143,7 @@ pub fn alert(account: AccountHandle, id: &Id, place: Place) -> Vec<u8> {
     key
 }
 
-/// Bytes that every key of one thing's metadata begins with in [`crate::Table::Metadata`], and of no other: each
-/// kind has its own length.
+/// Bytes that every key of one thing's metadata begins with in [`crate::Table::Metadata`], and of no other.
 #[must_use]
 pub fn metadata_prefix(ledger: LedgerHandle, target: &MetadataTarget) -> Vec<u8> {
     let mut key = ledger.0.to_be_bytes().to_vec();
@@ -154,7 +153,20 @@ pub fn metadata_prefix(ledger: LedgerHandle, target: &MetadataTarget) -> Vec<u8>
             key.push(1);
             key.extend_from_slice(&account.0.to_be_bytes());
         }
+        MetadataTarget::Transfer(id) => {
+            key = transfers_metadata_prefix(ledger);
+            id.write_key(&mut key);
+            key.push(0);
+        }
     }
+    key
+}
+
+/// Bytes that the keys of all transfers of a ledger begin with in [`crate::Table::Metadata`], and no others.
+#[must_use]
+pub fn transfers_metadata_prefix(ledger: LedgerHandle) -> Vec<u8> {
+    let mut key = ledger.0.to_be_bytes().to_vec();
+    key.push(2);
     key
 }
 
@@ -176,6 +188,7 @@ pub fn read_metadata(key: &[u8]) -> Option<(LedgerHandle, MetadataTarget, Place)
         [1, account @ ..] => {
             MetadataTarget::Account(AccountHandle(u64::from_be_bytes(account.try_into().ok()?)))
         }
+        [2, id @ .., 0] => MetadataTarget::Transfer(read_id(id)?),
         _ => return None,
     };
     Some((LedgerHandle(u32::from_be_bytes(*ledger)), target, read_newest_first(place)?))

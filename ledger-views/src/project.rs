@@ -185,9 +185,9 @@ pub fn project(
             let (key, row) = (key::account_change(*account, place), AccountRulesRow(rules.clone()));
             rows.put(Table::AccountRules, &key, |out| row.encode(out));
         }
-        Event::MetadataChanged { ledger, target, changes } => {
+        Event::MetadataChanged { ledger, target, changes, others } => {
             let of = (*ledger, target.clone());
-            metadata::changed(projection, place, of, changes, rows)?;
+            metadata::changed(projection, place, of, (changes, others), rows)?;
         }
         Event::BooksLocked { ledger, locked_before } => {
             known_ledger(projection.heads, *ledger, place)?;
@@ -205,7 +205,7 @@ pub fn project(
         Event::CustomerRegistered { .. }
         | Event::ProfileUpdated { .. }
         | Event::CustomerErased { .. } => {
-            customers::project(&mut projection.heads, place, event, rows)?;
+            customers::project(projection, place, event, rows)?;
         }
         // Nothing that a view shows changed; the log and the id store hold it.
         Event::CommandRefused { .. } => {}

@@ -144,6 +144,19 @@ pub struct TransferRow {
     pub outcome: TransferOutcome,
 }
 
+impl TransferRow {
+    /// What it was asked for with, as the first update of its metadata; none of one that was refused, or had none.
+    #[must_use]
+    pub fn noted(&self) -> Option<(Place, MetadataRow)> {
+        match &self.outcome {
+            TransferOutcome::Accepted(accepted) => {
+                Some((self.place, MetadataRow::created(&accepted.metadata)?))
+            }
+            TransferOutcome::Refused(..) => None,
+        }
+    }
+}
+
 /// How a transfer was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferOutcome {

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use ledger_domain::amount::format_minor;
 use ledger_domain::{
-    AcceptedTransfer, AccountRules, AccountStatus, AccountType, AssetHandle, Code, Destination,
-    Effect, Link, Metadata, MetadataChange, Origin, Position, Rejection, Timestamp, Transfer,
-    TransferKind,
+    AcceptedTransfer, AccountRules, AccountStatus, AccountType, AssetHandle, Code, CustomerName,
+    Destination, Effect, Link, Metadata, MetadataChange, MetadataKey, Origin, Position, Rejection,
+    Sealed, Timestamp, Transfer, TransferKind,
 };
 use prost::Message;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::metadata::Open;
 use crate::{resource, time, v1};
 
 mod alert;
@@ -65,16 +66,27 @@ pub fn metadata(metadata: &Metadata) -> BTreeMap<String, String> {
     crate::metadata::plain(metadata)
 }
 
-/// Metadata on the wire, each entry by itself.
+/// What of metadata is sealed, on the wire, as far as it is opened.
+#[must_use]
+pub fn sealed_metadata(metadata: &Metadata, open: Open<'_>) -> Vec<v1::SealedMetadata> {
+    crate::metadata::sealed(metadata, open)
+}
+
+/// Metadata on the wire, each entry by itself; of what is sealed, whose it is.
 #[must_use]
 pub fn metadata_entries(metadata: &Metadata) -> Vec<v1::MetadataEntry> {
-    crate::metadata::entries(metadata)
+    crate::metadata::entries(metadata, &mut closed)
 }
 
 /// Changes of metadata on the wire.
 #[must_use]
-pub fn metadata_changes(changes: &[MetadataChange]) -> Vec<v1::MetadataChange> {
-    changes.iter().map(crate::metadata::change).collect()
+pub fn metadata_changes(changes: &[MetadataChange], open: Open<'_>) -> Vec<v1::MetadataChange> {
+    changes.iter().map(|change| crate::metadata::change(change, open)).collect()
+}
+
+/// Opens nothing.
+pub fn closed(_: &CustomerName, _: &MetadataKey, _: &Sealed) -> Option<String> {
+    None
 }
 
 /// An accepted command.
@@ -125,6 +137,7 @@ pub fn accepted(accepted: &AcceptedTransfer, names: TransferNames<'_>) -> v1::Tr
         linked: accepted.link == Link::Next,
         entry_id: accepted.link.entry().map(ToString::to_string).unwrap_or_default(),
         metadata: metadata(&accepted.metadata),
+        sealed_metadata: sealed_metadata(&accepted.metadata, &mut closed),
         ..Default::default()
     };
     match &accepted.effect {
@@ -170,6 +183,7 @@ pub fn asked(asked: &Transfer, scale: Option<u8>) -> v1::Transfer {
         linked: *link == Link::Next,
         entry_id: link.entry().map(ToString::to_string).unwrap_or_default(),
         metadata: metadata(noted),
+        sealed_metadata: sealed_metadata(noted, &mut closed),
         ..Default::default()
     };
     if let Some(leg) = movement.leg() {

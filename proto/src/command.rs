@@ -1,14 +1,16 @@
 //! Any command as one value, `v1::Command`: what the commands topic takes, and what servers forward.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::ops::Deref;
 
 use ledger_domain::{
-    AccountName, Command, CommandBody, CustomerName, LedgerName, MetadataKey, MetadataOf,
-    Rejection, Sealed,
+    AccountName, Command, CommandBody, CustomerName, LedgerName, Metadata, MetadataKey, MetadataOf,
+    MetadataValue, Profile, Rejection, Sealed,
 };
 
-use crate::request::Secrets;
+use crate::metadata::{Secret, SecretOf};
 use crate::resource::{self, malformed};
 use crate::v1::command::Request;
 use crate::{request, v1};
@@ -33,7 +35,7 @@ pub struct Prepared {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unsealed {
     command: Command,
-    secrets: Secrets,
+    secrets: Vec<Secret>,
 }
 
 impl Prepared {
@@ -70,26 +72,60 @@ impl Unsealed {
     /// The command, with its secrets in it, sealed.
     ///
     /// # Errors
-    /// What `sealer` fails with, which gives what seals for a customer; it is asked where there is anything to
-    /// seal. Then the command must not be decided.
+    /// What `sealer` fails with, which gives what seals for a customer; it is asked once for each for whom there
+    /// is anything to seal. Then the command must not be decided.
     pub fn seal<E, S: FnMut(&MetadataKey, &str) -> Sealed>(
         self,
-        sealer: impl FnOnce(&LedgerName, &CustomerName) -> Result<S, E>,
+        mut sealer: impl FnMut(&LedgerName, &CustomerName) -> Result<S, E>,
     ) -> Result<Command, E> {
         let Unsealed { mut command, secrets } = self;
-        if secrets.is_empty() {
-            return Ok(command);
-        }
-        if let CommandBody::Register { customer, profile, .. }
-        | CommandBody::UpdateProfile { customer, set: profile, .. } = &mut command.body
-        {
-            let mut seal = sealer(&command.ledger, customer)?;
-            for (key, text) in secrets {
-                let sealed = seal(&key, &text);
-                profile.insert(key, sealed);
+        let mut sealers = BTreeMap::new();
+        for Secret { customer, key, text, of } in secrets {
+            let seal = match sealers.entry(customer.clone()) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(free) => free.insert(sealer(&command.ledger, &customer)?),
+            };
+            let sealed = seal(&key, &text);
+            match of {
+                SecretOf::Profile => {
+                    if let Some(profile) = profile(&mut command.body) {
+                        profile.insert(key, sealed);
+                    }
+                }
+                SecretOf::Metadata(index) => {
+                    if let Some(metadata) = metadata(&mut command.body, index) {
+                        metadata.insert(key, MetadataValue::Sealed { customer, sealed });
+                    }
+                }
             }
         }
         Ok(command)
+    }
+}
+
+/// The profile that a command sets.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other command has one")]
+fn profile(body: &mut CommandBody) -> Option<&mut Profile> {
+    match body {
+        CommandBody::Register { profile, .. } | CommandBody::UpdateProfile { set: profile, .. } => {
+            Some(profile)
+        }
+        _ => None,
+    }
+}
+
+/// The metadata that a command notes, of its account or transfer with this index.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other command has any")]
+fn metadata(body: &mut CommandBody, index: usize) -> Option<&mut Metadata> {
+    match body {
+        CommandBody::CreateLedger { metadata } | CommandBody::OpenAccount { metadata, .. } => {
+            Some(metadata)
+        }
+        CommandBody::UpdateMetadata { update, .. } => Some(&mut update.set),
+        CommandBody::ScheduleTransfer { plan, .. } => Some(&mut plan.metadata),
+        CommandBody::Register { accounts, .. } => Some(&mut accounts.get_mut(index)?.metadata),
+        CommandBody::PostTransfers { transfers } => Some(&mut transfers.get_mut(index)?.metadata),
+        _ => None,
     }
 }
 
@@ -130,42 +166,38 @@ pub fn prepare_of_server(command: &v1::Command) -> Result<Prepared, Rejection> {
     let request = command.request.as_ref().ok_or_else(missing)?;
     let validate_only = validate_only(request);
     if let Request::PostTransfers(batch) = request {
-        let request::Batch { command, malformed } = request::post_transfers(batch)?;
+        let request::Batch { command, secrets, malformed } = request::post_transfers(batch)?;
         let name = resource::ledger_resource(command.ledger.as_str());
-        let command = Unsealed { command, secrets: Secrets::new() };
+        let command = Unsealed { command, secrets };
         return Ok(Prepared { command, malformed, name, validate_only, is_batch: true });
     }
-    let mut secrets = Secrets::new();
-    let command = match request {
-        Request::CreateLedger(request) => request::create_ledger(request)?,
-        Request::CreateAsset(request) => request::create_asset(request)?,
+    let open = |command| (command, Vec::new());
+    let (command, secrets) = match request {
+        Request::CreateLedger(request) => open(request::create_ledger(request)?),
+        Request::CreateAsset(request) => open(request::create_asset(request)?),
         Request::OpenAccount(request) => request::open_account(request)?,
-        Request::FreezeAccount(request) => request::freeze_account(request)?,
-        Request::UnfreezeAccount(request) => request::unfreeze_account(request)?,
-        Request::CloseAccount(request) => request::close_account(request)?,
-        Request::SetAccountRules(request) => request::set_account_rules(request)?,
+        Request::FreezeAccount(request) => open(request::freeze_account(request)?),
+        Request::UnfreezeAccount(request) => open(request::unfreeze_account(request)?),
+        Request::CloseAccount(request) => open(request::close_account(request)?),
+        Request::SetAccountRules(request) => open(request::set_account_rules(request)?),
         Request::UpdateAccountMetadata(request) => request::update_account_metadata(request)?,
         Request::UpdateLedgerMetadata(request) => request::update_ledger_metadata(request)?,
-        Request::LockBooks(request) => request::lock_books(request)?,
+        Request::UpdateTransferMetadata(request) => request::update_transfer_metadata(request)?,
+        Request::LockBooks(request) => open(request::lock_books(request)?),
         Request::ScheduleTransfer(request) => request::schedule_transfer(request)?,
-        Request::CancelSchedule(request) => request::cancel_schedule(request)?,
-        Request::Register(request) => {
-            let (command, aside) = request::register(request)?;
-            secrets = aside;
-            command
-        }
-        Request::UpdateProfile(request) => {
-            let (command, aside) = request::update_profile(request)?;
-            secrets = aside;
-            command
-        }
-        Request::EraseCustomer(request) => request::erase_customer(request)?,
-        Request::SetBalanceAlert(request) => request::set_balance_alert(request)?,
-        Request::RemoveBalanceAlert(request) => request::remove_balance_alert(request)?,
+        Request::CancelSchedule(request) => open(request::cancel_schedule(request)?),
+        Request::Register(request) => request::register(request)?,
+        Request::UpdateProfile(request) => request::update_profile(request)?,
+        Request::EraseCustomer(request) => open(request::erase_customer(request)?),
+        Request::SetBalanceAlert(request) => open(request::set_balance_alert(request)?),
+        Request::RemoveBalanceAlert(request) => open(request::remove_balance_alert(request)?),
         Request::PostTransfer(request) => request::post_transfer(request)?,
-        Request::PostTransfers(batch) => request::post_transfers(batch)?.command,
+        Request::PostTransfers(batch) => {
+            let batch = request::post_transfers(batch)?;
+            (batch.command, batch.secrets)
+        }
         Request::SendMoney(request) => request::send_money(request)?,
-        Request::SagaStep(step) => request::saga_step(step)?,
+        Request::SagaStep(step) => open(request::saga_step(step)?),
     };
     let name = match request {
         Request::SendMoney(_) => name_of_saga(&command),
@@ -189,6 +221,9 @@ fn name(command: &Command) -> String {
         | CommandBody::SetAccountRules { name, .. }
         | CommandBody::UpdateMetadata { of: MetadataOf::Account(name), .. } => {
             resource::account_resource(ledger, AccountName::as_str(name))
+        }
+        CommandBody::UpdateMetadata { of: MetadataOf::Transfer(id), .. } => {
+            resource::transfer_resource(ledger, id)
         }
         CommandBody::ScheduleTransfer { schedule, .. }
         | CommandBody::CancelSchedule { schedule } => resource::schedule_resource(ledger, schedule),
@@ -225,6 +260,7 @@ fn validate_only(request: &Request) -> bool {
         Request::SetAccountRules(request) => request.validate_only,
         Request::UpdateAccountMetadata(request) => request.validate_only,
         Request::UpdateLedgerMetadata(request) => request.validate_only,
+        Request::UpdateTransferMetadata(request) => request.validate_only,
         Request::LockBooks(request) => request.validate_only,
         Request::ScheduleTransfer(request) => request.validate_only,
         Request::CancelSchedule(request) => request.validate_only,
@@ -253,6 +289,7 @@ pub fn request_id(command: &v1::Command) -> &str {
         Some(Request::SetAccountRules(request)) => &request.request_id,
         Some(Request::UpdateAccountMetadata(request)) => &request.request_id,
         Some(Request::UpdateLedgerMetadata(request)) => &request.request_id,
+        Some(Request::UpdateTransferMetadata(request)) => &request.request_id,
         Some(Request::LockBooks(request)) => &request.request_id,
         Some(Request::ScheduleTransfer(request)) => &request.request_id,
         Some(Request::CancelSchedule(request)) => &request.request_id,
@@ -282,6 +319,7 @@ pub fn identify(command: &mut v1::Command, fresh: impl FnOnce() -> String) {
         Some(Request::SetAccountRules(request)) => &mut request.request_id,
         Some(Request::UpdateAccountMetadata(request)) => &mut request.request_id,
         Some(Request::UpdateLedgerMetadata(request)) => &mut request.request_id,
+        Some(Request::UpdateTransferMetadata(request)) => &mut request.request_id,
         Some(Request::LockBooks(request)) => &mut request.request_id,
         Some(Request::ScheduleTransfer(request)) => &mut request.request_id,
         Some(Request::CancelSchedule(request)) => &mut request.request_id,

@@ -32,7 +32,7 @@ mod tests {
         AccountName, AccountType, AskedAccount, AskedRules, AssetCode, BalanceCondition,
         BalanceFigure, CommandBody, Comparison, Condition, CustomerName, Decimal, Destination, Id,
         LedgerName, Leg, Link, Metadata, MetadataKey, MetadataOf, MetadataUpdate, MetadataValue,
-        Movement, Origin, Predicate, Profile, Sealed, SignedDecimal,
+        Movement, Origin, Plan, Predicate, Profile, Sealed, SignedDecimal, When,
     };
 
     use super::*;
@@ -91,6 +91,32 @@ mod tests {
         in_bank(CommandBody::UpdateMetadata { of, update })
     }
 
+    fn sealed(customer: &str, byte: u8) -> Metadata {
+        let (customer, sealed) = (CustomerName::from_log(customer), Sealed::from_bytes(&[byte]));
+        let value = MetadataValue::Sealed { customer, sealed };
+        [(MetadataKey::from_log("k"), value)].into_iter().collect()
+    }
+
+    fn noting_sealed(customer: &str, byte: u8) -> Command {
+        let (set, remove) = (sealed(customer, byte), <_>::default());
+        let of = MetadataOf::Transfer(Id::Text("t".into()));
+        in_bank(CommandBody::UpdateMetadata { of, update: MetadataUpdate { set, remove } })
+    }
+
+    fn scheduling(metadata: Metadata) -> Command {
+        let (reference, when, until) = ("rent".into(), When::Every(7), Some(9));
+        let plan = Plan { leg: leg(), reference, metadata, when, start: -5, until, count: None };
+        let (schedule, plan) = (Id::Text("s".into()), Box::new(plan));
+        in_bank(CommandBody::ScheduleTransfer { schedule, plan })
+    }
+
+    fn registering_noted(metadata: Metadata) -> Command {
+        let (name, account_type) = (AccountName::from_log("a"), AccountType::Asset);
+        let account = AskedAccount { name, account_type, rules: AskedRules::default(), metadata };
+        let (customer, accounts) = (CustomerName::from_log("c"), vec![account]);
+        in_bank(CommandBody::Register { customer, accounts, profile: Profile::new() })
+    }
+
     fn of(account: &str) -> MetadataOf {
         MetadataOf::Account(AccountName::from_log(account))
     }
@@ -142,6 +168,7 @@ mod tests {
             name: AccountName::from_log(name),
             account_type: AccountType::Liability,
             rules: limits(&[("USD", "1.50")]),
+            metadata: Metadata::default(),
         };
         let accounts = accounts.iter().map(account).collect();
         let customer = CustomerName::from_log(name);
@@ -203,6 +230,23 @@ mod tests {
         commands
     }
 
+    /// Metadata of transfers, what is sealed, and where else there is metadata.
+    fn noted() -> Vec<Command> {
+        vec![
+            noting(MetadataOf::Transfer(Id::Text("a".into())), &[("k", "v")], &[]),
+            noting(MetadataOf::Transfer(Id::Text("b".into())), &[("k", "v")], &[]),
+            noting_sealed("c", 1),
+            noting_sealed("d", 1),
+            noting_sealed("c", 2),
+            scheduling(Metadata::default()),
+            scheduling(metadata(&[("k", "v")])),
+            scheduling(sealed("c", 1)),
+            registering_noted(Metadata::default()),
+            registering_noted(metadata(&[("k", "v")])),
+            registering_noted(sealed("c", 1)),
+        ]
+    }
+
     fn changed() -> Vec<(&'static str, Transfer)> {
         let account = AccountName::from_log("c");
         let asset = AssetCode::from_log("EUR");
@@ -220,6 +264,9 @@ mod tests {
             ("effective_time", Transfer { effective_at: None, ..transfer() }),
             ("metadata", Transfer { metadata: metadata(&[("k", "v")]), ..transfer() }),
             ("metadata", Transfer { metadata: metadata(&[("k", "w")]), ..transfer() }),
+            ("metadata", Transfer { metadata: sealed("c", 1), ..transfer() }),
+            ("metadata", Transfer { metadata: sealed("d", 1), ..transfer() }),
+            ("metadata", Transfer { metadata: sealed("c", 2), ..transfer() }),
         ]
     }
 
@@ -346,6 +393,7 @@ mod tests {
         let given = |conditions| Command { conditions, ..creating("USD", 2) };
         commands.extend(conditions().into_iter().map(|condition| given(vec![condition])));
         commands.extend(alerts());
+        commands.extend(noted());
         commands.push(given(conditions()));
         commands.push(given(conditions().into_iter().rev().collect()));
         let hashes: BTreeSet<_> = commands.iter().map(of_command).collect();
@@ -388,6 +436,9 @@ mod tests {
             of_command(&opening_noted(&[("k", "v"), ("l", "w")])),
             of_command(&noting(of("a"), &[("k", "v")], &["l"])),
             of_transfer(&Transfer { metadata: metadata(&[("k", "v")]), ..transfer() }),
+            of_command(&noting_sealed("c", 1)),
+            of_command(&scheduling(metadata(&[("k", "v")]))),
+            of_command(&registering_noted(sealed("c", 1))),
         ];
         let expected = [
             "3ceaadfe593bf8bd61d3b810ed265825",
@@ -410,6 +461,9 @@ mod tests {
             "4409944191ecd8015fbd0a3d2977e458",
             "f99d201b1c2f6d4c27465459838f365a",
             "7ba8d30589b77244105bc80d332f9fe8",
+            "53d30409996020340247136852b70c8d",
+            "d4e85943d1b482a63358bd3bc587af1e",
+            "3b05467b2343415ef2b29071bcf592dc",
         ];
         assert_eq!(hashes.map(hex), expected);
     }

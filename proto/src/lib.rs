@@ -23,6 +23,7 @@ pub mod logged;
 mod generated;
 
 pub use generated::{log_v1, v1};
+pub use metadata::{Open, Secret, SecretOf};
 
 /// Encoded descriptors of all files, for reflection and for canonical JSON.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -10,7 +10,7 @@ mod send;
 use ledger_domain::event::Event;
 use ledger_domain::{
     AccountHandle, AccountName, AccountRules, AccountStatus, AccountType, AssetCode, AssetHandle,
-    Code, Id, LedgerHandle, LedgerName, Position, Rejection,
+    Code, Id, LedgerHandle, LedgerName, Metadata, Position, Rejection,
 };
 use prost::Message;
 
@@ -109,6 +109,21 @@ pub fn decode(bytes: &[u8]) -> Result<LoggedCommand, DecodeError> {
     })
 }
 
+/// Metadata in the form that it has in the log; no bytes where there is none.
+#[must_use]
+pub fn encode_metadata(metadata: &Metadata) -> Vec<u8> {
+    wire::Metadata { entries: metadata::to_wire(metadata) }.encode_to_vec()
+}
+
+/// Reads [`encode_metadata`].
+///
+/// # Errors
+/// [`DecodeError`], as for a command.
+pub fn decode_metadata(bytes: &[u8]) -> Result<Metadata, DecodeError> {
+    let wire = wire::Metadata::decode(bytes).map_err(|error| DecodeError(error.to_string()))?;
+    metadata::from_wire(wire.entries)
+}
+
 fn event_to_wire(event: &Event) -> wire::Event {
     let kind = match event {
         Event::LedgerCreated { ledger, name, metadata } => {
@@ -150,8 +165,8 @@ fn event_to_wire(event: &Event) -> wire::Event {
                 rules: Some(rules_to_wire(rules)),
             })
         }
-        Event::MetadataChanged { ledger, target, changes } => {
-            Kind::MetadataChanged(metadata::changed_to_wire(*ledger, target, changes))
+        Event::MetadataChanged { ledger, target, changes, others } => {
+            Kind::MetadataChanged(metadata::changed_to_wire(*ledger, target, changes, others))
         }
         Event::BooksLocked { ledger, locked_before } => {
             Kind::BooksLocked(wire::BooksLocked { ledger: ledger.0, locked_before: *locked_before })

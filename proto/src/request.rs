@@ -19,12 +19,13 @@ use ledger_domain::{
     LedgerName, Leg, Movement, Rejection, Timestamp, Transfer, TransferKind,
 };
 
+use crate::metadata::{Noted, Secret, SecretOf};
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id, parse_ledger};
 use crate::{time, v1};
 pub use alert::{remove_balance_alert, set_balance_alert};
 use condition::conditions;
-pub use customer::{Secrets, erase_customer, register, update_profile};
-pub use metadata::{update_account_metadata, update_ledger_metadata};
+pub use customer::{erase_customer, register, update_profile};
+pub use metadata::{update_account_metadata, update_ledger_metadata, update_transfer_metadata};
 pub use schedule::{cancel_schedule, schedule_transfer};
 
 pub use send::{saga_step, send_money, step_to_wire};
@@ -34,8 +35,18 @@ pub use send::{saga_step, send_money, step_to_wire};
 pub struct Batch {
     /// The well-formed transfers, in order.
     pub command: Command,
+    /// What of them is to be sealed before they are decided.
+    pub secrets: Vec<Secret>,
     /// Places in the request of those that are not, ascending, each with its refusal.
     pub malformed: Vec<(usize, Rejection)>,
+}
+
+/// What is too long or too much comes after everything that is malformed.
+fn malformed_first<T>(read: &Result<T, Rejection>) -> Result<(), Rejection> {
+    match read {
+        Err(refused) if refused.code == Code::Malformed => Err(refused.clone()),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 impl v1::AccountRules {
@@ -57,7 +68,7 @@ pub fn create_ledger(request: &v1::CreateLedgerRequest) -> Result<Command, Rejec
         let rule = "a ledger that does not exist has no accounts to depend on";
         return Err(malformed("conditions", "", rule));
     }
-    let metadata = crate::metadata::read("metadata", &request.metadata)?;
+    let (metadata, _) = Noted::new(&request.metadata, &[]).read(0)?;
     let (conditions, body) = (Vec::new(), CommandBody::CreateLedger { metadata });
     Ok(Command { ledger, request_id, conditions, body })
 }
@@ -84,21 +95,18 @@ pub fn create_asset(request: &v1::CreateAssetRequest) -> Result<Command, Rejecti
 ///
 /// # Errors
 /// What of its shape is refused.
-pub fn open_account(request: &v1::OpenAccountRequest) -> Result<Command, Rejection> {
+pub fn open_account(request: &v1::OpenAccountRequest) -> Result<(Command, Vec<Secret>), Rejection> {
     let ledger = resource::ledger("parent", &request.parent)?;
     let name = parse_account("account_id", &request.account_id)?;
     let request_id = request_id(&request.request_id)?;
     let account_type = account_type("type", request.r#type)?;
-    let metadata = crate::metadata::read("metadata", &request.metadata);
-    if let Err(refused) = &metadata
-        && refused.code == Code::Malformed
-    {
-        return Err(refused.clone());
-    }
+    let noted = Noted::new(&request.metadata, &request.sealed_metadata).read(0);
+    malformed_first(&noted)?;
     let conditions = conditions(&request.conditions)?;
     let rules = request.rules.as_ref().map(account_rules).transpose()?.unwrap_or_default();
-    let body = CommandBody::OpenAccount { name, account_type, rules, metadata: metadata? };
-    Ok(Command { ledger, request_id, conditions, body })
+    let (metadata, secrets) = noted?;
+    let body = CommandBody::OpenAccount { name, account_type, rules, metadata };
+    Ok((Command { ledger, request_id, conditions, body }, secrets))
 }
 
 fn account_type(field: &str, number: i32) -> Result<AccountType, Rejection> {
@@ -206,18 +214,21 @@ fn account_rules(wire: &v1::AccountRules) -> Result<AskedRules, Rejection> {
 ///
 /// # Errors
 /// What of its shape is refused.
-pub fn post_transfer(request: &v1::PostTransferRequest) -> Result<Command, Rejection> {
+pub fn post_transfer(
+    request: &v1::PostTransferRequest,
+) -> Result<(Command, Vec<Secret>), Rejection> {
     let ledger = resource::ledger("parent", &request.parent)?;
     let request_id = request_id(&request.request_id)?;
     let missing = || malformed("transfer", "", "is required");
     let transfer = request.transfer.as_ref().ok_or_else(missing)?;
     let conditions = conditions(&request.conditions)?;
-    let (transfers, malformed) = transfers(&ledger, std::slice::from_ref(transfer));
+    let Parsed { transfers, secrets, malformed } =
+        transfers(&ledger, std::slice::from_ref(transfer));
     if let Some((_, rejection)) = malformed.into_iter().next() {
         return Err(rejection);
     }
     let body = CommandBody::PostTransfers { transfers };
-    Ok(Command { ledger, request_id, conditions, body })
+    Ok((Command { ledger, request_id, conditions, body }, secrets))
 }
 
 /// Transfers to post.
@@ -233,9 +244,9 @@ pub fn post_transfers(request: &v1::PostTransfersRequest) -> Result<Batch, Rejec
         let subject = format!("{count} transfers; a batch holds 1 to {BATCH_TRANSFERS_MAX}");
         return Err(Rejection::new(Code::BatchSize, &subject));
     }
-    let (transfers, malformed) = transfers(&ledger, &request.transfers);
+    let Parsed { transfers, secrets, malformed } = transfers(&ledger, &request.transfers);
     let body = CommandBody::PostTransfers { transfers };
-    Ok(Batch { command: Command { ledger, request_id, conditions, body }, malformed })
+    Ok(Batch { command: Command { ledger, request_id, conditions, body }, secrets, malformed })
 }
 
 /// Empty is none.
@@ -243,26 +254,44 @@ fn request_id(text: &str) -> Result<Option<Id>, Rejection> {
     if text.is_empty() { Ok(None) } else { parse_id("request_id", text).map(Some) }
 }
 
-/// Those that are well-formed, and the places of the others, each with its refusal.
-fn transfers(
-    ledger: &LedgerName,
-    wire: &[v1::Transfer],
-) -> (Vec<Transfer>, Vec<(usize, Rejection)>) {
-    let mut parsed: Vec<_> = wire.iter().map(|wire| transfer(ledger, wire)).collect();
+/// Transfers that are well-formed, what of them is to be sealed, and the places of the others, each with its
+/// refusal.
+struct Parsed {
+    transfers: Vec<Transfer>,
+    secrets: Vec<Secret>,
+    malformed: Vec<(usize, Rejection)>,
+}
+
+fn transfers(ledger: &LedgerName, wire: &[v1::Transfer]) -> Parsed {
+    let mut aside = Vec::new();
+    let each = wire.iter().enumerate();
+    let mut parsed: Vec<_> =
+        each.map(|(place, wire)| transfer(ledger, wire, place, &mut aside)).collect();
     groups::check(wire, &mut parsed);
+    let mut aside = aside.into_iter().peekable();
+    let (mut secrets, mut malformed) = (Vec::new(), Vec::new());
     let mut transfers = Vec::with_capacity(parsed.len());
-    let mut malformed = Vec::new();
     for (place, transfer) in parsed.into_iter().enumerate() {
+        let index = transfers.len();
+        let is_ok = transfer.is_ok();
+        while let Some(secret) = aside.next_if(|secret| secret.of == SecretOf::Metadata(place)) {
+            secrets.extend(is_ok.then_some(Secret { of: SecretOf::Metadata(index), ..secret }));
+        }
         match transfer {
             Ok(transfer) => transfers.push(transfer),
             Err(rejection) => malformed.push((place, rejection)),
         }
     }
-    (transfers, malformed)
+    Parsed { transfers, secrets, malformed }
 }
 
-/// A flat chain of checks in the order of `Code`.
-fn transfer(ledger: &LedgerName, wire: &v1::Transfer) -> Result<Transfer, Rejection> {
+/// A flat chain of checks in the order of `Code`. What is to be sealed is put aside as of this place.
+fn transfer(
+    ledger: &LedgerName,
+    wire: &v1::Transfer,
+    place: usize,
+    aside: &mut Vec<Secret>,
+) -> Result<Transfer, Rejection> {
     let id: Id = parse_id("transfer_id", &wire.transfer_id)?;
     let kind = match wire.kind {
         0 => Some(TransferKind::Post),
@@ -273,12 +302,8 @@ fn transfer(ledger: &LedgerName, wire: &v1::Transfer) -> Result<Transfer, Reject
     only_its_own_fields(wire, kind)?;
     let link = groups::link(wire)?;
     let effective_at = instant("effective_time", wire.effective_time.as_ref())?;
-    let metadata = crate::metadata::read("metadata", &wire.metadata);
-    if let Err(refused) = &metadata
-        && refused.code == Code::Malformed
-    {
-        return Err(refused.clone());
-    }
+    let noted = Noted::new(&wire.metadata, &wire.sealed_metadata).read(place);
+    malformed_first(&noted)?;
     let movement = match kind {
         TransferKind::Post => Movement::Post(leg(wire)?),
         TransferKind::Hold => {
@@ -305,7 +330,9 @@ fn transfer(ledger: &LedgerName, wire: &v1::Transfer) -> Result<Transfer, Reject
         }
     };
     let reference = reference(&wire.reference)?;
-    Ok(Transfer { id, movement, reference, effective_at, link, metadata: metadata? })
+    let (metadata, secrets) = noted?;
+    aside.extend(secrets);
+    Ok(Transfer { id, movement, reference, effective_at, link, metadata })
 }
 
 fn reference(text: &str) -> Result<Box<str>, Rejection> {

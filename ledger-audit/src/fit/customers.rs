@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use ledger_domain::limits::{CUSTOMER_ACCOUNTS_MAX, METADATA_KEYS_MAX, SEALED_BYTES_MAX};
-use ledger_domain::{CustomerHandle, Event, LedgerHandle, NewAccount, Profile, State};
+use ledger_domain::{
+    CustomerHandle, CustomerName, Event, LedgerHandle, NewAccount, Profile, State,
+};
 
-use super::{book, check_rules};
+use super::{book, check_rules, metadata};
 
 /// Of an event of a customer; any other fits.
 pub(super) fn check(state: &State, event: &Event) -> Result<(), String> {
@@ -17,7 +19,7 @@ pub(super) fn check(state: &State, event: &Event) -> Result<(), String> {
             if book(state, *ledger)?.customer_by_name(name).is_some() {
                 return Err(format!("customer {name} exists"));
             }
-            opened(state, *ledger, accounts)?;
+            opened(state, *ledger, name, accounts)?;
             kept(profile)
         }
         Event::ProfileUpdated { ledger, customer, profile } => {
@@ -29,19 +31,25 @@ pub(super) fn check(state: &State, event: &Event) -> Result<(), String> {
     }
 }
 
-fn opened(state: &State, ledger: LedgerHandle, accounts: &[NewAccount]) -> Result<(), String> {
+fn opened(
+    state: &State,
+    ledger: LedgerHandle,
+    customer: &CustomerName,
+    accounts: &[NewAccount],
+) -> Result<(), String> {
     if accounts.len() > CUSTOMER_ACCOUNTS_MAX {
         return Err(format!("opens {} accounts at once", accounts.len()));
     }
     let (book, mut names) = (book(state, ledger)?, BTreeSet::new());
     for (next, opened) in (state.accounts().len() as u64..).zip(accounts) {
-        let NewAccount { account, name, account_type: _, rules } = opened;
+        let NewAccount { account, name, account_type: _, rules, metadata } = opened;
         if account.0 != next {
             return Err(format!("account {} is not the next", account.0));
         }
         if book.account_by_name(name).is_some() || !names.insert(name) {
             return Err(format!("account {name} exists"));
         }
+        metadata::fits_with(state, ledger, metadata, customer)?;
         check_rules(state, ledger, rules)?;
     }
     Ok(())

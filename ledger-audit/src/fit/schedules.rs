@@ -3,7 +3,7 @@
 use ledger_domain::event::Row;
 use ledger_domain::{Event, Id, LedgerHandle, Plan, Schedule, State, Timestamp, TransferBatch};
 
-use super::{Misfit, book};
+use super::{Misfit, book, metadata};
 
 /// What an event says of a time that a schedule was due.
 #[derive(Clone, Copy)]
@@ -35,6 +35,7 @@ pub(super) fn made(
             return Err(format!("account {name} was never opened"));
         }
     }
+    metadata::fits(state, ledger, &plan.metadata)?;
     let asset = book.asset_by_code(&plan.leg.asset);
     asset.map(|_| ()).ok_or_else(|| format!("asset {} was never created", plan.leg.asset))
 }

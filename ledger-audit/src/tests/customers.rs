@@ -13,6 +13,7 @@ fn account(handle: u64, name: &str) -> NewAccount {
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Liability,
         rules: AccountRules::without_limits(false),
+        metadata: Metadata::default(),
     }
 }
 

@@ -3,7 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use ledger_domain::{Metadata, MetadataChange, MetadataKey, MetadataTarget, MetadataValue};
+use ledger_domain::{
+    CustomerHandle, CustomerName, Metadata, MetadataChange, MetadataKey, MetadataTarget,
+    MetadataValue, NewAccount, Profile, Sealed,
+};
 use ledger_views::{Place, Rows, Table, ViewStore};
 
 use super::views::{project, reader};
@@ -22,7 +25,8 @@ fn noted(target: MetadataTarget, changes: &[(&str, &str, &str)]) -> Event {
         after: value(after),
     };
     let changes = changes.iter().map(change).collect();
-    Event::MetadataChanged { ledger: LedgerHandle(0), target, changes }
+    let others = Metadata::default();
+    Event::MetadataChanged { ledger: LedgerHandle(0), target, changes, others }
 }
 
 fn alice(changes: &[(&str, &str, &str)]) -> Event {
@@ -126,4 +130,101 @@ fn a_view_that_answers_other_metadata_than_the_state_has_is_found() {
     let (table, key, _) = row(&noting, Table::MetadataIndex, 0);
     let found = differ(&noting, &[(table, key, vec![0])]);
     assert_eq!(found, ["metadata_index: accounts with k0 \"v\""]);
+}
+
+fn key(text: &str) -> MetadataKey {
+    MetadataKey::parse(text).unwrap()
+}
+
+/// Of transfer "t", with what it has beside that.
+fn of_transfer(id: &str, changes: &[(&str, &str, &str)], others: &[(&str, &str)]) -> Event {
+    let target = MetadataTarget::Transfer(Id::parse(id).unwrap());
+    let Event::MetadataChanged { ledger, target, changes, .. } = noted(target, changes) else {
+        panic!("a change");
+    };
+    let others = others.iter().map(|(name, text)| (key(name), value(text).unwrap())).collect();
+    Event::MetadataChanged { ledger, target, changes, others }
+}
+
+/// A transfer that has "order" from its making on.
+fn made(id: &str) -> Event {
+    let Event::TransferBatch(mut batch) = moved(id, 0, 1, 1) else { panic!("a batch") };
+    batch.accepted[0].metadata = [(key("order"), value("17").unwrap())].into_iter().collect();
+    Event::TransferBatch(batch)
+}
+
+#[test]
+fn metadata_of_transfers_changes_from_what_it_is() {
+    let mut author = Author::bank();
+    for events in [
+        vec![made("t"), moved("bare", 0, 1, 1)],
+        vec![of_transfer("t", &[("case", "", "1")], &[("order", "17")])],
+        vec![of_transfer("t", &[("case", "1", ""), ("order", "17", "18")], &[])],
+        vec![of_transfer("t", &[("order", "18", "")], &[])],
+        vec![of_transfer("t", &[], &[]), of_transfer("t", &[("a", "", "1")], &[])],
+        vec![of_transfer("bare", &[("a", "", "1")], &[])],
+    ] {
+        author.forge(events);
+    }
+    assert_eq!(found(&author.log), []);
+    for wrong in [
+        of_transfer("t", &[("order", "18", "19")], &[]),
+        of_transfer("t", &[("a", "", "1")], &[]),
+        of_transfer("t", &[], &[("order", "18")]),
+        of_transfer("bare", &[("a", "1", "")], &[]),
+        of_transfer("nobody", &[("a", "", "1")], &[]),
+    ] {
+        let mut author = Author::bank();
+        author.forge(vec![made("t"), moved("bare", 0, 1, 1)]);
+        author.forge(vec![wrong.clone()]);
+        assert_eq!(found(&author.log), [("LD-11", "0@12.0".to_owned())], "{wrong:?}");
+    }
+}
+
+#[test]
+fn metadata_is_sealed_for_customers_who_can_be_asked_for_it() {
+    let sealed = |customer: &str| MetadataValue::Sealed {
+        customer: CustomerName::parse(customer).unwrap(),
+        sealed: Sealed::from_bytes(&[7]),
+    };
+    let account = |handle: u64, name: &str, customer: &str| NewAccount {
+        account: AccountHandle(handle),
+        name: AccountName::parse(name).unwrap(),
+        account_type: AccountType::Liability,
+        rules: AccountRules::default(),
+        metadata: [(key("iban"), sealed(customer))].into_iter().collect(),
+    };
+    let registered = |number: u64, name: &str, accounts| Event::CustomerRegistered {
+        ledger: LedgerHandle(0),
+        customer: CustomerHandle(number),
+        name: CustomerName::parse(name).unwrap(),
+        accounts,
+        profile: Profile::new(),
+    };
+    let set = |customer: &str| {
+        let changes =
+            vec![MetadataChange { key: key("k"), before: None, after: Some(sealed(customer)) }];
+        let (ledger, target) = (LedgerHandle(0), MetadataTarget::Ledger);
+        Event::MetadataChanged { ledger, target, changes, others: Metadata::default() }
+    };
+    let erased = Event::CustomerErased { ledger: LedgerHandle(0), customer: CustomerHandle(0) };
+    let ann = || registered(0, "ann", vec![account(3, "w", "ann")]);
+    let mut author = Author::bank();
+    author.forge(vec![ann(), set("ann"), erased.clone()]);
+    assert_eq!(found(&author.log), []);
+    let posted = |sealed_for: &str| {
+        let Event::TransferBatch(mut batch) = moved("t", 0, 1, 1) else { panic!("a batch") };
+        batch.accepted[0].metadata = [(key("who"), sealed(sealed_for))].into_iter().collect();
+        Event::TransferBatch(batch)
+    };
+    for wrong in [
+        vec![set("ann")],
+        vec![ann(), posted("ann"), posted("bob")],
+        vec![registered(0, "ann", vec![account(3, "w", "bob")])],
+        vec![ann(), erased.clone(), set("ann")],
+        vec![ann(), erased, registered(1, "bob", vec![account(4, "v", "ann")])],
+    ] {
+        let last = wrong.len() - 1;
+        stops_at(&wrong, &format!("0@11.{last}"));
+    }
 }

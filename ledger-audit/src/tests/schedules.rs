@@ -13,7 +13,8 @@ fn plan(start: i64) -> Plan {
         up_to: false,
     };
     let (reference, until, count) = ("".into(), None, Some(2));
-    Plan { leg, reference, when: When::Every(5), start, until, count }
+    let metadata = Default::default();
+    Plan { leg, reference, metadata, when: When::Every(5), start, until, count }
 }
 
 fn made(start: i64) -> Event {

@@ -5,7 +5,7 @@ use ledger_proto::resource::{account_resource, ledger_resource};
 use ledger_proto::v1;
 
 use super::metadata::texts;
-use super::{Context, PAGE_SIZE, fresh_id};
+use super::{Context, fresh_id, pages};
 use crate::args::{AccountKind, ConditionArgs, ConsistencyArgs, MetadataArgs};
 use crate::output::{acknowledged, left, read_at, table, word};
 
@@ -107,6 +107,7 @@ impl AccountArgs {
 pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::Result<()> {
     match command {
         AccountCommand::Open { ledger, name, r#type, rules, metadata, conditions } => {
+            let (metadata, sealed_metadata) = metadata.into_wire();
             let request = v1::OpenAccountRequest {
                 parent: ledger_resource(&ledger),
                 account_id: name,
@@ -114,7 +115,8 @@ pub(super) async fn run(context: &Context, command: AccountCommand) -> anyhow::R
                 rules: Some(rules.into_wire()),
                 request_id: fresh_id(),
                 validate_only: false,
-                metadata: metadata.into_wire(),
+                metadata,
+                sealed_metadata,
                 conditions: conditions.into_wire(),
             };
             open(context, request).await
@@ -230,25 +232,17 @@ async fn list(
     consistency: &ConsistencyArgs,
 ) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let mut all = v1::ListAccountsResponse::default();
-    let mut page_token = String::new();
-    loop {
+    let all = pages::all(async |page_size, page_token| {
         let request = v1::ListAccountsRequest {
             parent: ledger_resource(ledger),
             consistency: consistency.to_wire(),
-            page_size: PAGE_SIZE,
+            page_size,
             page_token,
             filter: filter.to_owned(),
         };
-        let answer = client.queries().list_accounts(client.request(request)).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.accounts.extend(page.accounts);
-        all.read_at = all.read_at.or(page.read_at);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
+        client.queries().list_accounts(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListAccountsResponse", &all, |all| {
         format!("{}{}", accounts(&all.accounts), read_at(all.read_at.as_ref()))
     })
@@ -265,7 +259,7 @@ fn accounts(accounts: &[v1::Account]) -> String {
             status_name(account.status()),
             account.position.clone(),
             account.version.to_string(),
-            texts(&account.metadata),
+            texts(&account.metadata, &account.sealed_metadata),
         ]
     };
     let rows: Vec<Vec<String>> = accounts.iter().map(row).collect();

@@ -5,7 +5,7 @@ use ledger_proto::resource::{account_resource, ledger_resource};
 use ledger_proto::v1;
 use ledger_proto::v1::balance_alert_crossing::Cause;
 
-use super::{Context, PAGE_SIZE, fresh_id};
+use super::{Context, fresh_id, pages};
 use crate::args::{ConditionArgs, ConsistencyArgs, OfBalance};
 use crate::output::{acknowledged, left, read_at, right, table, time, word};
 
@@ -146,20 +146,12 @@ async fn list(
     consistency: &ConsistencyArgs,
 ) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let (consistency, page_token) = (consistency.to_wire(), String::new());
-    let page_size = PAGE_SIZE;
-    let mut request = v1::ListBalanceAlertsRequest { parent, consistency, page_size, page_token };
-    let mut all = v1::ListBalanceAlertsResponse::default();
-    loop {
-        let answer = client.queries().list_balance_alerts(client.request(request.clone())).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.alerts.extend(page.alerts);
-        all.read_at = all.read_at.or(page.read_at);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
+    let all = pages::all(async |page_size, page_token| {
+        let (parent, consistency) = (parent.clone(), consistency.to_wire());
+        let request = v1::ListBalanceAlertsRequest { parent, consistency, page_size, page_token };
+        client.queries().list_balance_alerts(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListBalanceAlertsResponse", &all, |all| {
         describe(&all.alerts, all.read_at.as_ref())
     })
@@ -171,20 +163,12 @@ async fn raised(
     consistency: &ConsistencyArgs,
 ) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let (consistency, page_token) = (consistency.to_wire(), String::new());
-    let page_size = PAGE_SIZE;
-    let mut request = v1::ListRaisedAlertsRequest { parent, consistency, page_size, page_token };
-    let mut all = v1::ListRaisedAlertsResponse::default();
-    loop {
-        let answer = client.queries().list_raised_alerts(client.request(request.clone())).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.alerts.extend(page.alerts);
-        all.read_at = all.read_at.or(page.read_at);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
+    let all = pages::all(async |page_size, page_token| {
+        let (parent, consistency) = (parent.clone(), consistency.to_wire());
+        let request = v1::ListRaisedAlertsRequest { parent, consistency, page_size, page_token };
+        client.queries().list_raised_alerts(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context
         .output
         .answer("ListRaisedAlertsResponse", &all, |all| describe(&all.alerts, all.read_at.as_ref()))
@@ -197,22 +181,13 @@ async fn history(
     consistency: &ConsistencyArgs,
 ) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let (consistency, page_token) = (consistency.to_wire(), String::new());
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let page_size = PAGE_SIZE.min(i32::try_from(limit).unwrap_or(PAGE_SIZE));
-    let mut request = v1::ListAlertCrossingsRequest { parent, consistency, page_size, page_token };
-    let mut all = v1::ListAlertCrossingsResponse::default();
-    loop {
-        let answer = client.queries().list_alert_crossings(client.request(request.clone())).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.crossings.extend(page.crossings);
-        all.read_at = all.read_at.or(page.read_at);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() || all.crossings.len() >= limit {
-            break;
-        }
-    }
-    all.crossings.truncate(limit);
+    let all = pages::up_to(limit, async |page_size, page_token| {
+        let (parent, consistency) = (parent.clone(), consistency.to_wire());
+        let request = v1::ListAlertCrossingsRequest { parent, consistency, page_size, page_token };
+        client.queries().list_alert_crossings(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListAlertCrossingsResponse", &all, crossings)
 }
 

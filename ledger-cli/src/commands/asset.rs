@@ -6,7 +6,7 @@ use ledger_proto::resource::ledger_resource;
 use ledger_proto::v1;
 use tonic::Status;
 
-use super::{Context, PAGE_SIZE, fresh_id};
+use super::{Context, fresh_id, pages};
 use crate::args::{ConditionArgs, ConsistencyArgs};
 use crate::client::Client;
 use crate::output::{acknowledged, left, read_at, right, table};
@@ -91,21 +91,10 @@ pub(super) async fn all(
     ledger: &str,
     consistency: Option<v1::Consistency>,
 ) -> Result<v1::ListAssetsResponse, Status> {
-    let mut all = v1::ListAssetsResponse::default();
-    let mut page_token = String::new();
-    loop {
-        let request = v1::ListAssetsRequest {
-            parent: ledger_resource(ledger),
-            consistency: consistency.clone(),
-            page_size: PAGE_SIZE,
-            page_token,
-        };
-        let page = client.queries().list_assets(client.request(request)).await?.into_inner();
-        all.assets.extend(page.assets);
-        all.read_at = all.read_at.or(page.read_at);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(all);
-        }
-    }
+    pages::all(async |page_size, page_token| {
+        let (parent, consistency) = (ledger_resource(ledger), consistency.clone());
+        let request = v1::ListAssetsRequest { parent, consistency, page_size, page_token };
+        client.queries().list_assets(client.request(request)).await
+    })
+    .await
 }

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use ledger_proto::resource::{customer_resource, ledger_resource};
 use ledger_proto::v1;
 
-use super::{Context, PAGE_SIZE, fresh_id};
-use crate::args::metadata::{Entry, entries};
+use super::{Context, fresh_id, pages};
+use crate::args::metadata::{Entry, SealedEntry, entries, sealed_entries};
 use crate::args::{AccountKind, ConditionArgs, ConsistencyArgs};
 use crate::output::{acknowledged, left, read_at, right, table, time};
 
@@ -18,8 +18,9 @@ pub(crate) enum CustomerCommand {
     Register {
         #[command(flatten)]
         customer: CustomerArgs,
-        /// An account to open, such as users:1042:wallet=liability; may be given several times
-        #[arg(long, value_name = "NAME=TYPE", value_parser = account)]
+        /// An account to open, such as users:1042:wallet=liability, with its metadata if it has any, such as
+        /// users:1042:wallet=liability,tier=gold,c-1042/iban=DE02; may be given several times
+        #[arg(long, value_name = "NAME=TYPE[,METADATA]", value_parser = account)]
         account: Vec<v1::NewAccount>,
         /// What is kept of the person, such as email=ann@example.org, sealed under their own key; may be given
         /// several times
@@ -85,11 +86,23 @@ impl CustomerArgs {
 }
 
 fn account(text: &str) -> Result<v1::NewAccount, String> {
-    let (name, kind) = text.split_once('=').ok_or("an account is NAME=TYPE")?;
+    let rule = "an account is NAME=TYPE[,KEY=VALUE][,CUSTOMER/KEY=VALUE]";
+    let mut parts = text.split(',');
+    let (name, kind) = parts.next().and_then(|first| first.split_once('=')).ok_or(rule)?;
     let kind = <AccountKind as clap::ValueEnum>::from_str(kind, false);
     let kind = kind.map_err(|_| "a type is asset, liability, equity, income or expense")?;
     let (account_id, r#type) = (name.to_owned(), kind.to_wire().into());
-    Ok(v1::NewAccount { account_id, r#type, rules: None })
+    let (sealed, plain): (Vec<_>, Vec<_>) = parts.partition(|part| is_sealed(part));
+    let plain = plain.into_iter().map(|part| part.parse::<Entry>().map_err(|_| rule));
+    let metadata = entries(plain.collect::<Result<_, _>>()?);
+    let sealed = sealed.into_iter().map(|part| part.parse::<SealedEntry>().map_err(|_| rule));
+    let sealed_metadata = sealed_entries(sealed.collect::<Result<_, _>>()?);
+    Ok(v1::NewAccount { account_id, r#type, rules: None, metadata, sealed_metadata })
+}
+
+/// A key has no "/", but a value may.
+fn is_sealed(part: &str) -> bool {
+    part.split('=').next().is_some_and(|before| before.contains('/'))
 }
 
 pub(super) async fn run(context: &Context, command: CustomerCommand) -> anyhow::Result<()> {
@@ -182,23 +195,12 @@ fn done(what: &str, name: &str, acknowledgement: Option<&v1::Acknowledgement>) -
 
 async fn list(context: &Context, ledger: &str, consistency: ConsistencyArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let mut request = v1::ListCustomersRequest {
-        parent: ledger_resource(ledger),
-        consistency: consistency.to_wire(),
-        page_size: PAGE_SIZE,
-        page_token: String::new(),
-    };
-    let mut all = v1::ListCustomersResponse::default();
-    loop {
-        let answer = client.queries().list_customers(client.request(request.clone())).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.customers.extend(page.customers);
-        all.read_at = page.read_at;
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
+    let all = pages::all(async |page_size, page_token| {
+        let (parent, consistency) = (ledger_resource(ledger), consistency.to_wire());
+        let request = v1::ListCustomersRequest { parent, consistency, page_size, page_token };
+        client.queries().list_customers(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListCustomersResponse", &all, |all| {
         let rows: Vec<_> = all.customers.iter().map(row).collect();
         format!("{}{}", table(&COLUMNS, &rows), read_at(all.read_at.as_ref()))
@@ -211,23 +213,12 @@ async fn history(
     consistency: ConsistencyArgs,
 ) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let mut request = v1::ListProfileChangesRequest {
-        parent,
-        consistency: consistency.to_wire(),
-        page_size: PAGE_SIZE,
-        page_token: String::new(),
-    };
-    let mut all = v1::ListProfileChangesResponse::default();
-    loop {
-        let answer = client.queries().list_profile_changes(client.request(request.clone())).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.changes.extend(page.changes);
-        all.read_at = page.read_at;
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
+    let all = pages::all(async |page_size, page_token| {
+        let (parent, consistency) = (parent.clone(), consistency.to_wire());
+        let request = v1::ListProfileChangesRequest { parent, consistency, page_size, page_token };
+        client.queries().list_profile_changes(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListProfileChangesResponse", &all, |all| {
         let rows = all.changes.iter().map(|change| {
             let kept = kept(change.erased, &change.profile, &change.unreadable);

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use ledger_proto::resource::ledger_resource;
 use ledger_proto::v1;
 
-use super::{Context, PAGE_SIZE};
+use super::{Context, pages};
 use crate::args::ConsistencyArgs;
 use crate::output::{left, read_at, right, table, time};
 
@@ -26,25 +26,17 @@ pub(crate) enum HoldCommand {
 pub(super) async fn run(context: &Context, command: HoldCommand) -> anyhow::Result<()> {
     let HoldCommand::List { ledger, account, consistency } = command;
     let client = context.connect().await?;
-    let mut all = v1::ListHoldsResponse::default();
-    let mut page_token = String::new();
-    loop {
+    let all = pages::all(async |page_size, page_token| {
         let request = v1::ListHoldsRequest {
             parent: ledger_resource(&ledger),
             account: account.clone(),
             consistency: consistency.to_wire(),
-            page_size: PAGE_SIZE,
+            page_size,
             page_token,
         };
-        let answer = client.queries().list_holds(client.request(request)).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.holds.extend(page.holds);
-        all.read_at = all.read_at.or(page.read_at);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
+        client.queries().list_holds(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListHoldsResponse", &all, describe)
 }
 

@@ -129,11 +129,12 @@ impl EntryArgs {
         let id = self.id.unwrap_or_else(fresh_id);
         let PostingArgs { reference, effective_time, validate_only, metadata, conditions } =
             self.posting;
-        let metadata = metadata.into_wire();
+        let (metadata, sealed_metadata) = metadata.into_wire();
         let transfers = (1..).zip(transfers).map(|(number, transfer)| v1::Transfer {
             transfer_id: format!("{id}.{number}"),
             reference: reference.clone(),
             metadata: metadata.clone(),
+            sealed_metadata: sealed_metadata.clone(),
             effective_time,
             entry_id: id.clone(),
             ..transfer

@@ -5,8 +5,9 @@ use ledger_proto::resource::ledger_resource;
 use ledger_proto::v1;
 
 use super::metadata::texts;
-use super::{Context, fresh_id};
-use crate::args::{ConsistencyArgs, MetadataArgs};
+use super::{Context, fresh_id, pages};
+use crate::args::ConsistencyArgs;
+use crate::args::metadata::{Entry, entries};
 use crate::output::{acknowledged, left, read_at, table, time};
 
 /// Commands on ledgers.
@@ -16,8 +17,9 @@ pub(crate) enum LedgerCommand {
     Create {
         /// Its name: 1-64 of [A-Za-z0-9_.-]
         name: String,
-        #[command(flatten)]
-        metadata: MetadataArgs,
+        /// What is noted of it, such as region=eu; may be repeated
+        #[arg(long, value_name = "KEY=VALUE")]
+        metadata: Vec<Entry>,
     },
     /// Show one ledger
     Get {
@@ -38,12 +40,12 @@ pub(super) async fn run(context: &Context, command: LedgerCommand) -> anyhow::Re
     }
 }
 
-async fn create(context: &Context, name: String, metadata: MetadataArgs) -> anyhow::Result<()> {
+async fn create(context: &Context, name: String, metadata: Vec<Entry>) -> anyhow::Result<()> {
     let client = context.connect().await?;
     let request = v1::CreateLedgerRequest {
         ledger_id: name,
         request_id: fresh_id(),
-        metadata: metadata.into_wire(),
+        metadata: entries(metadata),
         ..Default::default()
     };
     let answer = client.commands().create_ledger(client.request(request)).await;
@@ -67,21 +69,11 @@ async fn get(context: &Context, name: &str, consistency: &ConsistencyArgs) -> an
 
 async fn list(context: &Context) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let mut all = v1::ListLedgersResponse::default();
-    let mut page_token = String::new();
-    loop {
-        let request = v1::ListLedgersRequest { page_size: super::PAGE_SIZE, page_token };
-        let answer = client.queries().list_ledgers(client.request(request)).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.ledgers.extend(page.ledgers);
-        if all.read_at.is_empty() {
-            all.read_at = page.read_at;
-        }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
+    let all = pages::all(async |page_size, page_token| {
+        let request = v1::ListLedgersRequest { page_size, page_token };
+        client.queries().list_ledgers(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListLedgersResponse", &all, |all| {
         let read: String = all.read_at.iter().map(|at| read_at(Some(at))).collect();
         format!("{}{read}", ledgers(&all.ledgers))
@@ -91,7 +83,7 @@ async fn list(context: &Context) -> anyhow::Result<()> {
 fn ledgers(ledgers: &[v1::Ledger]) -> String {
     let row = |ledger: &v1::Ledger| {
         let locked = ledger.locked_before.as_ref();
-        let noted = texts(&ledger.metadata);
+        let noted = texts(&ledger.metadata, &ledger.sealed_metadata);
         vec![ledger.name.clone(), time(locked), ledger.position.clone(), noted]
     };
     let rows: Vec<Vec<String>> = ledgers.iter().map(row).collect();

@@ -11,7 +11,7 @@ use prost_types::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::transfer::repeatable;
-use super::{Context, PAGE_SIZE, fresh_id};
+use super::{Context, fresh_id, pages};
 use crate::args::{ConditionArgs, ConsistencyArgs, MetadataArgs, instant};
 use crate::client::{self, Client};
 use crate::output::{Column, acknowledged, left, read_at, right, table, time, word};
@@ -23,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Debug, Subcommand)]
 pub(crate) enum SagaCommand {
     /// Send money to an account of another ledger
-    Send(SendArgs),
+    Send(Box<SendArgs>),
     /// Show a send, and what the other ledger has made of it
     Get {
         /// Name of the ledger that sent it
@@ -85,7 +85,7 @@ pub(crate) struct SendArgs {
 
 pub(super) async fn run(context: &Context, command: SagaCommand) -> anyhow::Result<()> {
     match command {
-        SagaCommand::Send(args) => send(context, args).await,
+        SagaCommand::Send(args) => send(context, *args).await,
         SagaCommand::Get { ledger, id, consistency } => {
             let client = context.connect().await?;
             let response = get(&client, &saga_name(&ledger, &id), consistency.to_wire()).await?;
@@ -101,24 +101,12 @@ async fn list(
     consistency: &ConsistencyArgs,
 ) -> anyhow::Result<()> {
     let client = context.connect().await?;
-    let mut all = v1::ListSagasResponse::default();
-    let mut page_token = String::new();
-    loop {
-        let request = v1::ListSagasRequest {
-            parent: ledger_resource(ledger),
-            consistency: consistency.to_wire(),
-            page_size: PAGE_SIZE,
-            page_token,
-        };
-        let answer = client.queries().list_sagas(client.request(request)).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.sagas.extend(page.sagas);
-        all.read_at = all.read_at.or(page.read_at);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
+    let all = pages::all(async |page_size, page_token| {
+        let (parent, consistency) = (ledger_resource(ledger), consistency.to_wire());
+        let request = v1::ListSagasRequest { parent, consistency, page_size, page_token };
+        client.queries().list_sagas(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListSagasResponse", &all, describe_all)
 }
 
@@ -129,6 +117,7 @@ fn saga_name(ledger: &str, id: &str) -> String {
 async fn send(context: &Context, args: SendArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
     let id = args.id.unwrap_or_else(fresh_id);
+    let (metadata, sealed_metadata) = args.metadata.into_wire();
     let request = v1::SendMoneyRequest {
         parent: ledger_resource(&args.ledger),
         send_id: id.clone(),
@@ -141,7 +130,8 @@ async fn send(context: &Context, args: SendArgs) -> anyhow::Result<()> {
         // The send's own id makes a repeat safe.
         request_id: String::new(),
         validate_only: args.validate_only,
-        metadata: args.metadata.into_wire(),
+        metadata,
+        sealed_metadata,
         conditions: args.conditions.into_wire(),
     };
     let answer = client.commands().send_money(client.request(request)).await;

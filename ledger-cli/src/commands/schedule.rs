@@ -7,8 +7,9 @@ use ledger_proto::v1;
 use ledger_proto::v1::schedule::{Rule, Weekly, Yearly};
 use prost_types::Timestamp;
 
-use super::{Context, PAGE_SIZE, fresh_id};
-use crate::args::{ConditionArgs, ConsistencyArgs, instant};
+use super::metadata::texts;
+use super::{Context, fresh_id, pages};
+use crate::args::{ConditionArgs, ConsistencyArgs, MetadataArgs, instant};
 use crate::output::{acknowledged, left, read_at, right, table, time, word};
 
 /// Commands on schedules.
@@ -69,6 +70,8 @@ pub(crate) struct CreateArgs {
     /// Free text that every transfer has
     #[arg(long, default_value = "")]
     reference: String,
+    #[command(flatten)]
+    metadata: MetadataArgs,
     /// When it is due first, or from when on: RFC 3339, or a date, which is its midnight in UTC. It must
     /// be in the future. With a rule of the calendar its time of day is that of every transfer
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -135,6 +138,7 @@ impl CreateArgs {
         let weekly = (!days.is_empty()).then_some(Rule::Weekly(Weekly { days }));
         let rule = self.every.map(Rule::EverySeconds).or(weekly);
         let rule = rule.or(self.monthly.map(Rule::MonthlyDay)).or(self.yearly.map(Rule::Yearly));
+        let (metadata, sealed_metadata) = self.metadata.into_wire();
         let schedule = v1::Schedule {
             schedule_id: self.id.unwrap_or_else(fresh_id),
             debit_account: self.debit,
@@ -147,6 +151,8 @@ impl CreateArgs {
             rule,
             until_time: self.until,
             count: self.count.unwrap_or(0),
+            metadata,
+            sealed_metadata,
         };
         v1::ScheduleTransferRequest {
             parent: ledger_resource(&self.ledger),
@@ -192,23 +198,13 @@ pub(super) async fn run(context: &Context, command: ScheduleCommand) -> anyhow::
             context.output.answer("GetScheduleResponse", &response, describe)
         }
         ScheduleCommand::List { ledger, consistency } => {
-            let mut request = v1::ListSchedulesRequest {
-                parent: ledger_resource(&ledger),
-                consistency: consistency.to_wire(),
-                page_size: PAGE_SIZE,
-                page_token: String::new(),
-            };
-            let mut all = v1::ListSchedulesResponse::default();
-            loop {
-                let answer = client.queries().list_schedules(client.request(request.clone())).await;
-                let page = answer.map_err(|status| client.explain(status))?.into_inner();
-                all.schedules.extend(page.schedules);
-                all.read_at = page.read_at;
-                request.page_token = page.next_page_token;
-                if request.page_token.is_empty() {
-                    break;
-                }
-            }
+            let all = pages::all(async |page_size, page_token| {
+                let (parent, consistency) = (ledger_resource(&ledger), consistency.to_wire());
+                let request =
+                    v1::ListSchedulesRequest { parent, consistency, page_size, page_token };
+                client.queries().list_schedules(client.request(request)).await
+            });
+            let all = all.await.map_err(|status| client.explain(status))?;
             context.output.answer("ListSchedulesResponse", &all, |all| {
                 let rows: Vec<_> = all.schedules.iter().map(row).collect();
                 format!("{}{}", table(&COLUMNS, &rows), read_at(all.read_at.as_ref()))
@@ -250,6 +246,10 @@ fn describe(response: &v1::GetScheduleResponse) -> String {
     let schedule = state.schedule.clone().unwrap_or_default();
     let mut text = table(&COLUMNS, &[row(&state)]);
     text.push_str(&format!("{} to {}\n", schedule.debit_account, schedule.credit_account));
+    let noted = texts(&schedule.metadata, &schedule.sealed_metadata);
+    if !noted.is_empty() {
+        text.push_str(&format!("each with {noted}\n"));
+    }
     let rows: Vec<_> = response
         .occurrences
         .iter()

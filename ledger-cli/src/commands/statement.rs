@@ -4,7 +4,7 @@ use clap::Args;
 use ledger_proto::resource::account_resource;
 use ledger_proto::v1;
 
-use super::{Context, PAGE_SIZE};
+use super::{Context, pages};
 use crate::args::ConsistencyArgs;
 use crate::output::{left, read_at, right, table, time, word};
 
@@ -28,27 +28,17 @@ pub(crate) struct StatementArgs {
 pub(super) async fn run(context: &Context, args: StatementArgs) -> anyhow::Result<()> {
     let client = context.connect().await?;
     let limit = args.limit.map_or(usize::MAX, |limit| limit as usize);
-    let mut all = v1::ListEntriesResponse::default();
-    let mut page_token = String::new();
-    while all.entries.len() < limit {
-        let missing = i32::try_from(limit - all.entries.len()).unwrap_or(PAGE_SIZE);
+    let all = pages::up_to(limit, async |page_size, page_token| {
         let request = v1::ListEntriesRequest {
             parent: account_resource(&args.ledger, &args.account),
             asset: args.asset.clone(),
             consistency: args.consistency.to_wire(),
-            page_size: PAGE_SIZE.min(missing),
+            page_size,
             page_token,
         };
-        let answer = client.queries().list_entries(client.request(request)).await;
-        let page = answer.map_err(|status| client.explain(status))?.into_inner();
-        all.entries.extend(page.entries);
-        all.read_at = all.read_at.or(page.read_at);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
-    all.entries.truncate(limit);
+        client.queries().list_entries(client.request(request)).await
+    });
+    let all = all.await.map_err(|status| client.explain(status))?;
     context.output.answer("ListEntriesResponse", &all, describe)
 }
 

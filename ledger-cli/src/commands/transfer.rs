@@ -191,9 +191,15 @@ impl CommonArgs {
         let id = self.id.unwrap_or_else(fresh_id);
         let PostingArgs { reference, effective_time, validate_only, metadata, conditions } =
             self.posting;
-        let (transfer_id, metadata) = (id.clone(), metadata.into_wire());
-        let transfer =
-            v1::Transfer { transfer_id, reference, effective_time, metadata, ..transfer };
+        let (transfer_id, (metadata, sealed_metadata)) = (id.clone(), metadata.into_wire());
+        let transfer = v1::Transfer {
+            transfer_id,
+            reference,
+            effective_time,
+            metadata,
+            sealed_metadata,
+            ..transfer
+        };
         let done = done(transfer.kind());
         // The transfer's own id makes a repeat safe; a request id would add nothing.
         let request = v1::PostTransferRequest {
@@ -266,7 +272,11 @@ fn describe(response: &v1::GetTransferResponse) -> String {
         (left("DEADLINE"), transfer.deadline.map(|at| at.to_string())),
         (left("EFFECTIVE"), Some(time(transfer.effective_time.as_ref()))),
         (left("REFERENCE"), Some(transfer.reference)),
-        (left("METADATA"), Some(texts(&transfer.metadata)).filter(|texts| !texts.is_empty())),
+        (
+            left("METADATA"),
+            Some(texts(&transfer.metadata, &transfer.sealed_metadata))
+                .filter(|texts| !texts.is_empty()),
+        ),
     ];
     let (columns, row): (Vec<Column>, Vec<String>) =
         cells.into_iter().filter_map(|(column, cell)| Some((column, cell?))).unzip();

@@ -2,13 +2,13 @@
 
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AcceptedTransfer, Decimal, Effect, Event, Id, Ledger, LedgerHandle, LedgerName, Leg, Movement,
-    Original, Posted, State, Timestamp, Transfer, TransferBatch,
+    AcceptedTransfer, Decimal, Effect, Event, Id, Ledger, LedgerHandle, LedgerName, Leg, Metadata,
+    MetadataTarget, Movement, Original, Posted, State, Timestamp, Transfer, TransferBatch,
 };
 use ledger_proto::hash::of_transfer;
 use ledger_proto::logged::LoggedCommand;
 
-use crate::ids::{IdEntry, entry_key, request_key, reversed_key, transfer_key};
+use crate::ids::{IdEntry, entry_key, noted_key, request_key, reversed_key, transfer_key};
 
 /// Where a command stands.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,8 @@ pub(crate) struct Place {
 impl Place {
     fn entry(self, content_hash: [u8; 16]) -> IdEntry {
         let Place { offset, index, recorded_at } = self;
-        IdEntry { offset, index, recorded_at, content_hash, refused: None, posted: None }
+        let (refused, posted, metadata) = (None, None, Metadata::default());
+        IdEntry { offset, index, recorded_at, content_hash, refused, posted, metadata }
     }
 }
 
@@ -46,10 +47,28 @@ pub(crate) fn of_command(
     }
     let mut index = place.index;
     for event in &command.events {
+        let at = Place { index, ..place };
         if let Event::TransferBatch(batch) = event {
-            of_batch(state, batch, Place { index, ..place }, out);
+            of_batch(state, batch, at, out);
+        }
+        if let Some((ledger, id, metadata)) = noted_by(event) {
+            let kept = IdEntry { metadata, ..at.entry(NO_CONTENT) };
+            out.push((key_of(noted_key, ledger, id), kept));
         }
         index += event.width();
+    }
+}
+
+/// The transfer whose metadata an event updates, and what is noted of it then.
+pub(crate) fn noted_by(event: &Event) -> Option<(LedgerHandle, &Id, Metadata)> {
+    match event {
+        Event::MetadataChanged {
+            ledger,
+            target: MetadataTarget::Transfer(id),
+            changes,
+            others,
+        } => Some((*ledger, id, others.after(changes))),
+        _ => None,
     }
 }
 
@@ -71,7 +90,8 @@ fn of_batch(state: &State, batch: &TransferBatch, first: Place, out: &mut Vec<(V
                 }
                 let content_hash = of_transfer(&as_asked(state, book, accepted));
                 let posted = Original::of(accepted).posted();
-                (&accepted.id, IdEntry { posted, ..at.entry(content_hash) })
+                let metadata = accepted.metadata.clone();
+                (&accepted.id, IdEntry { posted, metadata, ..at.entry(content_hash) })
             }
             Row::Refused(refused) => {
                 entry = None;

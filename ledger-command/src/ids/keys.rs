@@ -32,6 +32,13 @@ pub fn reversed_key(ledger: LedgerHandle, id: &Id, key: &mut Vec<u8>) {
     id.write_key(key);
 }
 
+/// Key of the newest update of a transfer's metadata: "n", the ledger's handle, the transfer's id.
+pub fn noted_key(ledger: LedgerHandle, id: &Id, key: &mut Vec<u8>) {
+    key.push(b'n');
+    key.extend_from_slice(&ledger.0.to_be_bytes());
+    id.write_key(key);
+}
+
 /// Many keys in one buffer, ascending and distinct once [`Keys::sort`] was called.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {

@@ -57,7 +57,7 @@ impl MemoryIds {
 impl IdStore for MemoryIds {
     fn lookup(&self, keys: &Keys) -> Result<Vec<Option<IdEntry>>, IdStoreError> {
         let inner = self.inner();
-        Ok(keys.iter().map(|key| inner.live.entries.get(key).copied()).collect())
+        Ok(keys.iter().map(|key| inner.live.entries.get(key).cloned()).collect())
     }
 
     fn write(&self, entries: &[(Vec<u8>, IdEntry)], applied: &Cursor) -> Result<(), IdStoreError> {

@@ -13,6 +13,7 @@ fn entry(offset: u64) -> IdEntry {
         content_hash: [0xab; 16],
         refused: Some(Code::InsufficientFunds),
         posted: None,
+        metadata: Metadata::default(),
     }
 }
 
@@ -136,4 +137,23 @@ fn a_second_owner_of_the_folder_is_refused() {
     let _first = stores.open(0).unwrap();
     let error = stores.open(0).unwrap_err().to_string();
     assert!(error.starts_with("ID_STORE: "), "{error}");
+}
+
+#[test]
+fn what_is_noted_stands_last() {
+    use ledger_domain::{MetadataKey, MetadataValue};
+    let noted = (MetadataKey::from_log("k"), MetadataValue::plain("v").unwrap());
+    let metadata: Metadata = [noted].into_iter().collect();
+    let alone = IdEntry { refused: None, metadata: metadata.clone(), ..entry(42) };
+    let bytes = alone.encode();
+    let mut tail = vec![0, 0, 0, 0];
+    tail.extend_from_slice(&[10, 6, 10, 1, b'k', 18, 1, b'v']);
+    assert_eq!(bytes[bytes.len() - tail.len()..], tail);
+    assert_eq!(IdEntry::decode(&bytes), Some(alone.clone()));
+    let (debit_account, credit_account) = (AccountHandle(1), AccountHandle(0));
+    let posted = Posted { debit_account, credit_account, asset: AssetHandle(0), left: 0 };
+    let both = IdEntry { posted: Some(posted), ..alone };
+    assert_eq!(IdEntry::decode(&both.encode()), Some(both.clone()));
+    let bytes = both.encode();
+    assert_eq!(IdEntry::decode(&bytes[..bytes.len() - 1]), None, "cut");
 }

@@ -16,7 +16,8 @@ use super::{Snapshot, SnapshotError, state_hash};
 const MAGIC: &[u8; 8] = b"LGSNAP01";
 /// What bincode would read the state as. A test holds the bytes of a sample beside it: whoever
 /// changes a type of the state changes this, and older snapshots are discarded for the log.
-const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_before,metadata:Option{key:Plain},\
+const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_before,metadata:Option{key:Plain|\
+    Sealed{customer,sealed}},\
     assets:[Asset{code,scale}]}],\
     accounts:[Account{ledger,name,account_type,rules:{may_go_negative,\
     credit_limits:[(asset,amount)]},status,metadata,changed_at,\
@@ -25,7 +26,7 @@ const SCHEMA: &str = "bincode 2 standard: State{ledgers:[Ledger{name,locked_befo
     holds:{(ledger,id):Hold{debit_account,credit_account,asset,amount,expires_at,\
     send:{to:{ledger,account,deadline},sent_at,reference}}},\
     schedules:{(ledger,id):Schedule{plan:{leg:{debit_account,credit_account,asset,amount,up_to},\
-    reference,when:Once|Every|Weekly|Monthly|Yearly,start,until,count},times,next_due,cancelled}},\
+    reference,metadata,when:Once|Every|Weekly|Monthly|Yearly,start,until,count},times,next_due,cancelled}},\
     alerts:{(account,id):Alert{rule:{asset,figure:Posted|Available|DebitsPosted|CreditsPosted|\
     DebitsPending|CreditsPending,comparison:AtLeast|AtMost|Equal,amount:{negative,minor}},raised}},\
     recorded_at}";

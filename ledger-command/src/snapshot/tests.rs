@@ -72,11 +72,16 @@ fn sample() -> Snapshot {
 
 /// A customer "c" with an account "w".
 fn registered(ledger: LedgerHandle) -> Event {
+    let sealed = MetadataValue::Sealed {
+        customer: CustomerName::parse("c").unwrap(),
+        sealed: Sealed::from_bytes(&[7]),
+    };
     let account = NewAccount {
         account: AccountHandle(2),
         name: AccountName::parse("w").unwrap(),
         account_type: AccountType::Liability,
         rules: AccountRules::without_limits(false),
+        metadata: [(MetadataKey::parse("k").unwrap(), sealed)].into_iter().collect(),
     };
     let (key, sealed) = (MetadataKey::parse("k").unwrap(), Sealed::from_bytes(&[7, 255]));
     Event::CustomerRegistered {
@@ -99,7 +104,8 @@ fn changed(ledger: LedgerHandle) -> Event {
     let target = MetadataTarget::Account(AccountHandle(0));
     let before = noted().iter().map(|(_, value)| value.clone()).next();
     let change = MetadataChange { key: MetadataKey::parse("k").unwrap(), before, after: None };
-    Event::MetadataChanged { ledger, target, changes: vec![change] }
+    let (changes, others) = (vec![change], Metadata::default());
+    Event::MetadataChanged { ledger, target, changes, others }
 }
 
 /// A schedule "r", due on the last day of every month.
@@ -113,7 +119,7 @@ fn scheduled(ledger: LedgerHandle) -> Event {
         up_to: false,
     };
     let (reference, when, start) = ("rent".into(), When::Monthly(31), 7_000);
-    let plan = Plan { leg, reference, when, start, until: None, count: Some(3) };
+    let plan = Plan { leg, reference, metadata: noted(), when, start, until: None, count: Some(3) };
     let next_due = plan.first_due().unwrap();
     let (schedule, plan) = (Id::parse("r").unwrap(), Box::new(plan));
     Event::ScheduleCreated { ledger, schedule, plan, next_due }
@@ -162,14 +168,16 @@ fn the_state_has_the_bytes_of_its_schema() {
             "010462616e6b010900010355534402", // one ledger, its lock, no metadata, its one asset
             "030005776f726c640101000000fbd0070100fbd20400fba4090000", // two accounts, the first with its balance
             "016101000100fbf401000101016b000176fbd007010000fbd20400fba409", // the second, with its limit and metadata
-            "0001770100000000fbd00700", // the third, opened with a customer
+            "0001770100000001",           // the third, opened with a customer
+            "01016b0101630107fbd00700",   // and what is sealed for them
             "01000163010201016b0207ff00", // the customer, with its sealed profile
             "0200010168000100fbd20401fb102700", // two holds, of which one expires
             "00010173000100fbd20400010473686f70016201fbe02efbd0070472656e74", // and one is a send
             "010001017205776f726c640161035553440f0100", // one schedule, what it posts
-            "0472656e74031ffbb0360001030001fdb036840ed26a120000", // when, and when next
+            "0472656e740101016b000176",   // with which reference and metadata
+            "031ffbb0360001030001fdb036840ed26a120000", // when, and when next
             "010101036c6f7700030201fb2c0100", // one alert
-            "fbd007",                   // recorded at
+            "fbd007",                     // recorded at
         ),
         "a type of the state changed: change SCHEMA with it"
     );

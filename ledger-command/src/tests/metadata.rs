@@ -1,8 +1,8 @@
 //! Metadata: retried, reused, conditional, tried out, and there again after a crash.
 
 use ledger_domain::{
-    AccountName, AskedRules, Command, CommandBody, Condition, LedgerName, Metadata, MetadataKey,
-    MetadataOf, MetadataUpdate, MetadataValue, Predicate, Transfer,
+    AccountName, AskedRules, Command, CommandBody, Condition, Id, LedgerName, Metadata,
+    MetadataKey, MetadataOf, MetadataUpdate, MetadataValue, Predicate, Transfer,
 };
 use ledger_log::simulated::Crash;
 
@@ -19,6 +19,7 @@ fn metadata(text: &str) -> Metadata {
 fn note(id: &str, of: &str, set: &str, remove: &str) -> Command {
     let of = match of {
         "-" => MetadataOf::Ledger,
+        name if name.starts_with('~') => MetadataOf::Transfer(Id::parse(&name[1..]).unwrap()),
         name => MetadataOf::Account(AccountName::parse(name).unwrap()),
     };
     let remove = remove.split_whitespace().map(|key| MetadataKey::parse(key).unwrap()).collect();
@@ -39,6 +40,20 @@ fn open(id: &str, noted: &str) -> Command {
 fn create(noted: &str) -> Command {
     let body = CommandBody::CreateLedger { metadata: metadata(noted) };
     Command { ledger: LedgerName::parse("shop").unwrap(), ..command(Some("shop"), body) }
+}
+
+/// Asks all of it again after a crash that lost the id store, which the follower makes anew from the events alone:
+/// what was answered is answered.
+fn again_without_ids(rig: &mut Rig, cases: &[(Command, &str)]) {
+    rig.ids.lose();
+    rig.crash(Crash::Drop);
+    for (command, expected) in cases {
+        let again = match *expected {
+            _ if expected.ends_with("replayed") || expected.starts_with("ID_REUSED") => expected,
+            first => &*format!("{first} replayed"),
+        };
+        assert_eq!(line(&rig.ask(command.clone())), again, "{command:?}");
+    }
 }
 
 #[test]
@@ -67,19 +82,10 @@ fn updates_are_retried_and_an_id_reused_names_its_field() {
         (create("region=eu"), "ok 0@12.0 replayed"),
         (create(""), "ID_REUSED: metadata"),
     ];
-    for (command, expected) in cases.clone() {
-        assert_eq!(line(&rig.ask(command.clone())), expected, "{command:?}");
+    for (command, expected) in &cases {
+        assert_eq!(line(&rig.ask(command.clone())), *expected, "{command:?}");
     }
-    // Again after a crash that lost the whole id store: from the log, and from a snapshot.
-    rig.ids.lose();
-    rig.crash(Crash::Drop);
-    for (command, expected) in cases {
-        let again = match expected {
-            _ if expected.ends_with("replayed") || expected.starts_with("ID_REUSED") => expected,
-            first => &format!("{first} replayed"),
-        };
-        assert_eq!(line(&rig.ask(command)), again);
-    }
+    again_without_ids(&mut rig, &cases);
     assert_eq!(line(&rig.ask(note("n5", "a", &many, ""))), "METADATA_FULL: a 0@14.0");
     assert_eq!(line(&rig.ask(note("n6", "a", &many, "kyc"))), "ok 0@15.0");
     rig.assert_replay_is_live();
@@ -129,18 +135,69 @@ fn metadata_of_a_transfer_is_part_of_what_its_id_stands_for() {
         (refused("order=17"), "INSUFFICIENT_FUNDS: b 0@9.0 replayed"),
         (refused(""), "ID_REUSED: metadata"),
     ];
-    for (command, expected) in cases.clone() {
-        assert_eq!(line(&rig.ask(command)), expected);
+    for (command, expected) in &cases {
+        assert_eq!(line(&rig.ask(command.clone())), *expected);
     }
-    // The follower makes the ids again from the events alone.
-    rig.ids.lose();
-    rig.crash(Crash::Drop);
-    for (command, expected) in cases {
-        let again = match expected {
-            _ if expected.ends_with("replayed") || expected.starts_with("ID_REUSED") => expected,
-            first => &format!("{first} replayed"),
-        };
-        assert_eq!(line(&rig.ask(command)), again);
+    again_without_ids(&mut rig, &cases);
+    rig.assert_replay_is_live();
+}
+
+#[test]
+fn metadata_of_a_transfer_changes_and_its_id_stands_for_what_was_asked() {
+    let mut rig = Rig::new().with_bank();
+    let post = |id: &str, from: &str, noted: &str| {
+        let transfer = Transfer { metadata: metadata(noted), ..transfer(id, from, "a", "1") };
+        batch(None, vec![transfer])
+    };
+    let most: Vec<String> = (0..31).map(|at| format!("k{at}=v")).collect();
+    let most = most.join(" ");
+    let cases = vec![
+        (post("t1", "world", "order=17"), "ok 0@7.0"),
+        (note("n1", "~t1", "order=18 case=1", ""), "ok 0@8.0"),
+        (note("n1", "~t1", "order=18 case=1", ""), "ok 0@8.0 replayed"),
+        (note("n1", "~t1", "order=19 case=1", ""), "ID_REUSED: set"),
+        (note("n1", "~t2", "order=18 case=1", ""), "ID_REUSED: name"),
+        (note("n1", "a", "order=18 case=1", ""), "ID_REUSED: name"),
+        (post("t1", "world", "order=17"), "ok 0@7.0 replayed"),
+        (post("t1", "world", "order=18 case=1"), "ID_REUSED: metadata"),
+        (post("t2", "world", ""), "ok 0@9.0"),
+        (note("n2", "~t2", &most, ""), "ok 0@10.0"),
+        (note("n3", "~t2", "a=1 b=2", ""), "METADATA_FULL: t2 0@11.0"),
+        (note("n4", "~t2", "a=1", ""), "ok 0@12.0"),
+        (post("t3", "b", "why=test"), "INSUFFICIENT_FUNDS: b 0@13.0"),
+        (note("n5", "~t3", "a=1", ""), "UNKNOWN_TRANSFER: t3 0@14.0"),
+        (note("n6", "~t4", "a=1", ""), "UNKNOWN_TRANSFER: t4 0@15.0"),
+    ];
+    for (command, expected) in &cases {
+        assert_eq!(line(&rig.ask(command.clone())), *expected, "{command:?}");
     }
+    again_without_ids(&mut rig, &cases);
+    // What is noted now was made again from the events alone.
+    assert_eq!(line(&rig.ask(note("n7", "~t2", "b=2", ""))), "METADATA_FULL: t2 0@17.0");
+    assert_eq!(line(&rig.ask(note("n8", "~t2", "b=2", "a"))), "ok 0@18.0");
+    assert_eq!(line(&rig.ask(note("n9", "~t2", "a=1", ""))), "METADATA_FULL: t2 0@19.0");
+    rig.assert_replay_is_live();
+}
+
+/// The second update is decided upon the first while that is neither acknowledged nor followed.
+#[test]
+fn updates_of_one_transfer_that_are_asked_at_once_follow_upon_one_another() {
+    let mut rig = Rig::new().with_bank();
+    let most: Vec<String> = (0..31).map(|at| format!("k{at}=v")).collect();
+    let asked = [
+        batch(None, vec![transfer("t1", "world", "a", "1")]),
+        note("n1", "~t1", &most.join(" "), ""),
+        note("n2", "~t1", "x=1 y=1", ""),
+        note("n3", "~t1", "x=1", "k0"),
+        note("n4", "~t1", "y=1", ""),
+        note("n5", "~t1", "z=1", ""),
+    ];
+    let tokens = asked.map(|command| rig.offer_as(command, false));
+    rig.pump();
+    let said = tokens.map(|token| line(&rig.reply(token)));
+    let outcome = |said: &String| said.rsplit_once(' ').unwrap().0.to_owned();
+    let outcomes: Vec<_> = said.iter().map(outcome).collect();
+    let full = "METADATA_FULL: t1";
+    assert_eq!(outcomes, ["ok", "ok", full, "ok", "ok", full], "{said:?}");
     rig.assert_replay_is_live();
 }

@@ -12,7 +12,8 @@ const SECOND: i64 = 1_000_000_000;
 
 fn schedule(id: &str, amount: &str, start: i64, when: When, count: Option<u32>) -> CommandBody {
     let (leg, reference, until) = (leg("a", "b", amount), "rent".into(), None);
-    let plan = Box::new(Plan { leg, reference, when, start, until, count });
+    let plan =
+        Box::new(Plan { leg, reference, metadata: <_>::default(), when, start, until, count });
     CommandBody::ScheduleTransfer { schedule: Id::parse(id).unwrap(), plan }
 }
 

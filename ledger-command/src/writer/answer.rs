@@ -6,7 +6,7 @@ use ledger_domain::{
 };
 
 use super::Place;
-use super::decide::Hit;
+use super::known::Hit;
 use crate::reply::{Answer, Asked, Lookup, Receipt, Replied, Reply, Resolved};
 
 /// The commit that a command is decided for, and the index of its first event there.
@@ -103,14 +103,18 @@ fn of_items(
 }
 
 /// The first outcome of a request id.
-pub(super) fn replayed(hit: Hit) -> Replied<Place> {
+pub(super) fn replayed(hit: &Hit) -> Replied<Place> {
     let mut lookups = Vec::new();
     let answer = hit.answer(0, &mut lookups);
     Replied { reply: Reply::One(answer), lookups }
 }
 
 /// A request id that stands for other content.
-pub(super) fn request_reused(command: &Command, hit: Hit, only_conditions: bool) -> Replied<Place> {
+pub(super) fn request_reused(
+    command: &Command,
+    hit: &Hit,
+    only_conditions: bool,
+) -> Replied<Place> {
     if only_conditions {
         return Replied::of(Reply::One(reused("conditions")));
     }

@@ -1,49 +1,28 @@
 //! Draining the queue: ids looked up together, commands decided one upon the other, commits sent.
 
-use std::collections::HashMap;
-
 use ledger_domain::{
-    AcceptedTransfer, Code, Command, CommandBody, Decision, Event, Id, ItemOutcome, LedgerHandle,
-    Original, Outcome, Posted, Prior, Rejection, Seen, Timestamp, Transfer, apply, decide,
+    AcceptedTransfer, Code, Command, CommandBody, Decision, Event, ItemOutcome, LedgerHandle,
+    Metadata, Original, Outcome, Posted, Rejection, Timestamp, apply, decide,
 };
 use ledger_log::record::Chain;
-use ledger_proto::hash::{of_command, of_transfer};
+use ledger_proto::hash::of_command;
 use ledger_proto::logged::{self, LoggedCommand};
 
 use super::answer::{self, Fresh};
 use super::draft::Draft;
+use super::known::Known;
 use super::recent::RecentEntry;
 use super::term::{Phase, Serving};
 use super::{CLOCK_BEHIND_MAX_NS, InFlight, Place, Waiting, Writer, WriterLimits, not_recorded};
-use crate::ids::{IdEntry, Keys, entry_key, request_key, reversed_key, transfer_key};
+use crate::follower::entries;
+use crate::ids::{entry_key, noted_key, request_key, reversed_key, transfer_key};
 use crate::reply::{Answer, Replied, Reply, Request};
-
-/// The first outcome of an id.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hit {
-    pub(super) place: Place,
-    pub(super) recorded_at: Timestamp,
-    pub(super) content_hash: [u8; 16],
-    pub(super) refused: Option<Code>,
-    pub(super) posted: Option<Posted>,
-}
-
-/// What the id store has of the keys of a group of commands.
-type Known = HashMap<Vec<u8>, IdEntry>;
 
 /// What came of one request.
 enum Taken {
     Done,
     /// It does not fit in this commit any more.
     NextCommit(Request),
-}
-
-/// What is known of the ids of a batch: one of each for every transfer.
-#[derive(Default)]
-struct Looked {
-    seen: Vec<Seen>,
-    hits: Vec<Option<Hit>>,
-    hashes: Vec<[u8; 16]>,
 }
 
 impl Writer {
@@ -133,38 +112,6 @@ impl Writer {
         fits.count().max(1)
     }
 
-    fn look_up(&self, group: usize) -> Result<Known, crate::ids::IdStoreError> {
-        let mut keys = Keys::default();
-        for Request { command, .. } in self.queue.iter().take(group) {
-            if let Some(id) = &command.request_id {
-                keys.push(|key| request_key(&command.ledger, id, key));
-            }
-            // A ledger that does not exist yet has no transfers in the store.
-            let ledger = self.speculation.state.ledger_by_name(&command.ledger);
-            if let (CommandBody::PostTransfers { transfers }, Some(ledger)) =
-                (&command.body, ledger)
-            {
-                for transfer in transfers {
-                    keys.push(|key| transfer_key(ledger, &transfer.id, key));
-                    if let Some(entry) = transfer.link.entry() {
-                        keys.push(|key| entry_key(ledger, entry, key));
-                    }
-                    if let Some(of) = transfer.movement.reverses() {
-                        keys.push(|key| transfer_key(ledger, of, key));
-                        keys.push(|key| reversed_key(ledger, of, key));
-                    }
-                }
-            }
-        }
-        if keys.is_empty() {
-            return Ok(Known::new());
-        }
-        keys.sort();
-        let found = self.parts.ids.lookup(&keys)?;
-        let hits = keys.iter().zip(found).filter_map(|(key, entry)| Some((key.to_vec(), entry?)));
-        Ok(hits.collect())
-    }
-
     fn take(&mut self, request: Request, known: &Known, draft: &mut Draft) -> Taken {
         let Request { ref command, token, validate_only, .. } = request;
         if command.cause().is_some_and(|cause| cause >= draft.now) {
@@ -177,7 +124,7 @@ impl Writer {
             self.reply(draft, token, replied);
             return Taken::Done;
         }
-        let looked = self.look_at_transfers(command, known);
+        let looked = self.look_at(command, known);
         let Decision { events, outcome } =
             decide(&self.speculation.state, command, &looked.seen, draft.now);
         let fresh = Fresh {
@@ -246,83 +193,14 @@ impl Writer {
             // What is the same without conditions differs in them alone; the log has none to compare.
             let bare = Command { conditions: Vec::new(), ..command.clone() };
             let only_conditions = of_command(&bare) == hit.content_hash;
-            return Some(answer::request_reused(command, hit, only_conditions));
+            return Some(answer::request_reused(command, &hit, only_conditions));
         }
         let is_batch = matches!(command.body, CommandBody::PostTransfers { .. });
         // The transfers of a batch that was not refused as a whole answer by their own ids.
         if is_batch && hit.refused.is_none() {
             return None;
         }
-        Some(answer::replayed(hit))
-    }
-
-    fn find(&self, key: &[u8], known: &Known) -> Option<Hit> {
-        if let Some(entry) = self.recent.get(key) {
-            let RecentEntry { sequence, index, recorded_at, content_hash, refused, posted } =
-                *entry;
-            let place = match self.offsets.find(sequence) {
-                Some(offset) => Place::At { offset, index },
-                None => Place::In { sequence, index },
-            };
-            return Some(Hit { place, recorded_at, content_hash, refused, posted });
-        }
-        let IdEntry { offset, index, recorded_at, content_hash, refused, posted } =
-            *known.get(key)?;
-        let place = Place::At { offset, index };
-        Some(Hit { place, recorded_at, content_hash, refused, posted })
-    }
-
-    fn look_at_transfers(&self, command: &Command, known: &Known) -> Looked {
-        let mut looked = Looked::default();
-        let CommandBody::PostTransfers { transfers } = &command.body else { return looked };
-        let Some(ledger) = self.speculation.state.ledger_by_name(&command.ledger) else {
-            // Refused as a whole.
-            return looked;
-        };
-        let mut above: HashMap<&Id, usize> = HashMap::with_capacity(transfers.len());
-        let mut key = Vec::new();
-        for (item, transfer) in transfers.iter().enumerate() {
-            key.clear();
-            transfer_key(ledger, &transfer.id, &mut key);
-            let hash = of_transfer(transfer);
-            let hit = self.find(&key, known);
-            looked.seen.push(match hit {
-                Some(hit) => Seen::Before(prior(&hit, hash)),
-                None => match above.entry(&transfer.id) {
-                    std::collections::hash_map::Entry::Occupied(first) => {
-                        let item = *first.get();
-                        Seen::Above { item, same_content: looked.hashes[item] == hash }
-                    }
-                    std::collections::hash_map::Entry::Vacant(place) => {
-                        place.insert(item);
-                        self.look_beyond(ledger, transfer, known)
-                    }
-                },
-            });
-            looked.hits.push(hit);
-            looked.hashes.push(hash);
-        }
-        looked
-    }
-
-    /// What is known of a new transfer's journal entry, and of what it reverses.
-    fn look_beyond(&self, ledger: LedgerHandle, transfer: &Transfer, known: &Known) -> Seen {
-        let find = |write: fn(LedgerHandle, &Id, &mut Vec<u8>), id: &Id| {
-            let mut key = Vec::new();
-            write(ledger, id, &mut key);
-            self.find(&key, known)
-        };
-        if transfer.link.entry().and_then(|entry| find(entry_key, entry)).is_some() {
-            return Seen::EntryTaken;
-        }
-        let Some(of) = transfer.movement.reverses() else { return Seen::New };
-        let newest = find(reversed_key, of).or_else(|| find(transfer_key, of));
-        Seen::NewReversal(match newest {
-            None => Original::Unknown,
-            Some(Hit { refused: Some(_), .. }) => Original::Unknown,
-            Some(Hit { posted: None, .. }) => Original::NotReversible,
-            Some(Hit { posted: Some(posted), .. }) => Original::Posted(posted),
-        })
+        Some(answer::replayed(&hit))
     }
 
     /// Keeps the ids of a command until the id store has them.
@@ -341,6 +219,7 @@ impl Writer {
             content_hash,
             refused: None,
             posted: None,
+            metadata: Metadata::default(),
         };
         let mut key = Vec::new();
         if let Some(id) = &command.request_id {
@@ -348,7 +227,12 @@ impl Writer {
                 entry.refused = Some(rejection.code);
             }
             request_key(&command.ledger, id, &mut key);
-            self.recent.insert(&key, entry);
+            self.recent.insert(&key, entry.clone());
+        }
+        if let Some((ledger, id, metadata)) = events.first().and_then(entries::noted_by) {
+            key.clear();
+            noted_key(ledger, id, &mut key);
+            self.recent.replace(&key, RecentEntry { refused: None, metadata, ..entry.clone() });
         }
         let (Outcome::Items(items), CommandBody::PostTransfers { transfers }) =
             (outcome, &command.body)
@@ -363,21 +247,26 @@ impl Writer {
         let first = fresh.index + before_batch(events);
         let mut accepted = batch.accepted.iter();
         for (item, (transfer, hash)) in items.iter().zip(transfers.iter().zip(hashes)) {
-            let (row, refused, posted) = match item {
+            let (row, refused, posted, metadata) = match item {
                 ItemOutcome::Accepted { row } => {
                     let Some(accepted) = accepted.next() else { panic!("a row of each accepted") };
-                    let entry = RecentEntry { index: first + row, ..entry };
+                    let entry = RecentEntry { index: first + row, ..entry.clone() };
                     self.remember_company(batch.ledger, accepted, entry);
-                    (*row, None, Original::of(accepted).posted())
+                    let (posted, noted) = (Original::of(accepted).posted(), &accepted.metadata);
+                    (*row, None, posted, noted.clone())
                 }
-                ItemOutcome::Refused { row, rejection } => (*row, Some(rejection.code), None),
+                ItemOutcome::Refused { row, rejection } => {
+                    (*row, Some(rejection.code), None, Metadata::default())
+                }
                 ItemOutcome::Before(_)
                 | ItemOutcome::NotRecorded { .. }
                 | ItemOutcome::Repeats { .. }
                 | ItemOutcome::Reuses { .. } => continue,
             };
             let index = first + row;
-            let entry = RecentEntry { index, refused, posted, content_hash: *hash, ..entry };
+            let content_hash = *hash;
+            let entry =
+                RecentEntry { index, refused, posted, content_hash, metadata, ..entry.clone() };
             key.clear();
             transfer_key(batch.ledger, &transfer.id, &mut key);
             self.recent.insert(&key, entry);
@@ -396,7 +285,7 @@ impl Writer {
             entry_key(ledger, id, &mut key);
             // Its first transfer is the one before which it was unknown.
             if self.recent.get(&key).is_none() {
-                self.recent.insert(&key, entry);
+                self.recent.insert(&key, entry.clone());
             }
         }
         if let Some((of, posted)) = Posted::left_by(accepted) {
@@ -458,16 +347,6 @@ fn before_batch(events: &[Event]) -> u32 {
     let width = before.map(Event::width).sum();
     let has_batch = events.iter().any(|event| matches!(event, Event::TransferBatch(_)));
     if has_batch { width } else { 0 }
-}
-
-/// `decide` passes it through; where it stands is taken from the hit.
-fn prior(hit: &Hit, hash: [u8; 16]) -> Prior {
-    let (offset, index) = match hit.place {
-        Place::At { offset, index } => (offset, index),
-        Place::In { index, .. } => (u64::MAX, index),
-    };
-    let Hit { recorded_at, content_hash, refused, .. } = *hit;
-    Prior { offset, index, recorded_at, same_content: content_hash == hash, refused }
 }
 
 fn too_large(bytes: usize, bytes_max: usize) -> Replied<Place> {

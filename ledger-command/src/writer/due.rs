@@ -62,6 +62,7 @@ impl Writer {
                 content_hash: entry.content_hash,
                 refused: entry.refused,
                 posted: entry.posted,
+                metadata: entry.metadata,
             };
             self.recent.insert(&key, entry);
         }

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use ledger_domain::{Code, Posted, Timestamp};
+use ledger_domain::{Code, Metadata, Posted, Timestamp};
 
 /// The first outcome of an id in a commit that the id store does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RecentEntry {
     /// Sequence of the commit; its offset may not be known yet.
     pub(super) sequence: u64,
@@ -14,6 +14,7 @@ pub(super) struct RecentEntry {
     pub(super) content_hash: [u8; 16],
     pub(super) refused: Option<Code>,
     pub(super) posted: Option<Posted>,
+    pub(super) metadata: Metadata,
 }
 
 /// Ascending by sequence; forgets commits once the id store has them.

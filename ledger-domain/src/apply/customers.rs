@@ -4,7 +4,6 @@ use super::{ledger_mut, next_customer, open_account};
 use crate::command::Timestamp;
 use crate::customer::{Customer, CustomerHandle};
 use crate::event::Event;
-use crate::metadata::Metadata;
 use crate::state::{LedgerHandle, State};
 
 /// Applies an event of a customer; any other changes nothing here.
@@ -21,7 +20,7 @@ pub(super) fn apply(state: &mut State, event: &Event, recorded_at: Timestamp) {
             let taken = book.customers_by_name.insert(name.clone(), *customer);
             assert_eq!(taken, None, "a customer's name is given once");
             for opened in accounts {
-                open_account(state, *ledger, opened.clone(), Metadata::default(), recorded_at);
+                open_account(state, *ledger, opened.clone(), recorded_at);
             }
             state.customers.push(Customer {
                 ledger: *ledger,

@@ -21,6 +21,8 @@ pub(super) fn apply(
             account.changed_at = recorded_at;
             &mut account.metadata
         }
+        // Too many to keep: each event has all that is noted.
+        MetadataTarget::Transfer(_) => return,
     };
     for change in changes {
         let before = metadata.get(&change.key);

@@ -1,6 +1,6 @@
 //! What comes due without a command.
 
-use super::{crossings, post_transfers};
+use super::{crossings, customers, post_transfers};
 use crate::command::Timestamp;
 use crate::event::Event;
 use crate::name::Id;
@@ -76,7 +76,9 @@ fn run(
     // It takes effect when it was due, however late that is; where the books are closed by then, when it is
     // recorded.
     let effective_at = (!book.is_locked(Some(due_at))).then_some(due_at);
-    let transfer = schedule.plan.transfer(id, number, effective_at);
+    let mut transfer = schedule.plan.transfer(id, number, effective_at);
+    // Nobody is there to ask for it otherwise, and a note is no reason to stop money.
+    transfer.metadata = customers::of_metadata_kept(state, book, &transfer.metadata);
     let batch = post_transfers::decide_one(state, ledger, book, &transfer, now);
     let refused = batch.refused.first().map(|refused| refused.rejection.code);
     let ran = Event::ScheduleRan {

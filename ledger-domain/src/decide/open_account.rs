@@ -1,6 +1,6 @@
 //! An account is opened once in its ledger.
 
-use super::{named, rules};
+use super::{customers, named, rules};
 use crate::apply::next_account;
 use crate::command::AccountType;
 use crate::event::Event;
@@ -23,6 +23,7 @@ pub(super) fn decide(
         return Err(Rejection::new(Code::AccountExists, name.as_str()));
     }
     let account = next_account(state).ok_or_else(|| Rejection::new(Code::TooMany, "accounts"))?;
+    customers::of_metadata(state, book, metadata)?;
     let rules = rules::of_ledger(book, rules)?;
     Ok(Event::AccountOpened {
         ledger: handle,

@@ -11,7 +11,7 @@ pub(super) use group::groups;
 use overlay::Overlay;
 
 use super::named::{self, to_minor};
-use super::{Decision, ItemOutcome, Known, Original, Outcome, Seen, crossings};
+use super::{Decision, ItemOutcome, Known, Original, Outcome, Seen, crossings, customers};
 use crate::amount::Decimal;
 use crate::command::{AccountStatus, Leg, Link, Movement, Timestamp, Transfer};
 use crate::event::{AcceptedTransfer, Capture, Effect, Event, RefusedTransfer, TransferBatch};
@@ -93,7 +93,7 @@ fn known_before(all: &[Transfer], transfer: &Transfer, seen: &Seen) -> ItemOutco
             let entry = transfer.link.entry().map(ToString::to_string).unwrap_or_default();
             ItemOutcome::NotRecorded { rejection: reject(Code::EntryExists, &entry) }
         }
-        Seen::New | Seen::NewReversal(_) => panic!("a new transfer is decided"),
+        Seen::New | Seen::NewReversal(_) | Seen::Noted(_) => panic!("a new transfer is decided"),
     }
 }
 
@@ -146,6 +146,9 @@ impl<'a> Draft<'a> {
     }
 
     fn accept(&mut self, transfer: &Transfer, seen: &Seen) -> Result<AcceptedTransfer, Rejection> {
+        if transfer.movement.leg().is_none() {
+            self.readable(transfer)?;
+        }
         match &transfer.movement {
             Movement::Post(leg) => self.accept_leg(transfer, leg, Effect::Post),
             Movement::Hold { leg, expires_at } => {
@@ -168,6 +171,7 @@ impl<'a> Draft<'a> {
     ) -> Result<AcceptedTransfer, Rejection> {
         let Leg { amount, up_to, .. } = leg;
         let [debit, credit] = self.accounts(leg)?;
+        self.readable(transfer)?;
         both_open(debit.account, credit.account)?;
         if effect.expires_at().is_some_and(|at| at <= self.now) {
             return Err(reject(Code::HoldExpired, "expire_time"));
@@ -280,6 +284,11 @@ impl<'a> Draft<'a> {
             return Err(reject(Code::HoldOfSend, &id.to_string()));
         }
         Ok(hold.clone())
+    }
+
+    /// Its sealed metadata is of customers of whom something may be kept.
+    fn readable(&self, transfer: &Transfer) -> Result<(), Rejection> {
+        customers::of_metadata(self.state, self.book, &transfer.metadata)
     }
 
     /// Nothing takes effect in books that are closed, whatever it does.

@@ -1,6 +1,6 @@
 //! A schedule is made, and ended.
 
-use super::named;
+use super::{customers, named};
 use crate::command::Timestamp;
 use crate::event::Event;
 use crate::name::{Id, LedgerName};
@@ -30,6 +30,7 @@ pub(super) fn create(
             return Err(Rejection::new(code, name.as_str()));
         }
     }
+    customers::of_metadata(state, book, &plan.metadata)?;
     // One that began in the past would have much to catch up with at once.
     let next_due = plan.first_due().filter(|_| plan.start > now);
     let next_due = next_due.ok_or_else(|| Rejection::new(Code::ScheduleInPast, "start_time"))?;

@@ -17,7 +17,8 @@ fn plan(when: When, start: Timestamp, until: Option<Timestamp>, count: Option<u3
         amount: Decimal::parse("1").unwrap(),
         up_to: false,
     };
-    Plan { leg, reference: "".into(), when, start, until, count }
+    let metadata = crate::Metadata::default();
+    Plan { leg, reference: "".into(), metadata, when, start, until, count }
 }
 
 /// The first instants of a plan.

@@ -8,17 +8,21 @@ use super::*;
 use crate::customer::{AskedAccount, Profile, Sealed};
 use crate::name::{CustomerName, MetadataKey};
 
-/// What `register`, `profile` and `erase` ask for.
+/// What `register`, `profile` and `erase` ask for. An account is `NAME=TYPE`, with `,KEY=VALUE` of its metadata.
 pub(super) fn body(words: &[&str]) -> CommandBody {
     let customer = CustomerName::parse(words[2]).unwrap();
     let of = |separator| words[3..].iter().filter_map(move |word| word.split_once(separator));
     let set: Profile = of(':').map(|(key, value)| (parse_key(key), seal(value))).collect();
     match words[0] {
         "register" => {
-            let accounts = of('=').map(|(name, kind)| AskedAccount {
-                name: AccountName::parse(name).unwrap(),
-                account_type: account_type(kind),
-                rules: AskedRules::default(),
+            let accounts = of('=').map(|(name, kind)| {
+                let mut parts = kind.split(',');
+                AskedAccount {
+                    name: AccountName::parse(name).unwrap(),
+                    account_type: account_type(parts.next().unwrap()),
+                    rules: AskedRules::default(),
+                    metadata: parts.map(metadata::entry).collect(),
+                }
             });
             CommandBody::Register { customer, accounts: accounts.collect(), profile: set }
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::decide::{Original, Posted, Prior, Seen};
 use crate::event::{Effect, Row};
+use crate::metadata::{Metadata, MetadataTarget};
 use crate::rejection::Code;
 use crate::state::LedgerHandle;
 
@@ -15,6 +16,7 @@ pub(super) struct Desk {
     decided: BTreeMap<Id, (Transfer, Option<Code>)>,
     originals: BTreeMap<Id, Original>,
     entries: BTreeSet<Id>,
+    noted: BTreeMap<Id, Metadata>,
 }
 
 impl Desk {
@@ -33,13 +35,14 @@ impl Desk {
             let words: Vec<&str> = line.split_whitespace().collect();
             assert_eq!(run(&mut state, &words, 0), "ok", "{line}");
         }
-        let (decided, originals, entries) = <_>::default();
-        Desk { state, decided, originals, entries }
+        let (decided, originals, entries, noted) = <_>::default();
+        Desk { state, decided, originals, entries, noted }
     }
 
     /// Runs a script, a batch a line: transfers between `;`, then `=>` and an outcome for each. A transfer
     /// is `ID post|hold DEBIT CREDIT AMOUNT`, `ID capture HOLD [AMOUNT]`, `ID void HOLD` or `ID reverse OF
-    /// [AMOUNT]`, with `+` behind it when it is linked with the next, or `in ENTRY`. Outcomes are `ok`, a
+    /// [AMOUNT]`, with `+` behind it when it is linked with the next, or `in ENTRY`, or `with KEY=VALUE..`.
+    /// `note ID KEY=VALUE..` and `noted ID` are about the metadata of a transfer. Outcomes are `ok`, a
     /// refusal (`first CODE` for a first one), `first ok`, `repeats N` or `differs in FIELD`. Other lines
     /// are those of `run`. Alerts that cross are said behind the outcomes, as there.
     pub(super) fn check(&mut self, script: &str) {
@@ -48,9 +51,11 @@ impl Desk {
             let words: Vec<&str> = left.split_whitespace().collect();
             let is_other =
                 ["balance", "freeze", "unfreeze", "close", "at", "alert"].contains(&words[0]);
-            let found = match is_other {
-                true => run(&mut self.state, &words, 0),
-                false => self.send(left.split(';').map(parse).collect()).join("; "),
+            let found = match words[0] {
+                "note" => self.note(words[1], &words[2..]),
+                "noted" => metadata::show(&self.noted[&Id::parse(words[1]).unwrap()]),
+                _ if is_other => run(&mut self.state, &words, 0),
+                _ => self.send(left.split(';').map(parse).collect()).join("; "),
             };
             let expected: Vec<&str> = expected.split_whitespace().collect();
             assert_eq!(found, expected.join(" "), "{line}");
@@ -74,6 +79,27 @@ impl Desk {
         let Outcome::Items(items) = decision.outcome else { panic!("a batch has items") };
         let crossed = decision.events.iter().filter_map(alerts::say);
         items.iter().map(say).chain(crossed).collect()
+    }
+
+    fn note(&mut self, id: &str, words: &[&str]) -> String {
+        let body = metadata::update(&format!("~{id}"), words);
+        let noted = self.noted.get(&Id::parse(id).unwrap()).cloned();
+        let known: Vec<Seen> = noted.map(Seen::Noted).into_iter().collect();
+        let (ledger, conditions) = (LedgerName::parse("bank").unwrap(), Vec::new());
+        let command = Command { ledger, request_id: None, conditions, body };
+        let decision = decide(&self.state, &command, &known, self.state.recorded_at());
+        let [event] = decision.events.as_slice() else { panic!("{:?}", decision.events) };
+        let now = self.state.recorded_at();
+        apply(&mut self.state, event, now);
+        let Event::MetadataChanged { target, changes, others, .. } = event else {
+            let Outcome::Refused(rejection) = decision.outcome else { panic!("{event:?}") };
+            return rejection.to_string();
+        };
+        let id = Id::parse(id).unwrap();
+        assert_eq!(*target, MetadataTarget::Transfer(id.clone()));
+        // The event alone tells what is noted now.
+        self.noted.insert(id, others.after(changes));
+        "ok".into()
     }
 
     fn look_up(&self, transfers: &[Transfer]) -> Vec<Seen> {
@@ -117,6 +143,7 @@ impl Desk {
                     let content = (as_asked(&self.state, accepted), None);
                     assert_eq!(self.decided.insert(accepted.id.clone(), content), None, "LD-4");
                     self.originals.insert(accepted.id.clone(), Original::of(accepted));
+                    self.noted.insert(accepted.id.clone(), accepted.metadata.clone());
                     self.entries.extend(accepted.link.entry().cloned());
                     if let Effect::Reversal(reversal) = &accepted.effect {
                         let Some(Original::Posted(of)) = self.originals.get(&reversal.of) else {
@@ -174,7 +201,8 @@ fn say(item: &ItemOutcome) -> String {
 
 pub(super) fn parse(text: &str) -> Transfer {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let (words, link) = match words.as_slice() {
+    let (words, metadata) = metadata::split(&words);
+    let (words, link) = match words {
         [words @ .., "+"] => (words, Link::Next),
         [words @ .., "in", entry] => (words, Link::Entry(Box::new(Id::parse(entry).unwrap()))),
         words => (words, Link::Alone),
@@ -199,5 +227,5 @@ pub(super) fn parse(text: &str) -> Transfer {
         }
         _ => panic!("no such transfer: {text}"),
     };
-    Transfer { link, ..moves(id, movement) }
+    Transfer { link, metadata, ..moves(id, movement) }
 }

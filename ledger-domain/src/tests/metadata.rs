@@ -1,10 +1,12 @@
-//! Metadata of ledgers and accounts: what is set, removed, kept and full.
+//! Metadata of ledgers, accounts and transfers: what is set, removed, kept and full.
 
 use proptest::prelude::*;
 
+use super::desk::Desk;
 use super::*;
+use crate::customer::Sealed;
 use crate::metadata::{Metadata, MetadataOf, MetadataUpdate, MetadataValue};
-use crate::name::MetadataKey;
+use crate::name::{CustomerName, MetadataKey};
 
 /// The words before `with`, and the `KEY=VALUE` behind it.
 pub(super) fn split<'a>(words: &'a [&'a str]) -> (&'a [&'a str], Metadata) {
@@ -14,15 +16,24 @@ pub(super) fn split<'a>(words: &'a [&'a str]) -> (&'a [&'a str], Metadata) {
     }
 }
 
-fn entry(word: &str) -> (MetadataKey, MetadataValue) {
+/// `KEY=VALUE`, or `KEY=CUSTOMER/VALUE` of a sealed one: the domain never opens it, so that any bytes do.
+pub(super) fn entry(word: &str) -> (MetadataKey, MetadataValue) {
     let (key, value) = word.split_once('=').expect("an entry is KEY=VALUE");
-    (MetadataKey::parse(key).unwrap(), MetadataValue::plain(value).unwrap())
+    let value = match value.split_once('/') {
+        None => MetadataValue::plain(value).unwrap(),
+        Some((customer, text)) => MetadataValue::Sealed {
+            customer: CustomerName::parse(customer).unwrap(),
+            sealed: Sealed::from_bytes(text.as_bytes()),
+        },
+    };
+    (MetadataKey::parse(key).unwrap(), value)
 }
 
-/// `-` is the ledger; `!KEY` removes.
+/// `-` is the ledger, and `~ID` a transfer; `!KEY` removes.
 pub(super) fn update(of: &str, words: &[&str]) -> CommandBody {
     let of = match of {
         "-" => MetadataOf::Ledger,
+        name if name.starts_with('~') => MetadataOf::Transfer(Id::parse(&name[1..]).unwrap()),
         name => MetadataOf::Account(AccountName::parse(name).unwrap()),
     };
     let removed = words.iter().filter_map(|word| word.strip_prefix('!'));
@@ -41,8 +52,17 @@ pub(super) fn noted(state: &State, ledger: &str, of: &str) -> String {
             &at.and_then(|at| state.account(at)).expect("the account is there").metadata
         }
     };
-    let entries: Vec<_> = metadata.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    entries.join(" ")
+    show(metadata)
+}
+
+pub(super) fn show(metadata: &Metadata) -> String {
+    let entry = |(key, value): (&MetadataKey, &MetadataValue)| match value {
+        MetadataValue::Plain(text) => format!("{key}={text}"),
+        MetadataValue::Sealed { customer, sealed } => {
+            format!("{key}={customer}/{}", String::from_utf8_lossy(sealed.as_bytes()))
+        }
+    };
+    metadata.iter().map(entry).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -110,6 +130,114 @@ fn there_is_room_for_32_keys() {
     ));
 }
 
+/// Nothing of it is in the state: whoever decides is told what is noted, and the event tells it on.
+#[test]
+fn metadata_of_a_transfer_changes_whatever_became_of_it() {
+    let most: String = (0..31).map(|at| format!("k{at}=v ")).collect();
+    Desk::open().check(&format!(
+        "
+        t1 post cash a 10 with order=17    => ok
+        t2 post cash a 10; t3 hold a b 1   => ok; ok
+        t4 post b a 99                     => INSUFFICIENT_FUNDS: b
+        noted t1                           => order=17
+        note t1 order=18 case=1            => ok
+        note t1 !order                     => ok
+        note t1 case=1                     => ok
+        noted t1                           => case=1
+        t5 reverse t1                      => ok
+        note t1 case=2                     => ok
+        note t5 why=error                  => ok
+        noted t1                           => case=2
+        note t2 {most}                     => ok
+        note t2 a=1 b=2                    => METADATA_FULL: t2
+        note t2 k0=w a=1                   => ok
+        note t3 x=1                        => ok
+        t6 void t3                         => ok
+        note t3 !x                         => ok
+        noted t3                           =>
+        note t4 a=1                        => UNKNOWN_TRANSFER: t4
+        note t9 a=1                        => UNKNOWN_TRANSFER: t9
+        t1 post cash a 10 with order=17    => first ok
+        t1 post cash a 10 with case=2      => other content
+        ",
+    ));
+}
+
+#[test]
+fn metadata_is_sealed_for_customers_of_whom_something_may_be_kept() {
+    check(
+        "
+        create bank                                             => ok
+        asset bank USD 2                                        => ok
+        open bank a liability with iban=c1/DE                   => UNKNOWN_CUSTOMER: c1
+        register bank c1 w=liability,iban=c1/DE,tier=gold       => ok
+        register bank c2 v=liability,iban=c3/DE                 => UNKNOWN_CUSTOMER: c3
+        register bank c2 v=liability,iban=c1/DE                 => ok
+        noted bank w                                            => iban=c1/DE tier=gold
+        open bank a liability with iban=c1/DE tier=gold         => ok
+        noted bank a                                            => iban=c1/DE tier=gold
+        note bank a iban=c1/FR                                  => ok
+        note bank - owner=c2/Bo                                 => ok
+        noted bank -                                            => owner=c2/Bo
+        open bank world equity negative                         => ok
+        post bank world a USD 5 with who=c1/Ann                 => ok
+        schedule bank r a w USD 1 101 with who=c1/Ann           => ok
+        erase bank c1                                           => ok
+        noted bank a                                            => iban=c1/FR tier=gold
+        note bank a iban=c1/DE                                  => CUSTOMER_ERASED: c1
+        note bank a iban=c1/DE x=c9/1                           => UNKNOWN_CUSTOMER: c9
+        note bank ~t9 x=c9/1                                    => UNKNOWN_CUSTOMER: c9
+        note bank ~t9 iban=c1/DE                                => CUSTOMER_ERASED: c1
+        note bank ~t9 x=1                                       => UNKNOWN_TRANSFER: t9
+        note bank b iban=c9/DE                                  => UNKNOWN_ACCOUNT: b
+        note bank a !iban                                       => ok
+        noted bank a                                            => tier=gold
+        open bank b liability with iban=c1/DE                   => CUSTOMER_ERASED: c1
+        register bank c4 u=liability,iban=c1/DE                 => CUSTOMER_ERASED: c1
+        register bank c4 u=liability,a=c1/1 t=liability,a=c9/1  => UNKNOWN_CUSTOMER: c9
+        post bank nobody a USD 5 with who=c9/Ann                => UNKNOWN_DEBIT_ACCOUNT: nobody
+        freeze bank a                                           => ok
+        post bank world a USD 5 with who=c9/Ann                 => UNKNOWN_CUSTOMER: c9
+        post bank world a USD 5 with who=c1/Ann                 => CUSTOMER_ERASED: c1
+        unfreeze bank a                                         => ok
+        schedule bank s a w USD 1 1 with who=c1/Ann             => CUSTOMER_ERASED: c1
+        create shop                                             => ok
+        note shop - owner=c2/Bo                                 => UNKNOWN_CUSTOMER: c2
+        ",
+    );
+}
+
+/// Nobody is there who could leave out what is of an erased customer, and no note stops a payment.
+#[test]
+fn a_schedule_notes_what_its_plan_says() {
+    let mut state = State::default();
+    let mut run = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        run(&mut state, &words, 0)
+    };
+    for line in [
+        "create bank",
+        "asset bank USD 2",
+        "register bank c1",
+        "open bank a equity negative",
+        "open bank b liability",
+        "schedule bank r a b USD 1 101 every 10 with rent=flat7 who=c1/Ann",
+        "at 101",
+    ] {
+        assert_eq!(run(line), "ok", "{line}");
+    }
+    let due = |state: &State, now| decide_due(state, now, 9);
+    let events = due(&state, 101);
+    let Some(Event::TransferBatch(batch)) = events.first() else { panic!("{events:?}") };
+    assert_eq!(show(&batch.accepted[0].metadata), "rent=flat7 who=c1/Ann");
+    events.iter().for_each(|event| apply(&mut state, event, 101));
+    let words = ["erase", "bank", "c1"];
+    assert_eq!(super::run(&mut state, &words, 0), "ok");
+    let events = due(&state, 111);
+    let Some(Event::TransferBatch(batch)) = events.first() else { panic!("{events:?}") };
+    assert_eq!(show(&batch.accepted[0].metadata), "rent=flat7");
+}
+
 /// A change of metadata gives an account a version, as other changes of it do; also one that changes nothing.
 #[test]
 fn a_version_tells_of_metadata() {
@@ -163,7 +291,8 @@ fn a_change_of_another_state_does_not_apply() {
         after: None,
     };
     let (ledger, target) = (crate::LedgerHandle(0), crate::MetadataTarget::Ledger);
-    apply(&mut state, &Event::MetadataChanged { ledger, target, changes: vec![change] }, 0);
+    let (changes, others) = (vec![change], Metadata::default());
+    apply(&mut state, &Event::MetadataChanged { ledger, target, changes, others }, 0);
 }
 
 /// Equal states feed equal bytes, and metadata is a part of them (LD-5).

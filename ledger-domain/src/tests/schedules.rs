@@ -16,6 +16,7 @@ pub(super) fn plan(leg: Leg, rule: &[&str]) -> Plan {
     Plan {
         leg,
         reference: "".into(),
+        metadata: <_>::default(),
         when: number("every").map_or(When::Once, When::Every),
         start: rule[0].parse().unwrap(),
         until: number("until"),

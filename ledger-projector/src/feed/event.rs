@@ -144,12 +144,14 @@ impl Names {
         target: &MetadataTarget,
         changes: &[MetadataChange],
     ) -> Result<wire::MetadataChanged, StoreError> {
-        let account = match target {
-            MetadataTarget::Ledger => String::new(),
-            MetadataTarget::Account(account) => self.account(*account)?.to_string(),
-        };
-        let changes = answer::metadata_changes(changes);
-        Ok(wire::MetadataChanged { account, changes })
+        let (mut account, mut transfer) = (String::new(), String::new());
+        match target {
+            MetadataTarget::Ledger => {}
+            MetadataTarget::Account(handle) => account = self.account(*handle)?.to_string(),
+            MetadataTarget::Transfer(id) => transfer = id.to_string(),
+        }
+        let changes = answer::metadata_changes(changes, &mut answer::closed);
+        Ok(wire::MetadataChanged { account, transfer, changes })
     }
 
     /// What an event of a schedule becomes.
@@ -192,7 +194,10 @@ impl Names {
                     let r#type = answer::account_type(opened.account_type).into();
                     let (account_id, rules) = (opened.name.to_string(), &opened.rules);
                     let rules = Some(self.rules(*ledger, rules)?);
-                    Ok(v1::NewAccount { account_id, r#type, rules })
+                    let metadata = answer::metadata(&opened.metadata);
+                    let sealed = &mut answer::closed;
+                    let sealed_metadata = answer::sealed_metadata(&opened.metadata, sealed);
+                    Ok(v1::NewAccount { account_id, r#type, rules, metadata, sealed_metadata })
                 };
                 let accounts = accounts.iter().map(opened).collect::<Result<_, StoreError>>()?;
                 let (customer_id, profile_keys) = (name.to_string(), keys(profile));

@@ -130,6 +130,10 @@ fn the_feed_is_what_counts_once_and_in_order_whatever_fails() {
 fn noted(entries: &[v1::MetadataEntry]) -> String {
     let entry = |entry: &v1::MetadataEntry| match &entry.value {
         Some(v1::metadata_entry::Value::Plain(text)) => format!(" {}={text}", entry.key),
+        Some(v1::metadata_entry::Value::Sealed(of)) => {
+            assert_eq!(of.text, None, "a feed opens nothing");
+            format!(" {}={}/", entry.key, of.customer)
+        }
         None => panic!("an entry has a value"),
     };
     entries.iter().map(entry).collect()
@@ -149,7 +153,11 @@ fn line(event: Wire) -> String {
                 format!("[{}] to [{}]", noted(it.before.as_slice()), noted(it.after.as_slice()))
             };
             let changes: Vec<_> = changed.changes.iter().map(change).collect();
-            format!("noted {:?} {}", changed.account, changes.join(", "))
+            let of_transfer = match changed.transfer.as_str() {
+                "" => String::new(),
+                id => format!("{id} "),
+            };
+            format!("noted {:?} {of_transfer}{}", changed.account, changes.join(", "))
         }
         Wire::AccountStatusChanged(changed) => {
             format!("{} is {:?}", changed.account, changed.status())
@@ -397,7 +405,8 @@ fn schedules_have_names_and_say_when_they_are_due() {
     let Movement::Post(leg) = every_kind().remove(0).movement else { panic!("a post") };
     let (reference, until, start) = ("".into(), None, 2_000_000_000);
     let (when, count) = (When::Every(1_000_000_000), Some(2));
-    let plan = Box::new(Plan { leg, reference, when, start, until, count });
+    let plan =
+        Box::new(Plan { leg, reference, metadata: <_>::default(), when, start, until, count });
     let (ledger, schedule) = (ledger_domain::LedgerHandle(0), Id::parse("rent").unwrap());
     let ran = |number, next_due, refused| Event::ScheduleRan {
         ledger,

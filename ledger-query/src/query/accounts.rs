@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use ledger_domain::amount::{format_difference, format_minor};
 use ledger_domain::{
     AccountName, AccountStatus, AccountType, AssetCode, AssetHandle, Balance, LedgerHandle,
-    LedgerName, MetadataTarget, Side,
+    LedgerName, Metadata, MetadataTarget, Side,
 };
 use ledger_proto::{answer, resource, v1};
 use ledger_views::{
-    AccountRow, AssetCodeRow, EntryRow, LedgerRow, Page, Place, StoreError, TransferOutcome,
+    AccountRow, AssetCodeRow, EntryKind, EntryRow, LedgerRow, Page, Place, StoreError,
+    TransferOutcome,
 };
 
 use super::{Fixed, Query, commit_row};
@@ -129,6 +130,7 @@ impl Query {
             book: ledger.handle,
             asset: &code,
             account_type: account.account_type,
+            updates_transfers: read.view.updates_transfers(ledger.handle)?,
             recorded: BTreeMap::new(),
             names: BTreeMap::new(),
         };
@@ -147,23 +149,30 @@ struct Statement<'a> {
     book: LedgerHandle,
     asset: &'a AssetCodeRow,
     account_type: AccountType,
+    /// Whether the ledger ever updated metadata of a transfer; most do not.
+    updates_transfers: bool,
     recorded: BTreeMap<u64, i64>,
     names: BTreeMap<u64, String>,
 }
 
 impl Statement<'_> {
     /// What is noted of the entry's transfer: it stands with that alone.
-    fn metadata(
-        &self,
-        place: Place,
-        row: &EntryRow,
-    ) -> Result<BTreeMap<String, String>, QueryError> {
+    fn metadata(&self, place: Place, row: &EntryRow) -> Result<Metadata, QueryError> {
+        if row.kind == EntryKind::Expiry {
+            return Ok(Metadata::default());
+        }
+        if self.updates_transfers {
+            let target = MetadataTarget::Transfer(row.transfer.clone());
+            if let Some((_, row)) = self.read.view.metadata(self.read.place, self.book, &target)? {
+                return Ok(row.metadata);
+            }
+        }
         if !row.noted {
-            return Ok(BTreeMap::new());
+            return Ok(Metadata::default());
         }
         let found = self.read.view.transfer(place, self.book, &row.transfer)?;
         match found.map(|row| row.outcome) {
-            Some(TransferOutcome::Accepted(accepted)) => Ok(answer::metadata(&accepted.metadata)),
+            Some(TransferOutcome::Accepted(accepted)) => Ok(accepted.metadata),
             Some(TransferOutcome::Refused(..)) | None => {
                 let what = format!("transfers: no row of {}", row.transfer);
                 Err(StoreError::Damaged { what }.into())
@@ -187,6 +196,7 @@ impl Statement<'_> {
             }
         };
         let position = self.read.at(place);
+        let metadata = self.metadata(place, row)?;
         let side = match row.side {
             Side::Debit => v1::Side::Debit,
             Side::Credit => v1::Side::Credit,
@@ -202,7 +212,8 @@ impl Statement<'_> {
             effective_time: row.effective_at.map(answer::timestamp),
             balance: Some(wire_balance(self.asset, self.account_type, row.balance, position)),
             kind: v1::EntryKind::try_from(i32::from(row.kind.number())).unwrap_or_default().into(),
-            metadata: self.metadata(place, row)?,
+            metadata: answer::metadata(&metadata),
+            sealed_metadata: self.read.sealed_metadata(self.ledger, &metadata)?,
         })
     }
 }
@@ -341,6 +352,7 @@ impl Fixed<'_> {
         let noted = MetadataTarget::Account(row.handle);
         let noted = self.view.metadata(self.place, book.handle, &noted)?;
         let noted_place = noted.as_ref().map(|(place, _)| *place);
+        let metadata = noted.map(|(_, row)| row.metadata).unwrap_or_default();
         let balances = self.view.balances(self.place, row.handle)?;
         let changed = row.changed(status_place, rules_place, noted_place, &balances);
         let position = |place: Option<Place>| place.map(|place| self.at(place)).unwrap_or_default();
@@ -357,7 +369,8 @@ impl Fixed<'_> {
             rules_position: position(rules_place),
             customer: customer.unwrap_or_default(),
             version: self.version(changed)?,
-            metadata: noted.map(|(_, row)| answer::metadata(&row.metadata)).unwrap_or_default(),
+            metadata: answer::metadata(&metadata),
+            sealed_metadata: self.sealed_metadata(ledger, &metadata)?,
             metadata_position: position(noted_place),
         })
     }

@@ -1,7 +1,7 @@
 //! Customers, and what is kept of each: opened here, as far as the keys are there.
 
 use ledger_domain::{CustomerName, LedgerName, Profile};
-use ledger_keys::{Opener, Subject};
+use ledger_keys::Opener;
 use ledger_proto::{answer, resource, v1};
 use ledger_views::{CustomerRow, Place, ProfileRow};
 
@@ -21,7 +21,7 @@ impl Query {
         let (ledger, name) = resource::customer("name", &request.name)?;
         let read = self.fix(&ledger, request.consistency.as_ref(), None)?;
         let row = read.customer(&ledger, &name)?;
-        let opener = self.opener(&ledger, &name)?;
+        let opener = read.opener(&ledger, &name)?;
         let newest = read.view.profiles(read.place, row.handle, 1)?.pop();
         let mut customer = read.wire_customer(&ledger, name.as_str(), &row)?;
         if let Some((place, profile)) = newest {
@@ -79,7 +79,7 @@ impl Query {
             Paging::read(self.log_id, "ListProfileChanges", &[&request.parent], consistency, page)?;
         let read = self.fix(&ledger, consistency, paging.place()?)?;
         let row = read.customer(&ledger, &name)?;
-        let opener = self.opener(&ledger, &name)?;
+        let opener = read.opener(&ledger, &name)?;
         let from = paging.begins_at(read.place)?;
         // One more than is shown: where the next page begins.
         let mut rows = read.view.profiles(from, row.handle, paging.limit + 1)?;
@@ -90,16 +90,6 @@ impl Query {
             next_page_token,
             read_at: Some(read.read_at),
         })
-    }
-
-    /// Without keys nothing is opened.
-    fn opener(
-        &self,
-        ledger: &LedgerName,
-        customer: &CustomerName,
-    ) -> Result<Option<Opener>, QueryError> {
-        let subject = Subject { ledger: ledger.clone(), customer: customer.clone() };
-        Ok(self.keys.as_ref().map(|keys| keys.opener(&subject)).transpose()?)
     }
 }
 

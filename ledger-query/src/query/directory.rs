@@ -1,10 +1,10 @@
 //! Ledgers and assets.
 
-use ledger_domain::MetadataTarget;
+use ledger_domain::{LedgerName, MetadataTarget};
 use ledger_proto::{answer, resource, v1};
 use ledger_views::{LedgerRow, Page};
 
-use super::{Fixed, Query, fix_in};
+use super::{Fixed, Query};
 use crate::error::QueryError;
 use crate::level::Level;
 use crate::token::{Paging, bad};
@@ -42,7 +42,7 @@ impl Query {
         let mut reads = Vec::with_capacity(self.views.len());
         for (partition, view) in self.views.iter().enumerate() {
             let pinned = pinned.and_then(|places| places.get(partition)).copied();
-            reads.push(fix_in(view, Level::Latest, pinned)?);
+            reads.push(self.fix_in(view, Level::Latest, pinned)?);
         }
         let mut pages = Vec::with_capacity(reads.len());
         for read in &reads {
@@ -96,16 +96,16 @@ impl Fixed<'_> {
     fn wire_ledger(&self, name: &str, row: &LedgerRow) -> Result<v1::Ledger, QueryError> {
         let locked = self.view.book_lock(self.place, row.handle)?;
         let noted = self.view.metadata(self.place, row.handle, &MetadataTarget::Ledger)?;
+        let noted_place = noted.as_ref().map(|(place, _)| self.at(*place));
+        let metadata = noted.map(|(_, row)| row.metadata).unwrap_or_default();
         Ok(v1::Ledger {
             name: resource::ledger_resource(name),
             position: self.at(row.place),
             locked_before: locked.and_then(|(_, row)| row.0).map(answer::timestamp),
             locked_position: locked.map(|(place, _)| self.at(place)).unwrap_or_default(),
-            metadata: noted
-                .as_ref()
-                .map(|(_, row)| answer::metadata(&row.metadata))
-                .unwrap_or_default(),
-            metadata_position: noted.map(|(place, _)| self.at(place)).unwrap_or_default(),
+            metadata: answer::metadata(&metadata),
+            sealed_metadata: self.sealed_metadata(&LedgerName::from_log(name), &metadata)?,
+            metadata_position: noted_place.unwrap_or_default(),
         })
     }
 }

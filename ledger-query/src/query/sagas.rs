@@ -71,7 +71,7 @@ impl Fixed<'_> {
         let receipt = Id::receipt(name, id);
         Ok(Some(v1::Saga {
             name: resource::saga_resource(name.as_str(), id),
-            send: Some(self.accepted(ledger, send)?),
+            send: Some(self.accepted((name, ledger), send, &self.updated(ledger, id)?)?),
             position: self.at(row.place),
             started_at: Some(answer::timestamp(self.recorded_at(row.place)?)),
             receipt: resource::transfer_resource(to.ledger.as_str(), &receipt),

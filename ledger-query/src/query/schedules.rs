@@ -80,7 +80,10 @@ impl Fixed<'_> {
         };
         Ok(v1::ScheduleState {
             name: resource::schedule_resource(ledger.as_str(), &id),
-            schedule: Some(answer::schedule(text, &view.row.plan, scale)),
+            schedule: Some(v1::Schedule {
+                sealed_metadata: self.sealed_metadata(ledger, &view.row.plan.metadata)?,
+                ..answer::schedule(text, &view.row.plan, scale)
+            }),
             status: status.into(),
             next_time: next_due.map(answer::timestamp),
             times: view.runs.first().map_or(0, |(_, run)| run.number),

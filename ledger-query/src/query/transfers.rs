@@ -1,15 +1,22 @@
 //! Transfers by their id, accepted or refused.
 
 use ledger_domain::amount::format_minor;
-use ledger_domain::{AcceptedTransfer, Effect, Id, LedgerHandle, Position, Transfer};
+use ledger_domain::{
+    AcceptedTransfer, Effect, Id, LedgerHandle, LedgerName, MetadataTarget, Position, Transfer,
+};
 use ledger_proto::{answer, resource, v1};
-use ledger_views::{HoldRow, JournalEntryRow, StoreError, TransferOutcome};
+use ledger_views::{
+    HoldRow, JournalEntryRow, MetadataRow, Place, StoreError, TransferOutcome, TransferRow,
+};
 
 use super::{Fixed, Query, commit_row};
 use crate::error::QueryError;
 
 /// Reversals of one transfer that an answer names.
 const REVERSALS_SHOWN_MAX: usize = 100;
+
+/// The newest update of a transfer's metadata.
+type Updated = Option<(Place, MetadataRow)>;
 
 impl Query {
     /// One transfer.
@@ -22,25 +29,24 @@ impl Query {
     ) -> Result<v1::GetTransferResponse, QueryError> {
         let (name, id) = resource::transfer_read("name", &request.name)?;
         let read = self.fix(&name, request.consistency.as_ref(), None)?;
-        let ledger = read.ledger(&name)?.handle;
-        let row = read.view.transfer(read.place, ledger, &id)?;
-        let unknown = || read.not_found("UNKNOWN_TRANSFER", "transfer", &id.to_string());
-        let row = row.ok_or_else(unknown)?;
+        let (ledger, row) = read.transfer(&name, &id)?;
+        let updated = read.updated(ledger, &id)?;
         let position =
             Position::event(read.view.log().partition, row.place.offset, row.place.index);
         let (transfer, refusal, hold, reversal) = match &row.outcome {
             TransferOutcome::Accepted(accepted) => {
                 let hold = read.hold_state(ledger, accepted)?;
                 let reversal = read.reversal_state(ledger, accepted)?;
-                (read.accepted(ledger, accepted)?, None, hold, reversal)
+                (read.accepted((&name, ledger), accepted, &updated)?, None, hold, reversal)
             }
             TransferOutcome::Refused(asked, rejection) => {
                 let refusal = answer::refusal(rejection, Some(position), false);
-                (read.asked(ledger, asked)?, Some(refusal), None, None)
+                (read.asked((&name, ledger), asked)?, Some(refusal), None, None)
             }
         };
         let recorded_at = commit_row(read.view, row.place.offset)?.recorded_at;
         Ok(v1::GetTransferResponse {
+            metadata_position: updated.map(|(place, _)| read.at(place)).unwrap_or_default(),
             transfer: Some(transfer),
             position: position.to_string(),
             recorded_at: Some(answer::timestamp(recorded_at)),
@@ -65,7 +71,7 @@ impl Query {
         let row = read.view.journal_entry(read.place, ledger, &id)?;
         let unknown = || read.not_found("UNKNOWN_JOURNAL_ENTRY", "journal entry", &id.to_string());
         let JournalEntryRow { place, transfers } = row.ok_or_else(unknown)?;
-        let transfers = transfers.iter().map(|id| read.journal_transfer(ledger, id));
+        let transfers = transfers.iter().map(|id| read.journal_transfer((&name, ledger), id));
         let transfers = transfers.collect::<Result<_, _>>()?;
         let recorded_at = commit_row(read.view, place.offset)?.recorded_at;
         Ok(v1::GetJournalEntryResponse {
@@ -79,11 +85,31 @@ impl Query {
 }
 
 impl Fixed<'_> {
+    /// A transfer, accepted or refused, and its ledger.
+    pub(super) fn transfer(
+        &self,
+        name: &LedgerName,
+        id: &Id,
+    ) -> Result<(LedgerHandle, TransferRow), QueryError> {
+        let ledger = self.ledger(name)?.handle;
+        let row = self.view.transfer(self.place, ledger, id)?;
+        let unknown = || self.not_found("UNKNOWN_TRANSFER", "transfer", &id.to_string());
+        Ok((ledger, row.ok_or_else(unknown)?))
+    }
+
+    /// What became of its metadata since it was decided; none where it was never updated.
+    pub(super) fn updated(&self, ledger: LedgerHandle, id: &Id) -> Result<Updated, QueryError> {
+        Ok(self.view.metadata(self.place, ledger, &MetadataTarget::Transfer(id.clone()))?)
+    }
+
+    /// With the metadata that it has there.
     pub(super) fn accepted(
         &self,
-        ledger: LedgerHandle,
+        (name, ledger): (&LedgerName, LedgerHandle),
         accepted: &AcceptedTransfer,
+        updated: &Updated,
     ) -> Result<v1::Transfer, QueryError> {
+        let metadata = updated.as_ref().map_or(&accepted.metadata, |(_, row)| &row.metadata);
         let asset = self.asset_code(ledger, accepted.asset)?;
         let debit = self.account_name(accepted.debit_account)?;
         let credit = self.account_name(accepted.credit_account)?;
@@ -93,7 +119,11 @@ impl Fixed<'_> {
             asset: asset.code.as_str(),
             scale: asset.scale,
         };
-        Ok(answer::accepted(accepted, names))
+        Ok(v1::Transfer {
+            metadata: answer::metadata(metadata),
+            sealed_metadata: self.sealed_metadata(name, metadata)?,
+            ..answer::accepted(accepted, names)
+        })
     }
 
     /// What became of a hold; none of another transfer.
@@ -145,7 +175,7 @@ impl Fixed<'_> {
 
     fn journal_transfer(
         &self,
-        ledger: LedgerHandle,
+        (name, ledger): (&LedgerName, LedgerHandle),
         id: &Id,
     ) -> Result<v1::JournalTransfer, QueryError> {
         let missing = || StoreError::Damaged { what: format!("transfers: no row of {id}") };
@@ -154,18 +184,25 @@ impl Fixed<'_> {
             return Err(missing().into());
         };
         Ok(v1::JournalTransfer {
-            transfer: Some(self.accepted(ledger, accepted)?),
+            transfer: Some(self.accepted((name, ledger), accepted, &self.updated(ledger, id)?)?),
             position: self.at(row.place),
             hold: self.hold_state(ledger, accepted)?,
             reversal: self.reversal_state(ledger, accepted)?,
         })
     }
 
-    fn asked(&self, ledger: LedgerHandle, asked: &Transfer) -> Result<v1::Transfer, QueryError> {
+    fn asked(
+        &self,
+        (name, ledger): (&LedgerName, LedgerHandle),
+        asked: &Transfer,
+    ) -> Result<v1::Transfer, QueryError> {
         let scale = match asked.movement.leg() {
             Some(leg) => self.view.asset(self.place, ledger, leg.asset.as_str())?,
             None => None,
         };
-        Ok(answer::asked(asked, scale.map(|asset| asset.scale)))
+        Ok(v1::Transfer {
+            sealed_metadata: self.sealed_metadata(name, &asked.metadata)?,
+            ..answer::asked(asked, scale.map(|asset| asset.scale))
+        })
     }
 }

@@ -1,12 +1,14 @@
 //! Views written without a log: commands are decided and staged at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
 use ledger_domain::partition::partition_of;
 use ledger_domain::{
     AccountName, AccountType, AskedRules, AssetCode, Command, CommandBody, Decimal, Event, Id,
-    LedgerName, Leg, Link, Movement, Position, State, Transfer, apply, decide, decide_due,
+    LedgerName, Leg, Link, Metadata, MetadataOf, MetadataTarget, Movement, Position, Seen, State,
+    Transfer, apply, decide, decide_due,
 };
 use ledger_views::{Freshness, MemoryStore, ViewLog, ViewRecord, ViewRecordKind, ViewWriter};
 
@@ -21,6 +23,8 @@ pub(crate) struct Bank {
     partitions: Vec<Partition>,
     transfers: u64,
     recorded_at: i64,
+    /// What is noted of each transfer, as the writer would know it.
+    noted: BTreeMap<Id, Metadata>,
 }
 
 #[derive(Debug)]
@@ -40,7 +44,7 @@ impl Bank {
             Partition { writer, state: State::default(), sequence: 0, recorded_at: 0 }
         };
         let partitions = (0..partition_count).map(partition).collect();
-        Bank { partitions, transfers: 0, recorded_at: 1_000 }
+        Bank { partitions, transfers: 0, recorded_at: 1_000, noted: BTreeMap::new() }
     }
 
     pub(crate) fn new(partition_count: u32) -> Self {
@@ -86,9 +90,11 @@ impl Bank {
         for body in bodies {
             let ledger = LedgerName::parse(ledger).unwrap();
             let command = Command { ledger, request_id: None, conditions: Vec::new(), body };
-            let decided = decide(&partition.state, &command, &[], self.recorded_at).events;
+            let known = known(&self.noted, &command.body);
+            let decided = decide(&partition.state, &command, &known, self.recorded_at).events;
             let at = self.recorded_at;
             decided.iter().for_each(|event| apply(&mut partition.state, event, at));
+            decided.iter().for_each(|event| remember(&mut self.noted, event));
             events.extend(decided);
         }
         partition.sequence += 1;
@@ -182,6 +188,28 @@ impl Bank {
         }
         let asset = ["EUR", "EUR", "XAU"][rng.usize(..3)];
         self.transfers_of(ledger, asset, &all)
+    }
+}
+
+fn known(noted: &BTreeMap<Id, Metadata>, body: &CommandBody) -> Vec<Seen> {
+    let CommandBody::UpdateMetadata { of: MetadataOf::Transfer(id), .. } = body else {
+        return Vec::new();
+    };
+    noted.get(id).cloned().map(Seen::Noted).into_iter().collect()
+}
+
+fn remember(noted: &mut BTreeMap<Id, Metadata>, event: &Event) {
+    match event {
+        Event::TransferBatch(batch) => {
+            let accepted = batch.accepted.iter();
+            noted.extend(accepted.map(|it| (it.id.clone(), it.metadata.clone())));
+        }
+        Event::MetadataChanged {
+            target: MetadataTarget::Transfer(id), changes, others, ..
+        } => {
+            noted.insert(id.clone(), others.after(changes));
+        }
+        _ => {}
     }
 }
 

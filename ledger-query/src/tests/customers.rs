@@ -32,6 +32,7 @@ fn register(keys: &Keys, name: &str, accounts: &[&str]) -> CommandBody {
         name: AccountName::parse(name).unwrap(),
         account_type: AccountType::Liability,
         rules: AskedRules::default(),
+        metadata: <_>::default(),
     };
     CommandBody::Register {
         customer: CustomerName::parse(name).unwrap(),

@@ -11,7 +11,7 @@ use super::bank::Bank;
 use super::transfers::{hold, moves};
 use crate::Query;
 
-fn metadata(text: &str) -> Metadata {
+pub(super) fn metadata(text: &str) -> Metadata {
     let entry = |word: &str| {
         let (key, value) = word.split_once('=').unwrap();
         (MetadataKey::parse(key).unwrap(), MetadataValue::plain(value).unwrap())
@@ -20,7 +20,7 @@ fn metadata(text: &str) -> Metadata {
 }
 
 /// "tier=gold !kyc".
-fn update(of: MetadataOf, text: &str) -> CommandBody {
+pub(super) fn update(of: MetadataOf, text: &str) -> CommandBody {
     let removed = text.split_whitespace().filter_map(|word| word.strip_prefix('!'));
     let remove = removed.map(|key| MetadataKey::parse(key).unwrap()).collect();
     let set: Vec<_> = text.split_whitespace().filter(|word| !word.starts_with('!')).collect();
@@ -43,7 +43,7 @@ fn account(name: &str, noted: &str) -> CommandBody {
     }
 }
 
-fn say(metadata: &std::collections::BTreeMap<String, String>) -> String {
+pub(super) fn say(metadata: &std::collections::BTreeMap<String, String>) -> String {
     let entries = metadata.iter().map(|(key, value)| format!("{key}={value}"));
     entries.collect::<Vec<_>>().join(" ")
 }
@@ -84,7 +84,7 @@ fn metadata_is_what_it_was_at_every_position() {
     assert!(first < second && second < third, "a version tells of metadata");
 }
 
-fn history(query: &Query, parent: &str, at: &str, page_size: i32) -> Vec<String> {
+pub(super) fn history(query: &Query, parent: &str, at: &str, page_size: i32) -> Vec<String> {
     let mut request = v1::ListMetadataHistoryRequest {
         parent: parent.into(),
         consistency: as_of(at),
@@ -102,6 +102,10 @@ fn history(query: &Query, parent: &str, at: &str, page_size: i32) -> Vec<String>
                     key,
                     value: Some(v1::metadata_entry::Value::Plain(text)),
                 }) => format!("{key}={text}"),
+                Some(v1::MetadataEntry {
+                    key,
+                    value: Some(v1::metadata_entry::Value::Sealed(of)),
+                }) => format!("{key}={}/{}", of.customer, of.text.as_deref().unwrap_or("?")),
                 _ => "none".into(),
             };
             let changes = update.changes.iter();
@@ -302,4 +306,69 @@ fn what_is_noted_of_a_transfer_is_read_with_it() {
     let entries = query.list_entries(&request).unwrap().entries;
     let said = entries.iter().map(|it| say(&it.metadata));
     assert_eq!(said.collect::<Vec<_>>(), ["shipped=1", "", "by=amy order=17"]);
+}
+
+#[test]
+fn metadata_of_a_transfer_is_what_it_was_at_every_position() {
+    let mut bank = Bank::new(1);
+    let query = bank.query();
+    bank.open("bank");
+    let noted = |id: &str, noted: &str| Transfer {
+        metadata: metadata(noted),
+        link: Link::Entry(Box::new(Id::parse("e").unwrap())),
+        ..hold(id, "5", Some(2_000))
+    };
+    let posted = bank.post("bank", vec![noted("h1", "order=17"), noted("h2", "")]);
+    let id = |id: &str| MetadataOf::Transfer(Id::parse(id).unwrap());
+    let first = bank.commit("bank", vec![update(id("h1"), "order=18 by=amy")]);
+    let both = bank.commit("bank", vec![update(id("h1"), "!order !x"), update(id("h2"), "late=1")]);
+    let expired = bank.expire(2_000);
+    let read = |of: &str, at: &str| {
+        let (name, consistency) = (format!("ledgers/bank/transfers/{of}"), as_of(at));
+        let answer = query.get_transfer(&v1::GetTransferRequest { name, consistency }).unwrap();
+        format!("{} {}", say(&answer.transfer.unwrap().metadata), answer.metadata_position)
+    };
+    assert_eq!(read("h1", &posted.to_string()), "order=17 ");
+    assert_eq!(read("h1", &first.to_string()), format!("by=amy order=18 {first}.0"));
+    assert_eq!(read("h1", &both.to_string()), format!("by=amy {both}.0"));
+    assert_eq!(read("h2", &format!("{both}.0")), " ");
+    assert_eq!(read("h2", &both.to_string()), format!("late=1 {both}.1"));
+    let entry = |at: &str| {
+        let (name, consistency) = ("ledgers/bank/journalEntries/e".to_owned(), as_of(at));
+        let request = v1::GetJournalEntryRequest { name, consistency };
+        let transfers = query.get_journal_entry(&request).unwrap().transfers;
+        let said = transfers.into_iter().map(|it| say(&it.transfer.unwrap().metadata));
+        said.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(entry(&posted.to_string()), "order=17, ");
+    assert_eq!(entry(&both.to_string()), "by=amy, late=1");
+    let statement = |at: &str| {
+        let (parent, consistency) = ("ledgers/bank/accounts/wallet".to_owned(), as_of(at));
+        let request = v1::ListEntriesRequest { parent, consistency, ..Default::default() };
+        let entries = query.list_entries(&request).unwrap().entries;
+        entries.iter().map(|it| say(&it.metadata)).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(statement(&posted.to_string()), ", order=17");
+    assert_eq!(statement(&first.to_string()), ", by=amy order=18");
+    // That it expired is no transfer of its own.
+    assert_eq!(statement(&expired.to_string()), ", , late=1, by=amy");
+    let all = [
+        format!("{both}.0 order=18 > none"),
+        format!("{first}.0 none > by=amy, order=17 > order=18"),
+        format!("{posted}.0 none > order=17"),
+    ];
+    for page_size in 1..5 {
+        let h1 = "ledgers/bank/transfers/h1";
+        assert_eq!(history(&query, h1, &expired.to_string(), page_size), all);
+        assert_eq!(history(&query, h1, &first.to_string(), page_size), all[1..]);
+        assert_eq!(history(&query, h1, &posted.to_string(), page_size), all[2..]);
+        let h2 = history(&query, "ledgers/bank/transfers/h2", &expired.to_string(), page_size);
+        assert_eq!(h2, [format!("{both}.1 none > late=1")]);
+    }
+    let request = v1::ListMetadataHistoryRequest {
+        parent: "ledgers/bank/transfers/h3".into(),
+        ..Default::default()
+    };
+    let unknown = query.list_metadata_history(&request).unwrap_err().to_string();
+    assert!(unknown.starts_with("no such transfer"), "{unknown}");
 }

@@ -14,7 +14,15 @@ fn schedule(id: &str, start: i64, when: When) -> CommandBody {
         amount: Decimal::parse("1").unwrap(),
         up_to: false,
     };
-    let plan = Plan { leg, reference: "".into(), when, start, until: None, count: None };
+    let plan = Plan {
+        leg,
+        reference: "".into(),
+        metadata: <_>::default(),
+        when,
+        start,
+        until: None,
+        count: None,
+    };
     CommandBody::ScheduleTransfer { schedule: Id::parse(id).unwrap(), plan: Box::new(plan) }
 }
 

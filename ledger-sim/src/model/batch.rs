@@ -71,7 +71,8 @@ impl Book {
                 self.enter(transfer, &moved, Place::default());
                 let first = First { place: Place::default(), refused: None };
                 let asked = transfer.clone();
-                let decided = Decided { asked, first, moved: Some(moved.clone()) };
+                let (moved_to, updates) = (Some(moved.clone()), Noted::new());
+                let decided = Decided { asked, first, moved: moved_to, updates };
                 self.transfers.insert(canonical_id(&transfer.id), decided);
                 Verdict::Moves(moved)
             }
@@ -106,16 +107,17 @@ impl Book {
 
     fn moves(&self, past: &Book, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
         match transfer.kind {
-            CAPTURE | VOID => self.ends(transfer, now),
+            CAPTURE | VOID => self.ends(past, transfer, now),
             REVERSAL => self.reverses(past, transfer),
-            SEND => self.sends(transfer, now),
+            SEND => self.sends(past, transfer, now),
             RECEIVE => self.receives(transfer, now),
-            _ => self.begins(transfer, now),
+            _ => self.begins(past, transfer, now),
         }
     }
 
     /// What is posted back is a post the other way round, of no more than is left.
     fn reverses(&self, past: &Book, transfer: &Transfer) -> Result<Moved, u32> {
+        past.may_seal([&transfer.metadata], None)?;
         let of = canonical_id(&transfer.reverses);
         let original = self.transfers.get(&of).or_else(|| past.transfers.get(&of)).ok_or(220u32)?;
         let posted = original.moved.as_ref().ok_or(220u32)?;
@@ -158,9 +160,10 @@ impl Book {
     }
 
     /// A post or a hold.
-    fn begins(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
+    fn begins(&self, past: &Book, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
         let debit = self.accounts.get(&transfer.debit).ok_or(206u32)?;
         let credit = self.accounts.get(&transfer.credit).ok_or(207u32)?;
+        past.may_seal([&transfer.metadata], None)?;
         self.all_open([debit, credit])?;
         if transfer.expires_at.is_some_and(|at| at <= now) {
             return Err(218);
@@ -208,7 +211,8 @@ impl Book {
     }
 
     /// A capture or a void.
-    fn ends(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
+    fn ends(&self, past: &Book, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
+        past.may_seal([&transfer.metadata], None)?;
         let hold = self.holds.get(&canonical_id(&transfer.hold)).ok_or(217u32)?;
         let held = hold.remaining();
         if held == 0 {

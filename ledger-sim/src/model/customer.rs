@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::shape::name;
-use super::{Account, Book, Bound, Place};
-use crate::request::Customer;
+use super::{Account, Book, Bound, Place, metadata};
+use crate::request::{Customer, NewAccount};
 
 /// What is kept of a person; `None` once erased.
 pub(crate) type Kept = Option<BTreeMap<String, String>>;
@@ -25,6 +25,10 @@ impl Person {
     fn now(&self) -> &Kept {
         &self.kept[self.kept.len() - 1].1
     }
+
+    pub(crate) fn is_erased(&self) -> bool {
+        self.now().is_none()
+    }
 }
 
 /// What is malformed of a request about a customer; the second is what comes after what it depends on.
@@ -40,12 +44,15 @@ pub(super) fn shape(asked: &Customer) -> (bool, bool) {
     let named = name(asked.name(), 64, "_.:-");
     match asked {
         Customer::Register { accounts, profile, .. } => {
-            let names: BTreeSet<&String> = accounts.iter().map(|(name, _)| name).collect();
-            let sound = |(account, kind): &(String, i32)| {
-                name(account, 128, "_.:-") && (1..=5).contains(kind)
+            let names: BTreeSet<&String> = accounts.iter().map(|it| &it.name).collect();
+            let noted = |it: &NewAccount| metadata::shape(&it.metadata);
+            let sound = |it: &NewAccount| {
+                let named = name(&it.name, 128, "_.:-");
+                named && (1..=5).contains(&it.kind) && noted(it) != Some(101)
             };
             let each = names.len() == accounts.len() && accounts.iter().all(sound);
-            (!(named && each && accounts.len() <= 16 && values(profile)), long(profile))
+            let too_long = long(profile) || accounts.iter().any(|it| noted(it).is_some());
+            (!(named && each && accounts.len() <= 16 && values(profile)), too_long)
         }
         Customer::Update { set, remove, .. } => {
             let apart = set.iter().all(|(of, _)| !remove.contains(of));
@@ -80,8 +87,13 @@ impl Book {
         let person = self.customers.get(asked.name());
         match (asked, person.map(Person::now)) {
             (Customer::Register { .. }, Some(_)) => Some(250),
-            (Customer::Register { accounts, .. }, None) => {
-                accounts.iter().any(|(name, _)| self.accounts.contains_key(name)).then_some(204)
+            (Customer::Register { accounts, .. }, None)
+                if accounts.iter().any(|it| self.accounts.contains_key(&it.name)) =>
+            {
+                Some(204)
+            }
+            (Customer::Register { name, accounts, .. }, None) => {
+                self.may_seal(accounts.iter().map(|it| &it.metadata), Some(name)).err()
             }
             (_, None) => Some(251),
             (_, Some(None)) => Some(252),
@@ -94,13 +106,13 @@ impl Book {
 
     pub(super) fn does(&mut self, asked: &Customer, place: Place) {
         if let Customer::Register { name, accounts, profile } = asked {
-            for (account, kind) in accounts {
+            for NewAccount { name, kind, metadata } in accounts {
                 let rules = vec![(place, Bound::default())];
-                let (statuses, noted) = (Vec::new(), Vec::new());
+                let (statuses, noted) = (Vec::new(), metadata::created(metadata, place));
                 let opened = Account { opened: place, kind: *kind, rules, statuses, noted };
-                self.accounts.insert(account.clone(), opened);
+                self.accounts.insert(name.clone(), opened);
             }
-            let accounts = accounts.iter().map(|(name, _)| name.clone()).collect();
+            let accounts = accounts.iter().map(|it| it.name.clone()).collect();
             let kept = vec![(place, Some(profile.iter().cloned().collect()))];
             self.customers.insert(name.clone(), Person { accounts, kept });
             return;

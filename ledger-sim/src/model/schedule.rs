@@ -1,7 +1,7 @@
 //! Schedules: when each is due, found by walking a calendar day by day, and what every time came to.
 
 use super::shape::{amount, id, name};
-use super::{Book, Model, Place, Verdict, canonical_id, decimal, minor_units};
+use super::{Book, Model, Place, Verdict, canonical_id, decimal, metadata, minor_units};
 use crate::request::{Rule, Schedule, Transfer};
 
 const DAY: i64 = 86_400_000_000_000;
@@ -68,7 +68,9 @@ pub(super) fn shape(asked: &Schedule) -> Option<u32> {
         Rule::Monthly(of) => day(*of),
         Rule::Yearly(month, of) => (1..13).contains(month) && day(*of),
     };
-    if !named || !name(&asked.asset, 16, "_.-") || !ruled || first(asked).is_none() {
+    let noted = metadata::shape(&asked.metadata);
+    let sound = named && name(&asked.asset, 16, "_.-") && ruled && noted != Some(101);
+    if !sound || first(asked).is_none() {
         return Some(101);
     }
     if let Some(code) = amount(&asked.amount) {
@@ -77,7 +79,7 @@ pub(super) fn shape(asked: &Schedule) -> Option<u32> {
     if asked.debit == asked.credit {
         return Some(105);
     }
-    (asked.reference.len() > 256).then_some(107)
+    (asked.reference.len() > 256).then_some(107).or(noted)
 }
 
 /// When it is due first.
@@ -147,6 +149,9 @@ impl Book {
         if !self.accounts.contains_key(&asked.credit) {
             return Some(207);
         }
+        if let Err(code) = self.may_seal([&asked.metadata], None) {
+            return Some(code);
+        }
         if asked.start.is_none_or(|start| start <= now) {
             return Some(238);
         }
@@ -192,6 +197,7 @@ impl Model {
             reference: asked.reference.clone(),
             up_to: asked.up_to,
             effective_at: book.open_at(Some(due)).is_ok().then_some(due),
+            metadata: book.still_sealed(&asked.metadata),
             ..Transfer::default()
         };
         let verdict = book.decide(std::slice::from_ref(&transfer), now).pop()?;

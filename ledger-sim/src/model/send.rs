@@ -71,10 +71,11 @@ impl Book {
         }
     }
 
-    pub(super) fn sends(&self, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
+    pub(super) fn sends(&self, past: &Book, transfer: &Transfer, now: i64) -> Result<Moved, u32> {
         let (ledger, _) = destination(&transfer.destination).ok_or(0u32)?;
         let leg = Transfer { credit: clearing(ledger), ..transfer.clone() };
         let debit = self.accounts.get(&leg.debit).ok_or(206u32)?;
+        past.may_seal([&leg.metadata], None)?;
         self.all_open([debit, &self.accounts[&leg.credit]])?;
         in_time(transfer.deadline, now)?;
         self.open_at(transfer.effective_at)?;

@@ -30,9 +30,6 @@ pub(crate) fn shape(request: &Request) -> Result<Vec<Option<u32>>, u32> {
         {
             return Err(101);
         }
-        Ask::Note(note) if note.of.as_ref().is_some_and(|of| !name(of, 128, "_.:-")) => {
-            return Err(101);
-        }
         Ask::Note(note) if metadata::update_shape(note) == Some(101) => return Err(101),
         Ask::CreateLedger { metadata } | Ask::OpenAccount { metadata, .. }
             if metadata::shape(metadata) == Some(101) =>
@@ -158,7 +155,7 @@ pub(super) fn id(text: &str) -> bool {
 }
 
 /// Also one of the system's.
-fn id_read(text: &str) -> bool {
+pub(super) fn id_read(text: &str) -> bool {
     match text.strip_prefix('~') {
         Some(rest) => {
             rest.chars().all(|c| ('!'..='~').contains(&c) && c != '/') && text.len() <= 160

@@ -1,7 +1,7 @@
 //! The oracle's own rules, as a table.
 
 use super::*;
-use crate::request::Rules;
+use crate::request::{Customer, NewAccount, Note, NoteOf, Rules, Text, Texts};
 
 fn transfer(id: &str, debit: &str, credit: &str, amount: &str) -> Transfer {
     Transfer {
@@ -138,4 +138,47 @@ fn refuses_shapes() {
     let scale = Ask::CreateAsset { code: "USD".into(), scale: 31 };
     assert_eq!(shape(&request("", scale)), Err(108));
     assert_eq!(shape(&request("", Ask::Post { transfers: Vec::new() })), Err(106));
+}
+
+fn sealed(customers: &[&str]) -> Texts {
+    let text = |of: &&str| ((*of).to_owned(), Text { of: Some((*of).into()), text: "x".into() });
+    customers.iter().map(text).collect()
+}
+
+#[test]
+fn seals_only_for_those_who_are_there() {
+    let mut model = bank();
+    let register = |name: &str, of: &[&[&str]]| {
+        let account = |(at, of): (usize, &&[&str])| NewAccount {
+            name: format!("{name}:{at}"),
+            kind: 2,
+            metadata: sealed(of),
+        };
+        let accounts = of.iter().enumerate().map(account).collect();
+        Ask::Customer(Customer::Register { name: name.into(), accounts, profile: Vec::new() })
+    };
+    let note =
+        |of, customers: &[&str]| Ask::Note(Note { of, set: sealed(customers), remove: Vec::new() });
+    let of_transfer = |id: &str| NoteOf::Transfer(id.into());
+    let post = Ask::Post { transfers: vec![transfer("t1", "cash", "alice", "10")] };
+    run(&mut model, &request("", post), 6);
+    let refused = |code| Verdict::Refused(code);
+    let erase = Ask::Customer(Customer::Erase { name: "gone".into() });
+    for (offset, (ask, due)) in (7..).zip([
+        (register("here", &[&["here"]]), Verdict::Done),
+        (register("gone", &[]), Verdict::Done),
+        (erase, Verdict::Done),
+        (register("new", &[&["new", "here"], &["gone"]]), refused(252)),
+        (register("new", &[&["gone"], &["nobody"]]), refused(251)),
+        (note(NoteOf::Account("nothing".into()), &["nobody"]), refused(212)),
+        (note(of_transfer("t2"), &["gone"]), refused(252)),
+        (note(of_transfer("t2"), &["here"]), refused(220)),
+        (note(of_transfer("t1"), &["here"]), Verdict::Done),
+    ]) {
+        assert_eq!(run(&mut model, &request("", ask), offset), Verdicts::Whole(due), "{offset}");
+    }
+    let decided = &model.books["bank"].transfers["t1"];
+    assert_eq!(decided.noted_at((14, 9)), &Texts::new());
+    assert_eq!(decided.noted_at((15, 0)), &sealed(&["here"]));
+    assert_eq!(decided.noted().len(), 1);
 }

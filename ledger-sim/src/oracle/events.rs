@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ledger_domain::event::Row;
 use ledger_domain::{
-    AccountRules, AccountStatus, AccountType, Effect, Event, Link, Metadata, Rejection,
+    AccountRules, AccountStatus, AccountType, Effect, Event, Link, Metadata, MetadataChange,
+    MetadataKey, MetadataTarget, MetadataValue, Rejection,
 };
 use ledger_proto::logged::LoggedCommand;
 
@@ -12,7 +13,9 @@ use crate::model::{
     CAPTURE, Due, Moved, POST, Place, REVERSAL, Run, Verdict, Verdicts, canonical_id, decimal,
     destination,
 };
-use crate::request::{Ask, Change, Customer, Request, Rules, Texts, Transfer};
+use crate::request::{
+    Ask, Change, Customer, NewAccount, Note, NoteOf, Request, Rules, Text, Texts, Transfer,
+};
 
 /// Whether the events of a command are what the model says that it comes to.
 pub(super) fn check(
@@ -68,16 +71,11 @@ pub(super) fn check(
 fn did(request: &Request, event: &Event) -> bool {
     match (&request.ask, event) {
         (Ask::CreateLedger { metadata: asked }, Event::LedgerCreated { name, metadata, .. }) => {
-            name.as_str() == request.ledger && texts(metadata) == *asked
+            name.as_str() == request.ledger && same_texts(metadata, asked)
         }
-        // Reads compare what it was.
-        (Ask::Note(note), Event::MetadataChanged { changes, .. }) => changes.iter().all(|it| {
-            let key = it.key.to_string();
-            match &it.after {
-                Some(value) => note.set.get(&key) == Some(&value.to_string()),
-                None => note.remove.contains(&key),
-            }
-        }),
+        (Ask::Note(note), Event::MetadataChanged { target, changes, .. }) => {
+            noted(note, target, changes)
+        }
         (
             Ask::CreateAsset { code: asked, scale: asked_scale },
             Event::AssetCreated { code, scale, .. },
@@ -86,7 +84,7 @@ fn did(request: &Request, event: &Event) -> bool {
             Ask::OpenAccount { name: asked, rules: asked_rules, metadata: asked_noted, .. },
             Event::AccountOpened { name, rules, metadata, .. },
         ) => {
-            let noted = texts(metadata) == *asked_noted;
+            let noted = same_texts(metadata, asked_noted);
             name.as_str() == asked && same_rules(rules, asked_rules) && noted
         }
         (Ask::SetRules { rules: asked, .. }, Event::AccountRulesChanged { rules, .. }) => {
@@ -104,6 +102,7 @@ fn did(request: &Request, event: &Event) -> bool {
                 && plan.leg.debit_account.as_str() == asked.debit
                 && Some(plan.start) == asked.start
                 && plan.until == asked.until
+                && same_texts(&plan.metadata, &asked.metadata)
         }
         (Ask::Cancel { schedule: asked }, Event::ScheduleCancelled { schedule, .. }) => {
             schedule.to_string() == canonical_id(asked)
@@ -129,10 +128,14 @@ fn customer_did(asked: &Customer, event: &Event) -> bool {
             Customer::Register { name: asked, accounts: asked_accounts, profile: asked_profile },
             Event::CustomerRegistered { name, accounts, profile, .. },
         ) => {
-            let opened =
-                accounts.iter().map(|it| (it.name.as_str(), i32::from(it.account_type.number())));
+            let same = |(opened, asked): (&ledger_domain::NewAccount, &NewAccount)| {
+                opened.name.as_str() == asked.name
+                    && i32::from(opened.account_type.number()) == asked.kind
+                    && same_texts(&opened.metadata, &asked.metadata)
+            };
             name.as_str() == asked
-                && opened.eq(asked_accounts.iter().map(|(name, kind)| (name.as_str(), *kind)))
+                && accounts.len() == asked_accounts.len()
+                && accounts.iter().zip(asked_accounts).all(same)
                 && profile.len() == asked_profile.len()
         }
         (Customer::Update { set, remove, .. }, Event::ProfileUpdated { profile, .. }) => {
@@ -144,8 +147,38 @@ fn customer_did(asked: &Customer, event: &Event) -> bool {
     }
 }
 
-fn texts(metadata: &Metadata) -> Texts {
-    metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+/// Reads compare what it was.
+fn noted(note: &Note, target: &MetadataTarget, changes: &[MetadataChange]) -> bool {
+    let same = match (&note.of, target) {
+        (NoteOf::Ledger, MetadataTarget::Ledger)
+        | (NoteOf::Account(_), MetadataTarget::Account(_)) => true,
+        (NoteOf::Transfer(asked), MetadataTarget::Transfer(id)) => {
+            id.to_string() == canonical_id(asked)
+        }
+        _ => false,
+    };
+    same && changes.iter().all(|it| {
+        let key = it.key.to_string();
+        match &it.after {
+            Some(value) => note.set.get(&key).is_some_and(|text| same_text(value, text)),
+            None => note.remove.contains(&key),
+        }
+    })
+}
+
+fn same_texts(metadata: &Metadata, asked: &Texts) -> bool {
+    let same = |((key, value), (asked_key, text)): ((&MetadataKey, _), (&String, _))| {
+        key.to_string() == *asked_key && same_text(value, text)
+    };
+    metadata.len() == asked.len() && metadata.iter().zip(asked).all(same)
+}
+
+/// What is sealed is compared by reads, which open it.
+fn same_text(value: &MetadataValue, asked: &Text) -> bool {
+    match value {
+        MetadataValue::Plain(text) => asked.of.is_none() && **text == *asked.text,
+        MetadataValue::Sealed { customer, .. } => asked.of.as_deref() == Some(customer.as_str()),
+    }
 }
 
 fn clears(opened: &Event, due: &str) -> bool {
@@ -194,7 +227,7 @@ fn check_row(
                 && accepted.amount == moved.amount
                 && accepted.up_to.as_deref().copied() == moved.up_to
                 && *accepted.reference == *transfer.reference
-                && texts(&accepted.metadata) == transfer.metadata
+                && same_texts(&accepted.metadata, &transfer.metadata)
                 && accepted.effective_at == transfer.effective_at
         }
         (Row::Refused(refused), Err(code)) => {
@@ -214,7 +247,7 @@ fn check_row(
                 && movement.leg().is_some_and(|leg| leg.up_to) == transfer.up_to
                 && amount.and_then(|amount| decimal(&amount)) == decimal(&transfer.amount)
                 && *asked.reference == *transfer.reference
-                && texts(&asked.metadata) == transfer.metadata
+                && same_texts(&asked.metadata, &transfer.metadata)
                 && asked.effective_at == transfer.effective_at
         }
         _ => false,

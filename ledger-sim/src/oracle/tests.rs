@@ -1,6 +1,7 @@
 //! What the oracle takes for possible.
 
 use super::*;
+use crate::model::Verdict;
 
 fn bank(ask: Ask) -> Request {
     let (request_id, ledger, conditions) = (String::new(), "bank".to_owned(), Vec::new());

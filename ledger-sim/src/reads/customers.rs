@@ -39,7 +39,7 @@ impl Reads<'_> {
         if read != due {
             return Err(format!("{name}: due {due:?}, read {read:?}"));
         }
-        right(person, kept, &read.profile, &read.unreadable)?;
+        self.right((ledger, name), kept, &read.profile, &read.unreadable)?;
         self.profile_changes(ledger, person, name, level)
     }
 
@@ -76,7 +76,7 @@ impl Reads<'_> {
             if read.position != self.place(*place) || read.erased != kept.is_none() {
                 return Err(format!("{name}: due {kept:?} at {place:?}, read {read:?}"));
             }
-            right(person, kept, &read.profile, &read.unreadable)?;
+            self.right((ledger, name), kept, &read.profile, &read.unreadable)?;
         }
         Ok(format!("customer {name} at {bound:?}"))
     }
@@ -131,26 +131,28 @@ impl Reads<'_> {
         }
     }
 
+    /// All that was kept there, in plain; or none of it, once the key is destroyed.
+    fn right(
+        &self,
+        (ledger, name): (&str, &str),
+        kept: &Kept,
+        profile: &BTreeMap<String, String>,
+        unreadable: &[String],
+    ) -> Result<(), String> {
+        let nothing = BTreeMap::new();
+        let kept = kept.as_ref().unwrap_or(&nothing);
+        let is_right = if self.opens(ledger, name) {
+            unreadable.is_empty() && profile == kept
+        } else {
+            profile.is_empty() && unreadable.iter().eq(kept.keys())
+        };
+        if is_right {
+            return Ok(());
+        }
+        Err(format!("{name}: kept {kept:?}, read {profile:?} {unreadable:?}"))
+    }
+
     fn place(&self, (offset, index): Place) -> String {
         Position::event(self.oracle.partition(), offset, index).to_string()
-    }
-}
-
-/// All that was kept there, in plain; or none of it, where the log has that the customer was erased.
-fn right(
-    person: &Person,
-    kept: &Kept,
-    profile: &BTreeMap<String, String>,
-    unreadable: &[String],
-) -> Result<(), String> {
-    let nothing = BTreeMap::new();
-    let kept = kept.as_ref().unwrap_or(&nothing);
-    let open = unreadable.is_empty() && profile == kept;
-    let destroyed = person.kept.iter().any(|(_, kept)| kept.is_none());
-    let gone = destroyed && profile.is_empty() && unreadable.iter().eq(kept.keys());
-    if open || gone {
-        Ok(())
-    } else {
-        Err(format!("kept {kept:?}, read {profile:?} {unreadable:?}"))
     }
 }

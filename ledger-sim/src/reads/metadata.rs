@@ -4,26 +4,53 @@ use fastrand::Rng;
 use ledger_proto::v1;
 
 use super::{Level, Reads};
-use crate::model::{Book, noted};
-use crate::request::Texts;
+use crate::model::{Book, Decided, noted};
+use crate::request::{NoteOf, Text, Texts};
 use crate::summary::Summary;
 use crate::workload::{KEYS, VALUES};
 
 impl Reads<'_> {
-    /// All pages of what became of the metadata of a ledger or an account.
+    /// A transfer, mostly one whose metadata was updated: by itself, or what became of its metadata.
+    pub(super) fn noted_transfer(
+        &self,
+        ledger: &str,
+        book: &Book,
+        level: Level,
+        rng: &mut Rng,
+    ) -> Result<String, String> {
+        let is_updated = |(_, it): &(&String, &Decided)| !it.updates.is_empty();
+        let mut ids: Vec<&String> =
+            book.transfers.iter().filter(is_updated).map(|(id, _)| id).collect();
+        if ids.is_empty() || rng.u32(0..6) == 0 {
+            ids = book.transfers.keys().collect();
+        }
+        let id = ids[rng.usize(0..ids.len())];
+        if rng.u32(0..3) == 0 {
+            return self.transfer(ledger, id, level);
+        }
+        self.metadata_history(ledger, book, &NoteOf::Transfer(id.clone()), level, rng.i32(1..4))
+    }
+
+    /// All pages of what became of the metadata of a ledger, an account or a transfer.
     pub(super) fn metadata_history(
         &self,
         ledger: &str,
         book: &Book,
-        account: Option<&str>,
+        of: &NoteOf,
         level: Level,
         page_size: i32,
     ) -> Result<String, String> {
-        let (parent, noted, made) = match account {
-            None => (format!("ledgers/{ledger}"), &book.noted, book.created),
-            Some(name) => {
+        let (parent, noted, made) = match of {
+            NoteOf::Ledger => (format!("ledgers/{ledger}"), book.noted.clone(), book.created),
+            NoteOf::Account(name) => {
                 let account = &book.accounts[name];
-                (format!("ledgers/{ledger}/accounts/{name}"), &account.noted, account.opened)
+                let parent = format!("ledgers/{ledger}/accounts/{name}");
+                (parent, account.noted.clone(), account.opened)
+            }
+            NoteOf::Transfer(id) => {
+                let decided = &book.transfers[id];
+                let parent = format!("ledgers/{ledger}/transfers/{id}");
+                (parent, decided.noted(), decided.first.place)
             }
         };
         let consistency = Some(level.wire());
@@ -48,7 +75,7 @@ impl Reads<'_> {
         };
         let (mut due, mut before) = (Vec::new(), &Texts::new());
         for (place, now) in noted.iter().filter(|(place, _)| *place <= bound) {
-            due.push((self.position(*place), changes(before, now)));
+            due.push((self.position(*place), self.changes(ledger, before, now)));
             before = now;
         }
         due.reverse();
@@ -94,7 +121,7 @@ impl Reads<'_> {
             request.page_token = response.next_page_token;
         };
         let is_so = |now: &Texts| {
-            terms.iter().all(|(key, value)| now.get(*key).is_some_and(|it| it == value))
+            terms.iter().all(|(key, value)| now.get(*key) == Some(&Text::plain(value)))
         };
         let found = book
             .accounts
@@ -114,21 +141,17 @@ impl Reads<'_> {
         }
         Ok(format!("{} accounts with {filter} at {bound:?}", due.len()))
     }
-}
 
-/// By key, all that differs.
-fn changes(before: &Texts, now: &Texts) -> Vec<v1::MetadataChange> {
-    let mut keys: Vec<&String> = before.keys().chain(now.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    let entry = |of: &Texts, key: &String| {
-        of.get(key).map(|text| v1::MetadataEntry {
-            key: key.clone(),
-            value: Some(v1::metadata_entry::Value::Plain(text.clone())),
-        })
-    };
-    let differing = keys.into_iter().filter(|key| before.get(*key) != now.get(*key));
-    differing
-        .map(|key| v1::MetadataChange { before: entry(before, key), after: entry(now, key) })
-        .collect()
+    /// By key, all that differs.
+    fn changes(&self, ledger: &str, before: &Texts, now: &Texts) -> Vec<v1::MetadataChange> {
+        let mut keys: Vec<&String> = before.keys().chain(now.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        let entry =
+            |of: &Texts, key: &String| of.get(key).map(|it| self.metadata_entry(ledger, key, it));
+        let differing = keys.into_iter().filter(|key| before.get(*key) != now.get(*key));
+        differing
+            .map(|key| v1::MetadataChange { before: entry(before, key), after: entry(now, key) })
+            .collect()
+    }
 }

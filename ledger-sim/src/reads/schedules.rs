@@ -78,6 +78,7 @@ impl Reads<'_> {
     ) -> v1::ScheduleState {
         let mut schedule = made.asked.to_wire();
         id.clone_into(&mut schedule.schedule_id);
+        schedule.sealed_metadata = self.sealed(ledger, &made.asked.metadata);
         let scale = book.assets[&made.asked.asset].0;
         schedule.amount =
             decimal_string(minor_units(&made.asked.amount, scale).unwrap_or(0), scale);

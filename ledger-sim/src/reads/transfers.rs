@@ -5,7 +5,8 @@ use ledger_proto::{time, v1};
 
 use super::{Level, Reads, decimal_string};
 use crate::model::{
-    Book, CAPTURE, Decided, Hold, HoldStatus, POST, Place, SEND, canonical_id, decimal, settlement,
+    Book, CAPTURE, Decided, Hold, HoldStatus, POST, Place, SEND, canonical_id, decimal, noted,
+    settlement,
 };
 use crate::request::{Source, Transfer};
 
@@ -26,11 +27,15 @@ impl Reads<'_> {
         let refused = response.refusal.as_ref().map(|refusal| refusal.code);
         let book = &self.oracle.model.books[ledger];
         let found = response.transfer.unwrap_or_default();
+        let updated = noted(&decided.updates, bound);
+        let updated = updated.map(|(place, _)| self.position(*place)).unwrap_or_default();
         let hold = book.holds.get(id).and_then(|hold| self.hold_state(book, hold, bound));
         let same = decided.first.place <= bound
             && response.position == position
             && refused == decided.first.refused
             && response.hold == hold
+            && response.metadata_position == updated
+            && self.is_noted(ledger, (&found, decided), bound)
             && response.reversal == self.reversal_state(book, id, bound)
             && is_as_asked(&found, decided)
             && is_as_moved(&found, decided, book);
@@ -72,10 +77,11 @@ impl Reads<'_> {
             && found.position == at(made).to_string()
             && found.settled_position == settled
             && refusal == end.and_then(|end| end.asked.refused.clone())
-            && found
-                .send
-                .as_ref()
-                .is_some_and(|send| is_as_asked(send, sent) && is_as_moved(send, sent, book));
+            && found.send.as_ref().is_some_and(|send| {
+                is_as_asked(send, sent)
+                    && is_as_moved(send, sent, book)
+                    && self.is_noted(ledger, (send, sent), bound)
+            });
         if same {
             return Ok(format!("saga {id}"));
         }
@@ -135,6 +141,7 @@ impl Reads<'_> {
                 && read.position
                     == Position::event(self.oracle.partition(), offset, index).to_string()
                 && is_as_asked(&found, decided)
+                && self.is_noted(ledger, (&found, decided), bound)
                 && is_as_moved(&found, decided, book);
             if !same {
                 return Err(format!("{decided:?}, read {read:?} at {bound:?}"));
@@ -174,7 +181,6 @@ fn is_as_asked(found: &v1::Transfer, decided: &Decided) -> bool {
         && canonical_id(&asked.entry) == found.entry_id
         && asked.linked == found.linked
         && found.reference == asked.reference
-        && found.metadata == asked.metadata
         && found.effective_time == asked.effective_at.map(time::to_wire)
         && found.expire_time == asked.expires_at.map(time::to_wire)
         && found.up_to == asked.up_to

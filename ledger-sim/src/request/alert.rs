@@ -1,7 +1,7 @@
 //! Balance alerts, as clients ask for them.
 
-use ledger_domain::{Command, Rejection};
-use ledger_proto::{request, v1};
+use ledger_proto::v1;
+use ledger_proto::v1::command::Request as Wire;
 
 use super::Request;
 
@@ -17,13 +17,9 @@ pub(crate) struct Alert {
 }
 
 impl Request {
-    pub(super) fn read_alert(
-        &self,
-        alert: &Alert,
-        conditions: Vec<v1::Condition>,
-    ) -> Result<Command, Rejection> {
+    pub(super) fn alert_to_wire(&self, alert: &Alert, conditions: Vec<v1::Condition>) -> Wire {
         let Alert { account, id, asset, figure, comparison, amount } = alert.clone();
-        request::set_balance_alert(&v1::SetBalanceAlertRequest {
+        Wire::SetBalanceAlert(v1::SetBalanceAlertRequest {
             parent: format!("ledgers/{}/accounts/{account}", self.ledger),
             alert_id: id,
             when: Some(v1::BalanceCondition { asset, figure, comparison, amount }),
@@ -33,13 +29,13 @@ impl Request {
         })
     }
 
-    pub(super) fn read_removal(
+    pub(super) fn removal_to_wire(
         &self,
         account: &str,
         id: &str,
         conditions: Vec<v1::Condition>,
-    ) -> Result<Command, Rejection> {
-        request::remove_balance_alert(&v1::RemoveBalanceAlertRequest {
+    ) -> Wire {
+        Wire::RemoveBalanceAlert(v1::RemoveBalanceAlertRequest {
             name: format!("ledgers/{}/accounts/{account}/alerts/{id}", self.ledger),
             request_id: self.request_id.clone(),
             validate_only: self.validate_only,

@@ -1,10 +1,10 @@
 //! Schedules, as clients ask for them.
 
-use ledger_domain::{Command, Rejection};
-use ledger_proto::v1::schedule::{Rule as Wire, Weekly, Yearly};
-use ledger_proto::{request, time, v1};
+use ledger_proto::v1::command::Request as Wire;
+use ledger_proto::v1::schedule::{Rule as WireRule, Weekly, Yearly};
+use ledger_proto::{time, v1};
 
-use super::Request;
+use super::{Request, Texts, metadata};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schedule {
@@ -21,6 +21,8 @@ pub(crate) struct Schedule {
     pub(crate) until: Option<i64>,
     /// 0 is without bound.
     pub(crate) count: u32,
+    /// Of each of its transfers.
+    pub(crate) metadata: Texts,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,24 +50,28 @@ impl Schedule {
             start_time: self.start.map(time::to_wire),
             rule: match &self.rule {
                 Rule::Once => None,
-                Rule::Every(seconds) => Some(Wire::EverySeconds(*seconds)),
-                Rule::Weekly(days) => Some(Wire::Weekly(Weekly { days: days.clone() })),
-                Rule::Monthly(day) => Some(Wire::MonthlyDay(*day)),
-                Rule::Yearly(month, day) => Some(Wire::Yearly(Yearly { month: *month, day: *day })),
+                Rule::Every(seconds) => Some(WireRule::EverySeconds(*seconds)),
+                Rule::Weekly(days) => Some(WireRule::Weekly(Weekly { days: days.clone() })),
+                Rule::Monthly(day) => Some(WireRule::MonthlyDay(*day)),
+                Rule::Yearly(month, day) => {
+                    Some(WireRule::Yearly(Yearly { month: *month, day: *day }))
+                }
             },
             until_time: self.until.map(time::to_wire),
             count: self.count,
+            metadata: metadata::plain(&self.metadata),
+            sealed_metadata: metadata::sealed(&self.metadata),
         }
     }
 }
 
 impl Request {
-    pub(super) fn read_schedule(
+    pub(super) fn schedule_to_wire(
         &self,
         schedule: &Schedule,
         conditions: Vec<v1::Condition>,
-    ) -> Result<Command, Rejection> {
-        request::schedule_transfer(&v1::ScheduleTransferRequest {
+    ) -> Wire {
+        Wire::ScheduleTransfer(v1::ScheduleTransferRequest {
             parent: format!("ledgers/{}", self.ledger),
             schedule: Some(schedule.to_wire()),
             request_id: self.request_id.clone(),
@@ -74,13 +80,12 @@ impl Request {
         })
     }
 
-    pub(super) fn read_cancel(
-        &self,
-        name: String,
-        conditions: Vec<v1::Condition>,
-    ) -> Result<Command, Rejection> {
-        let (request_id, validate_only) = (self.request_id.clone(), self.validate_only);
-        let wire = v1::CancelScheduleRequest { name, request_id, validate_only, conditions };
-        request::cancel_schedule(&wire)
+    pub(super) fn cancel_to_wire(&self, schedule: &str, conditions: Vec<v1::Condition>) -> Wire {
+        Wire::CancelSchedule(v1::CancelScheduleRequest {
+            name: format!("ledgers/{}/schedules/{schedule}", self.ledger),
+            request_id: self.request_id.clone(),
+            validate_only: self.validate_only,
+            conditions,
+        })
     }
 }

@@ -2,21 +2,66 @@
 
 use fastrand::Rng;
 
-use super::{ACCOUNTS, AMOUNTS, ASSETS, MALFORMED_AMOUNTS, metadata};
-use crate::request::{Ask, Change, Rules};
+use super::{ACCOUNTS, AMOUNTS, ASSETS, LEDGERS, MALFORMED_AMOUNTS, Workload, metadata};
+use crate::request::{Ask, Change, Rules, Texts};
 
-pub(super) fn set_up_ask(rng: &mut Rng) -> Ask {
-    match rng.u32(0..10) {
-        0..2 => Ask::CreateLedger { metadata: metadata::some(rng) },
-        2..4 => {
-            let (code, scale) = ASSETS[rng.usize(0..ASSETS.len())];
-            match rng.u32(0..20) {
-                0 => Ask::CreateAsset { code: "DEEPER".into(), scale: 31 },
-                1 => Ask::CreateAsset { code: String::new(), scale: 2 },
-                _ => Ask::CreateAsset { code: code.into(), scale },
+/// Customers that are registered at first.
+const CUSTOMERS: usize = 2;
+/// Alerts that are set at first.
+const ALERTS: usize = 2;
+/// How often each part of a ledger is asked for at first.
+const SET_UP_ROUNDS: usize = 2;
+
+impl Workload {
+    /// The next of all ledgers, assets, accounts and customers, each a few times, for some answers are lost.
+    pub(super) fn set_up(&mut self, rng: &mut Rng) -> Option<(&'static str, Ask)> {
+        let each = 1 + ASSETS.len() + ACCOUNTS.len() + CUSTOMERS + ALERTS;
+        let (assets, accounts) = (ASSETS.len(), ASSETS.len() + ACCOUNTS.len());
+        let at = self.set_up / SET_UP_ROUNDS;
+        self.set_up += 1;
+        let ledger = LEDGERS.get(at / each)?;
+        let ask = match at % each {
+            0 => Ask::CreateLedger { metadata: metadata::plain(rng) },
+            at if at <= assets => {
+                let (code, mut scale) = ASSETS[at - 1];
+                // Sends between ledgers whose assets differ are refused.
+                if (*ledger, code) == ("club", "JPY") {
+                    scale = 3;
+                }
+                Ask::CreateAsset { code: code.into(), scale }
+            }
+            at if at <= accounts => {
+                open_account(ACCOUNTS[at - 1 - assets], metadata::plain(rng), rng)
+            }
+            at if at <= accounts + CUSTOMERS => {
+                let name = format!("c-{}", at - 1 - accounts);
+                Ask::Customer(self.register(rng, ledger, name))
+            }
+            _ => self.alert(rng),
+        };
+        Some((ledger, ask))
+    }
+
+    pub(super) fn set_up_ask(&self, rng: &mut Rng, ledger: &str) -> Ask {
+        match rng.u32(0..10) {
+            0..2 => Ask::CreateLedger { metadata: metadata::plain(rng) },
+            2..4 => {
+                let (code, scale) = ASSETS[rng.usize(0..ASSETS.len())];
+                match rng.u32(0..20) {
+                    0 => Ask::CreateAsset { code: "DEEPER".into(), scale: 31 },
+                    1 => Ask::CreateAsset { code: String::new(), scale: 2 },
+                    _ => Ask::CreateAsset { code: code.into(), scale },
+                }
+            }
+            _ => {
+                // Most of those above are there from the beginning.
+                let name = match rng.u32(0..3) {
+                    0 => format!("more:{}", rng.u32(0..8)),
+                    _ => ACCOUNTS[rng.usize(0..ACCOUNTS.len())].to_owned(),
+                };
+                open_account(&name, self.noted(rng, ledger), rng)
             }
         }
-        _ => open_account(ACCOUNTS[rng.usize(0..ACCOUNTS.len())], rng),
     }
 }
 
@@ -35,13 +80,12 @@ pub(super) fn change(rng: &mut Rng) -> Ask {
     Ask::Change { name: name.into(), change }
 }
 
-pub(super) fn open_account(name: &str, rng: &mut Rng) -> Ask {
+pub(super) fn open_account(name: &str, metadata: Texts, rng: &mut Rng) -> Ask {
     let kind = if rng.u32(0..60) == 0 { 0 } else { rng.i32(1..6) };
     let rules = match name {
         "world" | "cash" => Rules { may_go_negative: true, limits: Vec::new() },
         _ => rules(rng),
     };
-    let metadata = metadata::some(rng);
     Ask::OpenAccount { name: name.into(), kind, rules, metadata }
 }
 

@@ -2,39 +2,62 @@
 
 use fastrand::Rng;
 
-use super::Workload;
-use crate::request::{Ask, Customer};
+use super::{Workload, remember};
+use crate::request::{Ask, Customer, NewAccount, Text};
 
 const KEYS: [&str; 4] = ["email", "phone", "name", "tax.id"];
 
 impl Workload {
-    pub(super) fn customer(&self, rng: &mut Rng) -> Ask {
+    pub(super) fn customer(&mut self, rng: &mut Rng, ledger: &str) -> Ask {
         let name = match rng.u32(0..30) {
             0 => "no one".to_owned(),
             1 => "x".repeat(rng.usize(64..66)),
             _ => format!("c-{}", rng.u32(0..4)),
         };
+        let people: Vec<&String> = self.people_of(ledger).collect();
         Ask::Customer(match rng.u32(0..12) {
-            0..2 => Customer::Erase { name },
-            2..6 => {
-                let accounts = (0..rng.usize(0..3)).map(|_| account(rng)).collect();
-                Customer::Register { name, accounts, profile: values(rng) }
+            0 if !people.is_empty() => {
+                Customer::Erase { name: people[rng.usize(0..people.len())].clone() }
             }
+            0..3 => Customer::Erase { name },
+            3..6 => self.register(rng, ledger, name),
             _ => {
                 let remove = (0..rng.usize(0..3)).map(|_| key(rng)).collect();
                 Customer::Update { name, set: values(rng), remove }
             }
         })
     }
-}
 
-fn account(rng: &mut Rng) -> (String, i32) {
-    let name = match rng.u32(0..20) {
-        0 => "cash".to_owned(),
-        1 => "no account".to_owned(),
-        _ => format!("customers:{}", rng.u32(0..12)),
-    };
-    (name, if rng.u32(0..30) == 0 { 6 } else { rng.i32(1..6) })
+    /// Customers of a ledger who were to be registered.
+    pub(super) fn people_of(&self, ledger: &str) -> impl Iterator<Item = &String> {
+        self.people.iter().filter(move |(of, _)| of == ledger).map(|(_, name)| name)
+    }
+
+    pub(super) fn register(&mut self, rng: &mut Rng, ledger: &str, name: String) -> Customer {
+        let accounts = (0..rng.usize(0..3)).map(|_| self.account(rng, ledger, &name)).collect();
+        remember(&mut self.people, rng, ledger, &name);
+        Customer::Register { name, accounts, profile: values(rng) }
+    }
+
+    /// What is noted of it is mostly its customer's.
+    fn account(&self, rng: &mut Rng, ledger: &str, customer: &str) -> NewAccount {
+        let name = match rng.u32(0..20) {
+            0 => "cash".to_owned(),
+            1 => "no account".to_owned(),
+            _ => format!("customers:{}", rng.u32(0..12)),
+        };
+        let mut metadata = self.noted(rng, ledger);
+        if rng.bool() {
+            // Seldom of somebody else, who need not be there.
+            let of = match rng.u32(0..6) {
+                0 => format!("c-{}", rng.u32(0..5)),
+                _ => customer.to_owned(),
+            };
+            let iban = Text { of: Some(of), text: format!("DE{}", rng.u32(0..9)) };
+            metadata.insert("iban".into(), iban);
+        }
+        NewAccount { name, kind: if rng.u32(0..30) == 0 { 6 } else { rng.i32(1..6) }, metadata }
+    }
 }
 
 fn key(rng: &mut Rng) -> String {

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::{ACCOUNTS, ASSETS, SECOND_NS, Workload, remember};
-use crate::request::{Ask, Rule, Schedule};
+use crate::request::{Ask, Rule, Schedule, Text};
 
 impl Workload {
     pub(super) fn schedule(&mut self, rng: &mut Rng, ledger: &str) -> Ask {
@@ -27,6 +27,13 @@ impl Workload {
         let of = rng.u32(1..=count);
         remember(&mut self.posts, rng, ledger, &format!("~at:{}:{of}", id.to_ascii_lowercase()));
         let start = self.now + rng.i64(-SECOND_NS..8 * SECOND_NS);
+        let mut metadata = self.noted(rng, ledger);
+        let people: Vec<&String> = self.people_of(ledger).collect();
+        if !people.is_empty() && rng.u32(0..4) > 0 {
+            // Some are erased before it is due.
+            let of = Some(people[rng.usize(0..people.len())].clone());
+            metadata.insert("for".into(), Text { of, text: format!("flat {}", rng.u32(0..9)) });
+        }
         Ask::Schedule(Schedule {
             id,
             debit: sides[0].into(),
@@ -51,6 +58,7 @@ impl Workload {
                 _ => None,
             },
             count,
+            metadata,
         })
     }
 

@@ -3,7 +3,7 @@
 use ledger_domain::{CustomerHandle, Event, NewAccount};
 
 use super::directory::open_account;
-use super::{ProjectError, in_order, known_ledger, poison};
+use super::{Balances, ProjectError, Projection, in_order, known_ledger, poison};
 use crate::key::{self, Place};
 use crate::row::{AccountCustomerRow, CustomerNameRow, CustomerRow, Heads, ProfileRow, Row};
 use crate::rows::Rows;
@@ -11,18 +11,18 @@ use crate::table::Table;
 
 /// Of an event of a customer; any other makes none here.
 pub(super) fn project(
-    heads: &mut Heads,
+    projection: &mut Projection<impl Balances>,
     place: Place,
     event: &Event,
     rows: &mut Rows,
 ) -> Result<(), ProjectError> {
     let (customer, profile) = match event {
         Event::CustomerRegistered { ledger, customer, name, accounts, profile } => {
-            known_ledger(*heads, *ledger, place)?;
-            in_order("customer", heads.customers, customer.0, place)?;
-            heads.customers += 1;
+            known_ledger(projection.heads, *ledger, place)?;
+            in_order("customer", projection.heads.customers, customer.0, place)?;
+            projection.heads.customers += 1;
             for opened in accounts {
-                open_account(heads, *ledger, place, opened, rows)?;
+                open_account(projection, *ledger, place, opened, rows)?;
                 let key = opened.account.0.to_be_bytes();
                 let row = AccountCustomerRow(*customer);
                 rows.put(Table::AccountCustomers, &key, |out| row.encode(out));
@@ -36,13 +36,13 @@ pub(super) fn project(
             (customer, ProfileRow::Kept(profile.clone()))
         }
         Event::ProfileUpdated { ledger, customer, profile } => {
-            known_ledger(*heads, *ledger, place)?;
-            known_customer(*heads, *customer, place)?;
+            known_ledger(projection.heads, *ledger, place)?;
+            known_customer(projection.heads, *customer, place)?;
             (customer, ProfileRow::Kept(profile.clone()))
         }
         Event::CustomerErased { ledger, customer } => {
-            known_ledger(*heads, *ledger, place)?;
-            known_customer(*heads, *customer, place)?;
+            known_ledger(projection.heads, *ledger, place)?;
+            known_customer(projection.heads, *customer, place)?;
             (customer, ProfileRow::Erased)
         }
         _ => return Ok(()),

@@ -5,7 +5,7 @@ use ledger_domain::{Event, LedgerHandle, MetadataTarget, NewAccount};
 use super::{Balances, ProjectError, Projection, in_order, known_ledger, metadata};
 use crate::key::{self, Place};
 use crate::row::{
-    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, Heads, LedgerNameRow, LedgerRow, Row,
+    AccountNameRow, AccountRow, AssetCodeRow, AssetRow, LedgerNameRow, LedgerRow, Row,
 };
 use crate::rows::Rows;
 use crate::table::Table;
@@ -39,11 +39,9 @@ pub(super) fn project(
         Event::AccountOpened { ledger, account, name, account_type, rules, metadata } => {
             known_ledger(projection.heads, *ledger, place)?;
             let (account, account_type) = (*account, *account_type);
-            let (name, rules) = (name.clone(), rules.clone());
-            let opened = NewAccount { account, name, account_type, rules };
-            open_account(&mut projection.heads, *ledger, place, &opened, rows)?;
-            let of = (*ledger, MetadataTarget::Account(account));
-            metadata::created(projection, place, of, metadata, rows);
+            let (name, rules, metadata) = (name.clone(), rules.clone(), metadata.clone());
+            let opened = NewAccount { account, name, account_type, rules, metadata };
+            open_account(projection, *ledger, place, &opened, rows)?;
         }
         _ => {}
     }
@@ -52,13 +50,14 @@ pub(super) fn project(
 
 /// Rows of an account that is opened there.
 pub(super) fn open_account(
-    heads: &mut Heads,
+    projection: &mut Projection<impl Balances>,
     ledger: LedgerHandle,
     place: Place,
     opened: &NewAccount,
     rows: &mut Rows,
 ) -> Result<(), ProjectError> {
-    let NewAccount { account, name, account_type, rules } = opened;
+    let NewAccount { account, name, account_type, rules, metadata } = opened;
+    let heads = &mut projection.heads;
     in_order("account", heads.accounts, account.0, place)?;
     heads.accounts += 1;
     let (handle, account_type, rules) = (*account, *account_type, rules.clone());
@@ -66,5 +65,7 @@ pub(super) fn open_account(
     rows.put(Table::Accounts, &key::named(ledger, name.as_str()), |out| row.encode(out));
     let name = AccountNameRow { ledger, name: name.clone() };
     rows.put(Table::AccountNames, &account.0.to_be_bytes(), |out| name.encode(out));
+    let of = (ledger, MetadataTarget::Account(*account));
+    metadata::created(projection, place, of, metadata, rows);
     Ok(())
 }

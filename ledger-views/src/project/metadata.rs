@@ -1,8 +1,6 @@
 //! Rows of metadata, and of the index by which accounts are found.
 
-use ledger_domain::{
-    LedgerHandle, Metadata, MetadataChange, MetadataKey, MetadataTarget, MetadataValue,
-};
+use ledger_domain::{LedgerHandle, Metadata, MetadataChange, MetadataTarget, MetadataValue};
 
 use super::{Balances, ProjectError, Projection, known_account, known_ledger, poison};
 use crate::key::{self, Place};
@@ -18,28 +16,25 @@ pub(super) fn created(
     metadata: &Metadata,
     rows: &mut Rows,
 ) {
-    if metadata.is_empty() {
-        return;
+    if let Some(row) = MetadataRow::created(metadata) {
+        put(projection, place, (ledger, target), row, rows);
     }
-    let change = |(key, value): (&MetadataKey, &MetadataValue)| MetadataChange {
-        key: key.clone(),
-        before: None,
-        after: Some(value.clone()),
-    };
-    let changes: Vec<_> = metadata.iter().map(change).collect();
-    let row = MetadataRow { changes, metadata: metadata.clone() };
-    put(projection, place, (ledger, target), row, rows);
 }
 
-/// Of an update.
+/// Of an update; that of a transfer tells all that is noted itself.
 pub(super) fn changed(
     projection: &mut Projection<impl Balances>,
     place: Place,
     (ledger, target): (LedgerHandle, MetadataTarget),
-    changes: &[MetadataChange],
+    (changes, others): (&[MetadataChange], &Metadata),
     rows: &mut Rows,
 ) -> Result<(), ProjectError> {
     known_ledger(projection.heads, ledger, place)?;
+    if let MetadataTarget::Transfer(_) = target {
+        let row = MetadataRow { changes: changes.to_vec(), metadata: others.after(changes) };
+        rows.put(Table::Metadata, &key::metadata(ledger, &target, place), |out| row.encode(out));
+        return Ok(());
+    }
     if let MetadataTarget::Account(account) = target {
         known_account(projection.heads, account, place)?;
     }

@@ -20,7 +20,8 @@ pub struct HolderPage {
 }
 
 impl ViewReader {
-    /// Metadata with the place that it is so from; none where there never was any.
+    /// Metadata with the place that it is so from; none where there never was any, and of a transfer where it was
+    /// never updated.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -33,7 +34,22 @@ impl ViewReader {
         Ok(self.metadata_history(at, ledger, target, 1)?.pop())
     }
 
-    /// At most `limit` updates of metadata, newest first, each with its place.
+    /// Whether a ledger ever updated metadata of a transfer, be it later than what is read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn updates_transfers(&self, ledger: LedgerHandle) -> Result<bool, StoreError> {
+        let prefix = key::transfers_metadata_prefix(ledger);
+        let mut found = false;
+        self.each(Table::Metadata, &prefix, &prefix, |_, _: MetadataRow| {
+            found = true;
+            Some(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// At most `limit` updates of metadata, newest first, each with its place. Of a transfer without what it was
+    /// asked for with.
     ///
     /// # Errors
     /// [`StoreError`].

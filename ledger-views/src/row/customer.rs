@@ -75,6 +75,17 @@ impl Row for CustomerNameRow {
     }
 }
 
+/// Its length, and its bytes.
+pub(super) fn put_sealed(out: &mut Vec<u8>, sealed: &Sealed) {
+    put_number(out, sealed.as_bytes().len() as u64);
+    out.extend_from_slice(sealed.as_bytes());
+}
+
+pub(super) fn sealed(source: &mut Source<'_>) -> Option<Sealed> {
+    let length = usize::try_from(source.u32()?).ok()?;
+    Some(Sealed::from_bytes(source.bytes(length)?))
+}
+
 impl Row for ProfileRow {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
@@ -84,8 +95,7 @@ impl Row for ProfileRow {
                 put_number(out, profile.len() as u64);
                 for (key, sealed) in profile {
                     put_text(out, key.as_str());
-                    put_number(out, sealed.as_bytes().len() as u64);
-                    out.extend_from_slice(sealed.as_bytes());
+                    put_sealed(out, sealed);
                 }
             }
         }
@@ -97,8 +107,7 @@ impl Row for ProfileRow {
             0 => {
                 let values = (0..source.number()?).map(|_| {
                     let key = MetadataKey::from_log(source.text()?);
-                    let length = usize::try_from(source.u32()?).ok()?;
-                    Some((key, Sealed::from_bytes(source.bytes(length)?)))
+                    Some((key, sealed(&mut source)?))
                 });
                 ProfileRow::Kept(values.collect::<Option<_>>()?)
             }

@@ -1,8 +1,9 @@
 //! Updates of metadata, and the index by which accounts are found.
 
-use ledger_domain::{Metadata, MetadataChange, MetadataKey, MetadataValue};
+use ledger_domain::{CustomerName, Metadata, MetadataChange, MetadataKey, MetadataValue};
 
 use super::Row;
+use super::customer::{put_sealed, sealed};
 use crate::code::{Source, put_number, put_text};
 
 /// Of [`crate::Table::Metadata`].
@@ -14,12 +15,26 @@ pub struct MetadataRow {
     pub metadata: Metadata,
 }
 
+impl MetadataRow {
+    /// Of what is created with this metadata; none where that is empty.
+    pub(crate) fn created(metadata: &Metadata) -> Option<Self> {
+        let change = |(key, value): (&MetadataKey, &MetadataValue)| MetadataChange {
+            key: key.clone(),
+            before: None,
+            after: Some(value.clone()),
+        };
+        let changes: Vec<_> = metadata.iter().map(change).collect();
+        (!changes.is_empty()).then(|| MetadataRow { changes, metadata: metadata.clone() })
+    }
+}
+
 /// Of [`crate::Table::MetadataIndex`]: whether the account has the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetadataIndexRow(pub bool);
 
 const ABSENT: u8 = 0;
 const PLAIN: u8 = 1;
+const SEALED: u8 = 2;
 
 fn put_value(out: &mut Vec<u8>, value: Option<&MetadataValue>) {
     match value {
@@ -27,6 +42,11 @@ fn put_value(out: &mut Vec<u8>, value: Option<&MetadataValue>) {
         Some(MetadataValue::Plain(text)) => {
             out.push(PLAIN);
             put_text(out, text);
+        }
+        Some(MetadataValue::Sealed { customer, sealed }) => {
+            out.push(SEALED);
+            put_text(out, customer.as_str());
+            put_sealed(out, sealed);
         }
     }
 }
@@ -36,6 +56,10 @@ fn value(source: &mut Source<'_>) -> Option<Option<MetadataValue>> {
     match source.byte()? {
         ABSENT => Some(None),
         PLAIN => Some(Some(MetadataValue::Plain(source.text()?.into()))),
+        SEALED => {
+            let customer = CustomerName::from_log(source.text()?);
+            Some(Some(MetadataValue::Sealed { customer, sealed: sealed(source)? }))
+        }
         _ => None,
     }
 }
@@ -99,6 +123,8 @@ impl Row for MetadataIndexRow {
 
 #[cfg(test)]
 mod tests {
+    use ledger_domain::Sealed;
+
     use super::*;
 
     fn entry(key: &str, value: &str) -> (MetadataKey, MetadataValue) {
@@ -135,6 +161,21 @@ mod tests {
             .map(|at| u8::from_str_radix(&twice[at..at + 2], 16).unwrap())
             .collect();
         assert_eq!(MetadataRow::decode(&twice), None, "a key twice");
+    }
+
+    #[test]
+    fn what_is_sealed_reads_back() {
+        let (customer, sealed) = (CustomerName::from_log("c-1"), Sealed::from_bytes(&[0, 255]));
+        let sealed = (MetadataKey::from_log("k"), MetadataValue::Sealed { customer, sealed });
+        let row = MetadataRow::created(&[sealed].into_iter().collect()).unwrap();
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "01016b0203632d310200ff01016b00");
+        assert_eq!(MetadataRow::decode(&bytes), Some(row));
+        for length in 0..bytes.len() {
+            assert_eq!(MetadataRow::decode(&bytes[..length]), None, "{length} bytes");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Schedules, and what becomes of them.
 
 use ledger_domain::{
-    AccountName, AssetCode, Code, Decimal, LedgerHandle, Leg, Plan, Timestamp, When,
+    AccountName, AssetCode, Code, Decimal, LedgerHandle, Leg, Metadata, Plan, Timestamp, When,
 };
 
+use super::metadata::{metadata as read_metadata, put_metadata};
 use super::{Row, flag};
 use crate::code::{Source, put_number, put_signed, put_text};
 use crate::key::Place;
@@ -77,13 +78,14 @@ const UP_TO: u8 = 1;
 const REFERENCE: u8 = 2;
 const UNTIL: u8 = 4;
 const COUNT: u8 = 8;
-/// The rule stands in the bits above.
+const METADATA: u8 = 128;
+/// The rule stands in the three bits between.
 const RULE_SHIFT: u32 = 4;
 
 impl Row for ScheduleRow {
     fn encode(&self, out: &mut Vec<u8>) {
         let ScheduleRow { place, plan, first_due } = self;
-        let Plan { leg, reference, when, start, until, count } = plan;
+        let Plan { leg, reference, metadata, when, start, until, count } = plan;
         let Leg { debit_account, credit_account, asset, amount, up_to } = leg;
         let (rule, numbers) = match when {
             When::Once => (0, [0, 0]),
@@ -94,6 +96,7 @@ impl Row for ScheduleRow {
         };
         let set = flag(*up_to, UP_TO) | flag(!reference.is_empty(), REFERENCE);
         let set = set | flag(until.is_some(), UNTIL) | flag(count.is_some(), COUNT);
+        let set = set | flag(!metadata.is_empty(), METADATA);
         out.push(set | rule << RULE_SHIFT);
         place.encode(out);
         put_text(out, debit_account.as_str());
@@ -110,6 +113,9 @@ impl Row for ScheduleRow {
         }
         if let Some(count) = count {
             put_number(out, *count);
+        }
+        if !metadata.is_empty() {
+            put_metadata(out, metadata);
         }
         put_signed(out, *first_due);
     }
@@ -129,7 +135,7 @@ impl Row for ScheduleRow {
         let reference = if is_set(REFERENCE) { source.text()? } else { "" }.into();
         let (first, second) = (source.u64()?, source.u64()?);
         let small = |number: u64| u8::try_from(number).ok();
-        let when = match flags >> RULE_SHIFT {
+        let when = match flags >> RULE_SHIFT & 7 {
             0 => When::Once,
             1 => When::Every(i64::try_from(first).ok()?),
             2 => When::Weekly(small(first)?),
@@ -140,7 +146,9 @@ impl Row for ScheduleRow {
         let start = source.signed()?;
         let until = if is_set(UNTIL) { Some(source.signed()?) } else { None };
         let count = if is_set(COUNT) { Some(source.u32()?) } else { None };
-        let plan = Plan { leg, reference, when, start, until, count };
+        let metadata =
+            if is_set(METADATA) { read_metadata(&mut source)? } else { Metadata::default() };
+        let plan = Plan { leg, reference, metadata, when, start, until, count };
         let row = ScheduleRow { place, plan, first_due: source.signed()? };
         source.end(row)
     }
@@ -182,6 +190,8 @@ impl Row for ScheduleChangeRow {
 
 #[cfg(test)]
 mod tests {
+    use ledger_domain::{MetadataKey, MetadataValue};
+
     use super::*;
 
     fn bytes(row: &impl Row) -> String {
@@ -209,7 +219,8 @@ mod tests {
             amount: Decimal::parse("1.5").unwrap(),
             up_to: false,
         };
-        Plan { leg, reference: "".into(), when, start: -1, until: None, count: None }
+        let (reference, metadata) = ("".into(), Metadata::default());
+        Plan { leg, reference, metadata, when, start: -1, until: None, count: None }
     }
 
     #[test]
@@ -221,6 +232,9 @@ mod tests {
         let full = Plan {
             leg: Leg { up_to: true, ..plan(When::Once).leg },
             reference: "rent".into(),
+            metadata: [(MetadataKey::from_log("flat"), MetadataValue::plain("7").unwrap())]
+                .into_iter()
+                .collect(),
             until: Some(i64::MAX),
             count: Some(7),
             ..plan(When::Once)

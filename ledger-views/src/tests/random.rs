@@ -7,8 +7,8 @@ use ledger_domain::{
     AccountChange, AccountName, AccountType, AskedAccount, AskedRules, AssetCode, BalanceCondition,
     BalanceFigure, Code, Command, CommandBody, Comparison, CustomerName, Decimal, Destination,
     Event, Id, LedgerHandle, LedgerName, Leg, Link, Metadata, MetadataKey, MetadataOf,
-    MetadataUpdate, MetadataValue, Movement, Origin, Original, Plan, Posted, Rejection, Sealed,
-    Seen, SignedDecimal, State, Timestamp, Transfer, When,
+    MetadataTarget, MetadataUpdate, MetadataValue, Movement, Origin, Original, Plan, Posted,
+    Rejection, Sealed, Seen, SignedDecimal, State, Timestamp, Transfer, When,
 };
 
 use super::pick;
@@ -47,22 +47,20 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
             let leg = random_leg(rng, account, asset);
             let when = if rng.bool() { When::Once } else { When::Every(rng.i64(3..40)) };
             let (start, count) = (now + rng.i64(1..30), rng.bool().then(|| rng.u32(1..4)));
-            let plan = Plan { leg, reference: "".into(), when, start, until: None, count };
+            let plan = Plan {
+                leg,
+                reference: "".into(),
+                metadata: some_metadata(rng),
+                when,
+                start,
+                until: None,
+                count,
+            };
             CommandBody::ScheduleTransfer { schedule: id_of(*ids), plan: Box::new(plan) }
         }
         16 | 17 => about_customer(rng, account),
         9 => CommandBody::CancelSchedule { schedule: id_of(rng.u64(..=*ids)) },
-        10 | 11 => {
-            let of = match rng.u32(..4) {
-                0 => MetadataOf::Ledger,
-                _ => MetadataOf::Account(account(rng)),
-            };
-            let set = some_metadata(rng);
-            let removed = ["k", "k1", "l"].map(|key| MetadataKey::parse(key).unwrap());
-            let removed = removed.into_iter().filter(|key| set.get(key).is_none());
-            let remove = removed.filter(|_| rng.u32(..3) == 0).collect();
-            CommandBody::UpdateMetadata { of, update: MetadataUpdate { set, remove } }
-        }
+        10 | 11 => an_update(rng, *ids, account),
         12 | 13 => {
             let (account, asset) = (account(rng), asset(rng));
             random_alert(rng, account, asset)
@@ -80,6 +78,19 @@ pub(super) fn random_command(rng: &mut Rng, ids: &mut u64, now: Timestamp) -> Co
     Command { ledger, request_id: None, conditions: Vec::new(), body }
 }
 
+fn an_update(rng: &mut Rng, ids: u64, account: impl Fn(&mut Rng) -> AccountName) -> CommandBody {
+    let of = match rng.u32(..6) {
+        0 => MetadataOf::Ledger,
+        1 | 2 => MetadataOf::Transfer(id_of(rng.u64(..=ids))),
+        _ => MetadataOf::Account(account(rng)),
+    };
+    let set = some_metadata(rng);
+    let removed = ["k", "k1", "l"].map(|key| MetadataKey::parse(key).unwrap());
+    let removed = removed.into_iter().filter(|key| set.get(key).is_none());
+    let remove = removed.filter(|_| rng.u32(..3) == 0).collect();
+    CommandBody::UpdateMetadata { of, update: MetadataUpdate { set, remove } }
+}
+
 fn about_customer(rng: &mut Rng, account: impl Fn(&mut Rng) -> AccountName) -> CommandBody {
     let customer = CustomerName::parse(pick(rng, &["ann", "bob", "a"])).unwrap();
     let key = |rng: &mut Rng| MetadataKey::parse(pick(rng, &["email", "name"])).unwrap();
@@ -94,6 +105,7 @@ fn about_customer(rng: &mut Rng, account: impl Fn(&mut Rng) -> AccountName) -> C
                 name,
                 account_type: AccountType::Liability,
                 rules: AskedRules::without_limits(false),
+                metadata: some_metadata(rng),
             };
             let accounts = names.into_iter().map(asked).collect();
             CommandBody::Register { customer, accounts, profile }
@@ -106,8 +118,13 @@ fn some_metadata(rng: &mut Rng) -> Metadata {
     let mut entries = Vec::new();
     for key in ["k", "k1", "l"] {
         if rng.u32(..3) == 0 {
-            let value = pick(rng, &["1", "1k", "\0"]);
-            let value = MetadataValue::plain(value).unwrap();
+            let value = match rng.u32(..4) {
+                0 => MetadataValue::Sealed {
+                    customer: CustomerName::parse(pick(rng, &["ann", "bob", "a"])).unwrap(),
+                    sealed: Sealed::from_bytes(&[rng.u8(..3)]),
+                },
+                _ => MetadataValue::plain(pick(rng, &["1", "1k", "\0"])).unwrap(),
+            };
             entries.push((MetadataKey::parse(key).unwrap(), value));
         }
     }
@@ -236,12 +253,17 @@ fn link(rng: &mut Rng, transfers: &mut [Transfer]) {
 pub(super) struct Past {
     originals: BTreeMap<(LedgerHandle, Id), Original>,
     entries: BTreeSet<(LedgerHandle, Id)>,
+    noted: BTreeMap<(LedgerHandle, Id), Metadata>,
 }
 
 impl Past {
     pub(super) fn look_up(&self, state: &State, command: &Command) -> Vec<Seen> {
-        let CommandBody::PostTransfers { transfers } = &command.body else { return Vec::new() };
         let Some(ledger) = state.ledger_by_name(&command.ledger) else { return Vec::new() };
+        if let CommandBody::UpdateMetadata { of: MetadataOf::Transfer(id), .. } = &command.body {
+            let noted = self.noted.get(&(ledger, id.clone()));
+            return noted.map(|noted| Seen::Noted(noted.clone())).into_iter().collect();
+        }
+        let CommandBody::PostTransfers { transfers } = &command.body else { return Vec::new() };
         let seen = transfers.iter().map(|transfer| {
             let entry = transfer.link.entry().map(|entry| (ledger, entry.clone()));
             if entry.is_some_and(|entry| self.entries.contains(&entry)) {
@@ -255,8 +277,14 @@ impl Past {
     }
 
     pub(super) fn remember(&mut self, event: &Event) {
+        if let Event::MetadataChanged { ledger, target: MetadataTarget::Transfer(id), .. } = event
+            && let Event::MetadataChanged { changes, others, .. } = event
+        {
+            self.noted.insert((*ledger, id.clone()), others.after(changes));
+        }
         let Event::TransferBatch(batch) = event else { return };
         for accepted in &batch.accepted {
+            self.noted.insert((batch.ledger, accepted.id.clone()), accepted.metadata.clone());
             let original = Original::of(accepted);
             self.originals.insert((batch.ledger, accepted.id.clone()), original);
             self.entries.extend(accepted.link.entry().map(|entry| (batch.ledger, entry.clone())));

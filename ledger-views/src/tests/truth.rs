@@ -22,8 +22,9 @@ pub(super) struct Truth {
     pub(super) statuses: BTreeMap<AccountHandle, (Place, AccountStatus)>,
     pub(super) rules: BTreeMap<AccountHandle, (Place, AccountRules)>,
     pub(super) locks: BTreeMap<u32, (Place, Option<i64>)>,
-    /// Metadata that was ever noted: where it changed, newest first, and all that is there.
-    pub(super) noted: BTreeMap<(u32, Option<AccountHandle>), Noting>,
+    /// Metadata that was ever noted: where it changed, newest first, and all that is there. What a transfer was made
+    /// with is no change.
+    pub(super) noted: BTreeMap<(u32, MetadataTarget), Noting>,
     /// What is left of each transfer that was reversed, and by which.
     pub(super) reversals: BTreeMap<(u32, Id), (Place, u128, Vec<Id>)>,
     /// Transfers of each journal entry.
@@ -53,6 +54,14 @@ pub(super) type Scheduled = (Place, Plan, Option<Timestamp>, Vec<(Place, u32)>, 
 
 /// A customer: the ledger, its name, its accounts, and what is kept, newest first; `None` is erased.
 pub(super) type Registered = (u32, CustomerName, Vec<AccountHandle>, Vec<(Place, Option<Profile>)>);
+/// Of each value another one.
+pub(super) fn text(value: &MetadataValue) -> String {
+    match value {
+        MetadataValue::Plain(text) => text.to_string(),
+        MetadataValue::Sealed { customer, sealed } => format!("{customer} {:?}", sealed.as_bytes()),
+    }
+}
+
 fn all_new(metadata: &Metadata) -> Vec<MetadataChange> {
     let change = |(key, value): (&MetadataKey, &MetadataValue)| MetadataChange {
         key: key.clone(),
@@ -68,11 +77,11 @@ impl Truth {
         match event {
             Event::LedgerCreated { ledger, name, metadata } => {
                 self.ledgers.push(name.as_str().into());
-                self.note((ledger.0, None), &all_new(metadata));
+                self.note((ledger.0, MetadataTarget::Ledger), &all_new(metadata));
             }
             Event::AssetCreated { .. } => self.assets += 1,
             Event::AccountOpened { ledger, account, name, metadata, .. } => {
-                self.note((ledger.0, Some(*account)), &all_new(metadata));
+                self.note((ledger.0, MetadataTarget::Account(*account)), &all_new(metadata));
                 self.open(ledger.0, name.as_str(), *account);
             }
             Event::AccountStatusChanged { account, status, .. } => {
@@ -83,8 +92,8 @@ impl Truth {
                 self.rules.insert(*account, (place, rules.clone()));
                 self.changed.insert(*account, place);
             }
-            Event::MetadataChanged { ledger, target, changes } => {
-                self.update(ledger.0, target, changes);
+            Event::MetadataChanged { ledger, target, changes, others } => {
+                self.update(ledger.0, target, changes, others);
             }
             Event::BooksLocked { ledger, locked_before } => {
                 self.locks.insert(ledger.0, (place, *locked_before));
@@ -158,6 +167,8 @@ impl Truth {
             Event::CustomerRegistered { ledger, name, accounts, profile, .. } => {
                 let handles: Vec<_> = accounts.iter().map(|opened| opened.account).collect();
                 for opened in accounts {
+                    let target = MetadataTarget::Account(opened.account);
+                    self.note((ledger.0, target), &all_new(&opened.metadata));
                     self.open(ledger.0, opened.name.as_str(), opened.account);
                 }
                 let kept = vec![(self.place, Some(profile.clone()))];
@@ -179,27 +190,34 @@ impl Truth {
         self.changed.insert(account, self.place);
     }
 
-    fn update(&mut self, ledger: u32, target: &MetadataTarget, changes: &[MetadataChange]) {
-        let account = match target {
-            MetadataTarget::Ledger => None,
-            MetadataTarget::Account(account) => Some(*account),
-        };
-        self.noted.entry((ledger, account)).or_default().0.insert(0, self.place);
-        account.map(|account| self.changed.insert(account, self.place));
-        self.note_at((ledger, account), changes);
+    fn update(
+        &mut self,
+        ledger: u32,
+        target: &MetadataTarget,
+        changes: &[MetadataChange],
+        others: &Metadata,
+    ) {
+        let is_transfers = matches!(target, MetadataTarget::Transfer(_));
+        assert!(is_transfers || others.is_empty(), "a state has the others");
+        let of = (ledger, target.clone());
+        self.noted.entry(of.clone()).or_default().0.insert(0, self.place);
+        if let MetadataTarget::Account(account) = target {
+            self.changed.insert(*account, self.place);
+        }
+        self.note_at(of, changes);
     }
 
-    fn note(&mut self, of: (u32, Option<AccountHandle>), changes: &[MetadataChange]) {
+    fn note(&mut self, of: (u32, MetadataTarget), changes: &[MetadataChange]) {
         if !changes.is_empty() {
-            self.noted.entry(of).or_default().0.insert(0, self.place);
+            self.noted.entry(of.clone()).or_default().0.insert(0, self.place);
             self.note_at(of, changes);
         }
     }
 
-    fn note_at(&mut self, of: (u32, Option<AccountHandle>), changes: &[MetadataChange]) {
+    fn note_at(&mut self, of: (u32, MetadataTarget), changes: &[MetadataChange]) {
         let (_, noted) = self.noted.entry(of).or_default();
         for MetadataChange { key, before, after } in changes {
-            let text = |value: &Option<MetadataValue>| value.as_ref().map(ToString::to_string);
+            let text = |value: &Option<MetadataValue>| value.as_ref().map(text);
             assert_eq!(noted.remove(key.as_str()), text(before));
             noted.extend(text(after).map(|text| (key.to_string(), text)));
         }
@@ -207,6 +225,8 @@ impl Truth {
 
     fn accept(&mut self, ledger: u32, it: &AcceptedTransfer) {
         let (place, amount) = (self.place, it.amount);
+        let of = (ledger, MetadataTarget::Transfer(it.id.clone()));
+        self.note_at(of, &all_new(&it.metadata));
         if let Some(entry) = it.link.entry() {
             self.journal.entry((ledger, entry.clone())).or_default().push(it.id.clone());
         }

@@ -10,7 +10,7 @@ use crate::v1::schedule::{Rule, Weekly, Yearly};
 /// A schedule as it was asked for. `scale` is that of its asset, where it is known.
 #[must_use]
 pub fn schedule(id: &str, plan: &Plan, scale: Option<u8>) -> v1::Schedule {
-    let Plan { leg, reference, when, start, until, count } = plan;
+    let Plan { leg, reference, metadata, when, start, until, count } = plan;
     let Leg { debit_account, credit_account, asset, amount, up_to } = leg;
     let minor = |scale| amount.to_minor(scale).ok().map(|minor| format_minor(minor, scale));
     v1::Schedule {
@@ -39,6 +39,8 @@ pub fn schedule(id: &str, plan: &Plan, scale: Option<u8>) -> v1::Schedule {
         },
         until_time: until.map(timestamp),
         count: count.unwrap_or(0),
+        metadata: super::metadata(metadata),
+        sealed_metadata: super::sealed_metadata(metadata, &mut super::closed),
     }
 }
 

@@ -5,7 +5,7 @@ use ledger_domain::{
     NewAccount, Profile, Sealed,
 };
 
-use super::{DecodeError, account_type_from_wire, rules_from_wire, rules_to_wire};
+use super::{DecodeError, account_type_from_wire, metadata, rules_from_wire, rules_to_wire};
 use crate::log_v1 as wire;
 use crate::log_v1::event::Kind;
 
@@ -36,14 +36,14 @@ pub(super) fn to_wire(event: &Event) -> wire::Event {
 }
 
 fn account_to_wire(opened: &NewAccount) -> wire::AccountOpened {
-    let NewAccount { account, name, account_type, rules } = opened;
+    let NewAccount { account, name, account_type, rules, metadata } = opened;
     wire::AccountOpened {
         ledger: 0,
         account: account.0,
         name: name.to_string(),
         r#type: account_type.number().into(),
         rules: Some(rules_to_wire(rules)),
-        metadata: Vec::new(),
+        metadata: metadata::to_wire(metadata),
     }
 }
 
@@ -62,6 +62,7 @@ pub(super) fn registered_from_wire(e: wire::CustomerRegistered) -> Result<Event,
             name: AccountName::from_log(&e.name),
             account_type: account_type_from_wire(e.r#type)?,
             rules: rules_from_wire(e.rules)?,
+            metadata: metadata::from_wire(e.metadata)?,
         })
     };
     Ok(Event::CustomerRegistered {

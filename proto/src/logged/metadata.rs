@@ -1,11 +1,11 @@
 //! Metadata, and its changes.
 
 use ledger_domain::{
-    AccountHandle, Event, LedgerHandle, Metadata, MetadataChange, MetadataKey, MetadataTarget,
-    MetadataValue,
+    AccountHandle, CustomerName, Event, LedgerHandle, Metadata, MetadataChange, MetadataKey,
+    MetadataTarget, MetadataValue, Sealed,
 };
 
-use super::DecodeError;
+use super::{DecodeError, id_from_wire, id_to_wire};
 use crate::log_v1::metadata_changed::Target;
 use crate::log_v1::{self as wire, metadata_entry::Value};
 
@@ -26,6 +26,10 @@ pub(super) fn from_wire(entries: Vec<wire::MetadataEntry>) -> Result<Metadata, D
 fn entry_to_wire(key: &MetadataKey, value: &MetadataValue) -> wire::MetadataEntry {
     let value = match value {
         MetadataValue::Plain(text) => Value::Plain(text.to_string()),
+        MetadataValue::Sealed { customer, sealed } => {
+            let (customer, sealed) = (customer.to_string(), sealed.as_bytes().to_vec());
+            Value::Sealed(wire::SealedText { customer, sealed })
+        }
     };
     wire::MetadataEntry { key: key.to_string(), value: Some(value) }
 }
@@ -37,6 +41,10 @@ fn entry_from_wire(
     let unknown = || DecodeError::new("metadata of an unknown kind");
     let value = match entry.value.ok_or_else(unknown)? {
         Value::Plain(text) => MetadataValue::Plain(text.into()),
+        Value::Sealed(wire::SealedText { customer, sealed }) => MetadataValue::Sealed {
+            customer: CustomerName::from_log(&customer),
+            sealed: Sealed::from_bytes(&sealed),
+        },
     };
     Ok((MetadataKey::from_log(&entry.key), value))
 }
@@ -45,17 +53,20 @@ pub(super) fn changed_to_wire(
     ledger: LedgerHandle,
     target: &MetadataTarget,
     changes: &[MetadataChange],
+    others: &Metadata,
 ) -> wire::MetadataChanged {
     let target = match target {
         MetadataTarget::Ledger => Target::OfLedger(true),
         MetadataTarget::Account(account) => Target::Account(account.0),
+        MetadataTarget::Transfer(id) => Target::Transfer(id_to_wire(id)),
     };
     let change = |MetadataChange { key, before, after }: &MetadataChange| {
         let entry = |value: &Option<_>| value.as_ref().map(|value| entry_to_wire(key, value));
         wire::MetadataChange { before: entry(before), after: entry(after) }
     };
     let changes = changes.iter().map(change).collect();
-    wire::MetadataChanged { ledger: ledger.0, target: Some(target), changes }
+    let others = to_wire(others);
+    wire::MetadataChanged { ledger: ledger.0, target: Some(target), changes, others }
 }
 
 pub(super) fn changed_from_wire(e: wire::MetadataChanged) -> Result<Event, DecodeError> {
@@ -63,12 +74,18 @@ pub(super) fn changed_from_wire(e: wire::MetadataChanged) -> Result<Event, Decod
     let target = match e.target.ok_or_else(unknown)? {
         Target::OfLedger(_) => MetadataTarget::Ledger,
         Target::Account(account) => MetadataTarget::Account(AccountHandle(account)),
+        Target::Transfer(id) => MetadataTarget::Transfer(id_from_wire(id)?),
     };
     let changes = e.changes.into_iter().map(change_from_wire).collect::<Result<Vec<_>, _>>()?;
     if !changes.is_sorted_by(|before, after| before.key < after.key) {
         return Err(DecodeError::new("changes of metadata out of order"));
     }
-    Ok(Event::MetadataChanged { ledger: LedgerHandle(e.ledger), target, changes })
+    let (ledger, others) = (LedgerHandle(e.ledger), from_wire(e.others)?);
+    // What is noted then is both together.
+    if changes.iter().any(|change| others.get(&change.key).is_some()) {
+        return Err(DecodeError::new("metadata that is changed and stays"));
+    }
+    Ok(Event::MetadataChanged { ledger, target, changes, others })
 }
 
 fn change_from_wire(change: wire::MetadataChange) -> Result<MetadataChange, DecodeError> {

@@ -4,7 +4,7 @@ use ledger_domain::{
     AccountName, AssetCode, Code, Decimal, Event, Id, LedgerHandle, Leg, Plan, Timestamp, When,
 };
 
-use super::{DecodeError, id_to_wire};
+use super::{DecodeError, id_to_wire, metadata};
 use crate::log_v1 as wire;
 use crate::log_v1::event::Kind;
 use crate::log_v1::schedule_created::Rule;
@@ -40,7 +40,7 @@ pub(super) fn created_to_wire(
     plan: &Plan,
     next_due: Timestamp,
 ) -> wire::ScheduleCreated {
-    let Plan { leg, reference, when, start, until, count } = plan;
+    let Plan { leg, reference, metadata, when, start, until, count } = plan;
     let Leg { debit_account, credit_account, asset, amount, up_to } = leg;
     wire::ScheduleCreated {
         ledger: ledger.0,
@@ -64,6 +64,7 @@ pub(super) fn created_to_wire(
         until: *until,
         count: count.unwrap_or(0),
         next_due,
+        metadata: metadata::to_wire(metadata),
     }
 }
 
@@ -79,6 +80,7 @@ pub(super) fn created_from_wire(e: wire::ScheduleCreated) -> Result<Event, Decod
     let plan = Plan {
         leg,
         reference: e.reference.into(),
+        metadata: metadata::from_wire(e.metadata)?,
         when: when(e.rule).ok_or_else(|| DecodeError::new("rule of a schedule"))?,
         start: e.start,
         until: e.until,

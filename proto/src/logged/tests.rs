@@ -147,7 +147,15 @@ fn grouped_batch() -> TransferBatch {
 
 fn scheduled(when: When, until: Option<i64>, count: Option<u32>) -> Event {
     let leg = leg();
-    let plan = Plan { leg, reference: "rent".into(), when, start: -5, until, count };
+    let plan = Plan {
+        leg,
+        reference: "rent".into(),
+        metadata: <_>::default(),
+        when,
+        start: -5,
+        until,
+        count,
+    };
     let (ledger, schedule, plan) = (LedgerHandle(1), uuid(7), Box::new(plan));
     Event::ScheduleCreated { ledger, schedule, plan, next_due: 5 }
 }

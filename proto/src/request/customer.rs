@@ -5,36 +5,49 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger_domain::limits::{CUSTOMER_ACCOUNTS_MAX, METADATA_KEYS_MAX, METADATA_VALUE_BYTES_MAX};
 use ledger_domain::{
-    AskedAccount, AskedRules, Code, Command, CommandBody, MetadataKey, Profile, Rejection,
+    AskedAccount, AskedRules, Code, Command, CommandBody, CustomerName, Metadata, MetadataKey,
+    Profile, Rejection,
 };
 
-use super::{account_rules, account_type, conditions, request_id};
+use super::{account_rules, account_type, conditions, malformed_first, request_id};
+use crate::metadata::{Noted, Secret, SecretOf};
 use crate::resource::{self, malformed, parse_account, parse_customer};
 use crate::v1;
-
-/// Texts of a person, by key, as they were asked for.
-pub type Secrets = BTreeMap<MetadataKey, String>;
 
 /// A customer to register; its profile stands aside.
 ///
 /// # Errors
 /// What of its shape is refused.
-pub fn register(request: &v1::RegisterRequest) -> Result<(Command, Secrets), Rejection> {
+pub fn register(request: &v1::RegisterRequest) -> Result<(Command, Vec<Secret>), Rejection> {
     let ledger = resource::ledger("parent", &request.parent)?;
     let customer = parse_customer("customer_id", &request.customer_id)?;
     let request_id = request_id(&request.request_id)?;
     let mut accounts = accounts(&request.accounts)?;
+    let noted: Vec<_> = request.accounts.iter().enumerate().map(noted).collect();
+    noted.iter().try_for_each(malformed_first)?;
     let keys = keys("profile", &request.profile)?;
     let conditions = conditions(&request.conditions)?;
     for (account, wire) in accounts.iter_mut().zip(&request.accounts) {
         account.rules = wire.rules.as_ref().map(account_rules).transpose()?.unwrap_or_default();
     }
-    let secrets = secrets("profile", keys, &request.profile)?;
+    let mut secrets = secrets(&customer, "profile", keys, &request.profile)?;
+    for (account, noted) in accounts.iter_mut().zip(noted) {
+        let (metadata, aside) = noted?;
+        account.metadata = metadata;
+        secrets.extend(aside);
+    }
     let body = CommandBody::Register { customer, accounts, profile: Profile::new() };
     Ok((Command { ledger, request_id, conditions, body }, secrets))
 }
 
-/// Without their rules.
+/// Metadata of an account with this index.
+fn noted((index, wire): (usize, &v1::NewAccount)) -> Result<(Metadata, Vec<Secret>), Rejection> {
+    let (field, sealed_field) = ("accounts.metadata", "accounts.sealed_metadata");
+    let v1::NewAccount { metadata: plain, sealed_metadata: sealed, .. } = wire;
+    Noted { field, plain, sealed_field, sealed }.read(index)
+}
+
+/// Without their rules and metadata.
 fn accounts(wire: &[v1::NewAccount]) -> Result<Vec<AskedAccount>, Rejection> {
     if wire.len() > CUSTOMER_ACCOUNTS_MAX {
         let rule = format!("a customer is registered with at most {CUSTOMER_ACCOUNTS_MAX}");
@@ -47,7 +60,8 @@ fn accounts(wire: &[v1::NewAccount]) -> Result<Vec<AskedAccount>, Rejection> {
         if !names.insert(name.clone()) {
             return Err(malformed("accounts", name.as_str(), "each has a name of its own"));
         }
-        Ok(AskedAccount { name, account_type, rules: AskedRules::default() })
+        let (rules, metadata) = (AskedRules::default(), Metadata::default());
+        Ok(AskedAccount { name, account_type, rules, metadata })
     };
     wire.iter().map(account).collect()
 }
@@ -56,7 +70,9 @@ fn accounts(wire: &[v1::NewAccount]) -> Result<Vec<AskedAccount>, Rejection> {
 ///
 /// # Errors
 /// What of its shape is refused.
-pub fn update_profile(request: &v1::UpdateProfileRequest) -> Result<(Command, Secrets), Rejection> {
+pub fn update_profile(
+    request: &v1::UpdateProfileRequest,
+) -> Result<(Command, Vec<Secret>), Rejection> {
     let (ledger, customer) = resource::customer("name", &request.name)?;
     let request_id = request_id(&request.request_id)?;
     let set = keys("set", &request.set)?;
@@ -69,7 +85,7 @@ pub fn update_profile(request: &v1::UpdateProfileRequest) -> Result<(Command, Se
         return Err(malformed("set", "", "one value at least is set or removed"));
     }
     let conditions = conditions(&request.conditions)?;
-    let secrets = secrets("set", set, &request.set)?;
+    let secrets = secrets(&customer, "set", set, &request.set)?;
     let body = CommandBody::UpdateProfile { customer, set: Profile::new(), remove };
     Ok((Command { ledger, request_id, conditions, body }, secrets))
 }
@@ -100,10 +116,11 @@ fn keys(field: &str, values: &BTreeMap<String, String>) -> Result<Vec<MetadataKe
 }
 
 fn secrets(
+    customer: &CustomerName,
     field: &str,
     keys: Vec<MetadataKey>,
     values: &BTreeMap<String, String>,
-) -> Result<Secrets, Rejection> {
+) -> Result<Vec<Secret>, Rejection> {
     if values.len() > METADATA_KEYS_MAX {
         let subject = format!("{field} has more than {METADATA_KEYS_MAX} values");
         return Err(Rejection::new(Code::TooLong, &subject));
@@ -113,5 +130,11 @@ fn secrets(
         let subject = format!("{field} {key:?} has more than {METADATA_VALUE_BYTES_MAX} bytes");
         return Err(Rejection::new(Code::TooLong, &subject));
     }
-    Ok(keys.into_iter().zip(values.values().cloned()).collect())
+    let secret = |(key, text): (MetadataKey, &String)| Secret {
+        customer: customer.clone(),
+        key,
+        text: text.clone(),
+        of: SecretOf::Profile,
+    };
+    Ok(keys.into_iter().zip(values.values()).map(secret).collect())
 }

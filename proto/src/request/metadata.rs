@@ -1,9 +1,10 @@
 //! Updates of metadata.
 
-use ledger_domain::{Code, Command, CommandBody, MetadataOf, MetadataUpdate, Rejection};
+use ledger_domain::{Command, CommandBody, LedgerName, MetadataOf, MetadataUpdate, Rejection};
 
-use super::{conditions, request_id};
-use crate::{metadata, resource, v1};
+use super::{conditions, malformed_first, request_id};
+use crate::metadata::{Secret, read_update};
+use crate::{resource, v1};
 
 /// Metadata of an account to change.
 ///
@@ -11,13 +12,10 @@ use crate::{metadata, resource, v1};
 /// What of its shape is refused.
 pub fn update_account_metadata(
     request: &v1::UpdateAccountMetadataRequest,
-) -> Result<Command, Rejection> {
+) -> Result<(Command, Vec<Secret>), Rejection> {
     let (ledger, name) = resource::account("name", &request.name)?;
-    let request_id = request_id(&request.request_id)?;
-    let update = metadata::read_update(&request.set, &request.remove);
-    let (conditions, update) = in_order(update, &request.conditions)?;
-    let body = CommandBody::UpdateMetadata { of: MetadataOf::Account(name), update };
-    Ok(Command { ledger, request_id, conditions, body })
+    let update = read_update(&request.set, &request.set_sealed, &request.remove);
+    command(ledger, MetadataOf::Account(name), update, (&request.request_id, &request.conditions))
 }
 
 /// Metadata of a ledger to change.
@@ -26,29 +24,43 @@ pub fn update_account_metadata(
 /// What of its shape is refused.
 pub fn update_ledger_metadata(
     request: &v1::UpdateLedgerMetadataRequest,
-) -> Result<Command, Rejection> {
+) -> Result<(Command, Vec<Secret>), Rejection> {
     let ledger = resource::ledger("name", &request.name)?;
-    let request_id = request_id(&request.request_id)?;
-    let update = metadata::read_update(&request.set, &request.remove);
-    let (conditions, update) = in_order(update, &request.conditions)?;
-    let body = CommandBody::UpdateMetadata { of: MetadataOf::Ledger, update };
-    Ok(Command { ledger, request_id, conditions, body })
+    let update = read_update(&request.set, &request.set_sealed, &request.remove);
+    command(ledger, MetadataOf::Ledger, update, (&request.request_id, &request.conditions))
 }
 
-/// What is malformed comes before what is too long, of conditions and metadata.
-fn in_order(
-    update: Result<MetadataUpdate, Rejection>,
-    wire: &[v1::Condition],
-) -> Result<(Vec<ledger_domain::Condition>, MetadataUpdate), Rejection> {
-    match update {
-        Err(refused) if refused.code == Code::Malformed => Err(refused),
-        update => Ok((conditions(wire)?, update?)),
-    }
+/// Metadata of a transfer to change.
+///
+/// # Errors
+/// What of its shape is refused.
+pub fn update_transfer_metadata(
+    request: &v1::UpdateTransferMetadataRequest,
+) -> Result<(Command, Vec<Secret>), Rejection> {
+    let (ledger, id) = resource::transfer_read("name", &request.name)?;
+    let update = read_update(&request.set, &request.set_sealed, &request.remove);
+    command(ledger, MetadataOf::Transfer(id), update, (&request.request_id, &request.conditions))
+}
+
+fn command(
+    ledger: LedgerName,
+    of: MetadataOf,
+    update: Result<(MetadataUpdate, Vec<Secret>), Rejection>,
+    (id, wire): (&str, &[v1::Condition]),
+) -> Result<(Command, Vec<Secret>), Rejection> {
+    let request_id = request_id(id)?;
+    malformed_first(&update)?;
+    let conditions = conditions(wire)?;
+    let (update, secrets) = update?;
+    let body = CommandBody::UpdateMetadata { of, update };
+    Ok((Command { ledger, request_id, conditions, body }, secrets))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use ledger_domain::Code;
 
     use super::*;
     use crate::request::{create_ledger, open_account};
@@ -75,7 +87,7 @@ mod tests {
         let (set, remove) = (map(&[("b", "2"), ("a", "1")]), vec!["d".to_owned(), "c".to_owned()]);
         let name = "ledgers/bank".to_owned();
         let request = v1::UpdateLedgerMetadataRequest { name, set, remove, ..Default::default() };
-        let command = update_ledger_metadata(&request).unwrap();
+        let (command, _) = update_ledger_metadata(&request).unwrap();
         let CommandBody::UpdateMetadata { of: MetadataOf::Ledger, update } = command.body else {
             panic!("{command:?}");
         };
@@ -166,7 +178,7 @@ mod tests {
             };
             crate::request::post_transfer(&request).map_err(|rejection| rejection.code)
         };
-        let command = post("order", "17", "1").unwrap();
+        let (command, _) = post("order", "17", "1").unwrap();
         let CommandBody::PostTransfers { transfers } = command.body else { panic!("a batch") };
         assert_eq!(crate::metadata::plain(&transfers[0].metadata), map(&[("order", "17")]));
         assert_eq!(post("no key", "17", "0"), Err(Code::Malformed));

@@ -1,9 +1,10 @@
 //! Schedules.
 
 use ledger_domain::limits::{INTERVAL_NS_MAX, INTERVAL_NS_MIN, REFERENCE_BYTES_MAX};
-use ledger_domain::{Code, Command, CommandBody, Plan, Rejection, When};
+use ledger_domain::{Code, Command, CommandBody, Metadata, Plan, Rejection, When};
 
-use super::{conditions, instant, leg, request_id};
+use super::{conditions, instant, leg, malformed_first, request_id};
+use crate::metadata::{Noted, Secret};
 use crate::resource::{self, malformed, parse_id};
 use crate::v1;
 use crate::v1::schedule::{Rule, Weekly, Yearly};
@@ -12,21 +13,23 @@ use crate::v1::schedule::{Rule, Weekly, Yearly};
 ///
 /// # Errors
 /// What of its shape is refused.
-pub fn schedule_transfer(request: &v1::ScheduleTransferRequest) -> Result<Command, Rejection> {
+pub fn schedule_transfer(
+    request: &v1::ScheduleTransferRequest,
+) -> Result<(Command, Vec<Secret>), Rejection> {
     let ledger = resource::ledger("parent", &request.parent)?;
     let request_id = request_id(&request.request_id)?;
     let missing = || malformed("schedule", "", "is required");
     let wire = request.schedule.as_ref().ok_or_else(missing)?;
     let schedule = parse_id("schedule_id", &wire.schedule_id)?;
+    let noted = Noted::new(&wire.metadata, &wire.sealed_metadata).read(0);
+    malformed_first(&noted)?;
     let plan = plan(wire);
-    if let Err(refused) = &plan
-        && refused.code == Code::Malformed
-    {
-        return Err(refused.clone());
-    }
+    malformed_first(&plan)?;
     let conditions = conditions(&request.conditions)?;
-    let body = CommandBody::ScheduleTransfer { schedule, plan: Box::new(plan?) };
-    Ok(Command { ledger, request_id, conditions, body })
+    let (plan, (metadata, secrets)) = (plan?, noted?);
+    let plan = Box::new(Plan { metadata, ..plan });
+    let body = CommandBody::ScheduleTransfer { schedule, plan };
+    Ok((Command { ledger, request_id, conditions, body }, secrets))
 }
 
 /// A schedule to end.
@@ -40,7 +43,7 @@ pub fn cancel_schedule(request: &v1::CancelScheduleRequest) -> Result<Command, R
     Ok(Command { ledger, request_id, conditions, body: CommandBody::CancelSchedule { schedule } })
 }
 
-/// A flat chain of checks in the order of `Code`.
+/// A flat chain of checks in the order of `Code`, of all but its metadata.
 fn plan(wire: &v1::Schedule) -> Result<Plan, Rejection> {
     let no_start = || malformed("start_time", "", "is required");
     let start = instant("start_time", wire.start_time.as_ref())?.ok_or_else(no_start)?;
@@ -63,7 +66,8 @@ fn plan(wire: &v1::Schedule) -> Result<Plan, Rejection> {
         return Err(Rejection::new(Code::TooLong, &subject));
     }
     let count = (wire.count > 0).then_some(wire.count);
-    Ok(Plan { leg, reference: wire.reference.as_str().into(), when, start, until, count })
+    let (reference, metadata) = (wire.reference.as_str().into(), Metadata::default());
+    Ok(Plan { leg, reference, metadata, when, start, until, count })
 }
 
 fn when(rule: Option<&Rule>) -> Result<When, Rejection> {

@@ -6,7 +6,8 @@ use ledger_domain::{
     Origin, Rejection, Settlement, Timestamp, Transfer, send,
 };
 
-use super::{conditions, instant, parse_amount, reference, request_id};
+use super::{conditions, instant, malformed_first, parse_amount, reference, request_id};
+use crate::metadata::{Noted, Secret};
 use crate::resource::{self, malformed, parse_account, parse_asset, parse_id};
 use crate::v1::saga_step::Step;
 use crate::{answer, time, v1};
@@ -15,31 +16,22 @@ use crate::{answer, time, v1};
 ///
 /// # Errors
 /// What of its shape is refused.
-pub fn send_money(request: &v1::SendMoneyRequest) -> Result<Command, Rejection> {
+pub fn send_money(request: &v1::SendMoneyRequest) -> Result<(Command, Vec<Secret>), Rejection> {
     let ledger = resource::ledger("parent", &request.parent)?;
     let id = parse_id("send_id", &request.send_id)?;
     let request_id = request_id(&request.request_id)?;
-    let metadata = crate::metadata::read("metadata", &request.metadata);
-    if let Err(refused) = &metadata
-        && refused.code == Code::Malformed
-    {
-        return Err(refused.clone());
-    }
+    let noted = Noted::new(&request.metadata, &request.sealed_metadata).read(0);
+    malformed_first(&noted)?;
     let conditions = conditions(&request.conditions)?;
     let deadline = instant("deadline", request.deadline.as_ref())?;
     let to = destination(&ledger, &request.destination, deadline)?;
     let movement = movement(&request.debit_account, &request.asset, &request.amount, false, to)?;
     let reference = reference(&request.reference)?;
-    let transfer = Transfer {
-        id,
-        movement,
-        reference,
-        effective_at: None,
-        link: Link::Alone,
-        metadata: metadata?,
-    };
+    let (metadata, secrets) = noted?;
+    let link = Link::Alone;
+    let transfer = Transfer { id, movement, reference, effective_at: None, link, metadata };
     let body = CommandBody::PostTransfers { transfers: vec![transfer] };
-    Ok(Command { ledger, request_id, conditions, body })
+    Ok((Command { ledger, request_id, conditions, body }, secrets))
 }
 
 /// Where a send of a ledger goes to: what stays in its ledger is posted there.

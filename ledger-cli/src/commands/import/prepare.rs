@@ -153,6 +153,7 @@ async fn ensure_account(client: &Client, wanted: Wanted) -> anyhow::Result<()> {
         return equal(&wanted, &standing);
     }
     let request = v1::OpenAccountRequest {
+        sealed_metadata: Vec::new(),
         parent: ledger_resource(&wanted.ledger),
         account_id: wanted.name.clone(),
         r#type: wanted.kind.to_wire().into(),

@@ -62,6 +62,7 @@ impl Plan {
     pub(super) fn account_requests(&self) -> impl Iterator<Item = v1::OpenAccountRequest> {
         self.ledgers.iter().flat_map(move |ledger| {
             (0..self.accounts).map(move |number| v1::OpenAccountRequest {
+                sealed_metadata: Vec::new(),
                 parent: ledger_resource(ledger),
                 account_id: account(number),
                 r#type: v1::AccountType::Asset.into(),

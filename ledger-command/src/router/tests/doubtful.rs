@@ -104,6 +104,13 @@ impl LedgerCommandService for Doubtful {
         Err(tonic::Status::unimplemented("only what is sent on"))
     }
 
+    async fn update_transfer_metadata(
+        &self,
+        _: tonic::Request<v1::UpdateTransferMetadataRequest>,
+    ) -> Served<v1::UpdateTransferMetadataResponse> {
+        Err(tonic::Status::unimplemented("only what is sent on"))
+    }
+
     async fn lock_books(
         &self,
         _: tonic::Request<v1::LockBooksRequest>,

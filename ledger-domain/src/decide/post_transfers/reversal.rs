@@ -46,9 +46,11 @@ impl Draft<'_> {
         let here = self.originals.as_ref().and_then(|originals| originals.get(of)).copied();
         let before = match seen {
             Seen::NewReversal(original) => *original,
-            Seen::New | Seen::EntryTaken | Seen::Before(_) | Seen::Above { .. } => {
-                Original::Unknown
-            }
+            Seen::New
+            | Seen::Noted(_)
+            | Seen::EntryTaken
+            | Seen::Before(_)
+            | Seen::Above { .. } => Original::Unknown,
         };
         match here.unwrap_or(before) {
             Original::Posted(posted) => Ok(posted),

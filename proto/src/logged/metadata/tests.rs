@@ -32,7 +32,22 @@ fn value(text: &str) -> MetadataValue {
 }
 
 fn changed(target: MetadataTarget, changes: Vec<MetadataChange>) -> Event {
-    Event::MetadataChanged { ledger: LedgerHandle(1), target, changes }
+    let others = Metadata::default();
+    Event::MetadataChanged { ledger: LedgerHandle(1), target, changes, others }
+}
+
+fn sealed(customer: &str, bytes: &[u8]) -> MetadataValue {
+    let (customer, sealed) = (CustomerName::from_log(customer), Sealed::from_bytes(bytes));
+    MetadataValue::Sealed { customer, sealed }
+}
+
+/// Of a transfer: a value that is sealed from now on, and others that stay, sealed and not.
+fn changed_of_transfer() -> Event {
+    let (ledger, target) = (LedgerHandle(1), MetadataTarget::Transfer(uuid(7)));
+    let (before, after) = (Some(value("DE02")), Some(sealed("c-1042", &[0, 255, 7])));
+    let changes = vec![MetadataChange { key: key("iban"), before, after }];
+    let others = [(key("order"), value("17")), (key("who"), sealed("c-7", b"sealed"))];
+    Event::MetadataChanged { ledger, target, changes, others: others.into_iter().collect() }
 }
 
 fn changes() -> Vec<MetadataChange> {
@@ -80,14 +95,19 @@ pub(in crate::logged) fn events() -> Vec<(&'static str, Event)> {
         ("metadata_changed", changed(MetadataTarget::Account(account), changes())),
         ("metadata_changed_of_ledger", changed(MetadataTarget::Ledger, changes())),
         ("metadata_changed_in_nothing", changed(MetadataTarget::Ledger, Vec::new())),
+        ("metadata_changed_of_transfer", changed_of_transfer()),
     ]
 }
 
 #[test]
 fn what_fits_no_event_is_refused() {
-    let good = || changed_to_wire(LedgerHandle(1), &MetadataTarget::Ledger, &changes());
+    let (target, others) = (MetadataTarget::Transfer(uuid(7)), some(&[("order", "17")]));
+    let good = || changed_to_wire(LedgerHandle(1), &target, &changes(), &others);
     assert!(changed_from_wire(good()).is_ok());
-    let spoilt: [fn(&mut wire::MetadataChanged); 8] = [
+    let spoilt: [fn(&mut wire::MetadataChanged); 11] = [
+        |wire| wire.target = Some(Target::Transfer(wire::Id::default())),
+        |wire| wire.others[0].key = "tier".into(),
+        |wire| wire.others.push(wire.others[0].clone()),
         |wire| wire.target = None,
         |wire| wire.changes.swap(0, 1),
         |wire| wire.changes[1] = wire.changes[0].clone(),

@@ -8,12 +8,12 @@ use super::*;
 use crate::command::prepare;
 use crate::v1::command::Request;
 
-fn values(values: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(super) fn values(values: &[(&str, &str)]) -> BTreeMap<String, String> {
     values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 fn account(name: &str) -> v1::NewAccount {
-    v1::NewAccount { account_id: name.into(), r#type: 2, rules: None }
+    v1::NewAccount { account_id: name.into(), r#type: 2, ..Default::default() }
 }
 
 fn registering(change: impl FnOnce(&mut v1::RegisterRequest)) -> v1::RegisterRequest {
