@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::client::Scratch;
 use crate::commands_topic::{JSON, Topics, bank, correlation, post_json};
 use crate::on_kafka::Log;
+use crate::server::Server;
 
 /// A transfer that depends on something; from an account that is not frozen.
 fn depends(condition: &Value, id: &str) -> Value {
@@ -63,19 +64,30 @@ fn commands() -> Vec<Value> {
                 "set": { "tier": "gold" }, "remove": ["kyc"] } }),
         json!({ "updateLedgerMetadata": { "name": "ledgers/bank", "set": { "region": "eu" } } }),
         json!({ "register": { "parent": "ledgers/bank", "customerId": "c-2",
+                "accounts": [{ "accountId": "c:2", "type": "ACCOUNT_TYPE_LIABILITY",
+                    "metadata": { "tier": "gold" }, "sealedMetadata": sealed("c-2", "DE02") }],
                 "profile": { "email": "bob@example.org" } } }),
+        json!({ "updateTransferMetadata": { "name": "ledgers/bank/transfers/t-4",
+                "requestId": "note-t", "set": { "order": "7" }, "remove": ["none"],
+                "setSealed": sealed("c-2", "DE03") } }),
+        json!({ "updateTransferMetadata": { "name": "ledgers/bank/transfers/t-2",
+                "set": { "order": "7" } } }),
+        json!({ "openAccount": { "parent": "ledgers/bank", "accountId": "d",
+                "type": "ACCOUNT_TYPE_LIABILITY", "sealedMetadata": sealed("c-1", "DE04") } }),
+        json!({ "scheduleTransfer": { "parent": "ledgers/bank", "requestId": "gift", "schedule": {
+                "scheduleId": "gift", "debitAccount": "b", "creditAccount": "c:2", "asset": "USD",
+                "amount": "1", "startTime": "2200-01-01T00:00:00Z",
+                "metadata": { "kind": "gift" }, "sealedMetadata": sealed("c-2", "DE05") } } }),
     ]
 }
 
-/// What kcat or Kafka's own console producer sends: a line of JSON each, with the ledger's name as its key,
-/// which Kafka's own partitioner takes to the ledger's partition.
-#[test]
-fn lines_of_json_from_a_console_are_commands() {
-    let Some(log) = Log::somewhere("commands-lines") else { return };
-    let scratch = Scratch::new();
-    let server = log.serve(&scratch.data());
-    let commands = commands();
-    let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
+/// A value of metadata for a customer.
+fn sealed(customer: &str, iban: &str) -> Value {
+    json!([{ "customer": customer, "values": { "iban": iban } }])
+}
+
+/// As a person with Kafka's own tools.
+fn type_in(log: &Log, lines: &str) {
     let (at, topic) = (log.bootstrap(), format!("{}.commands", log.prefix()));
     let mut producer = crate::cluster::Cluster::new()
         .command(&format!(
@@ -87,6 +99,33 @@ fn lines_of_json_from_a_console_are_commands() {
         .unwrap();
     producer.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     assert!(producer.wait().unwrap().success());
+}
+
+/// What is kept of a person, and metadata for them, came sealed into the log.
+fn sealed_values_are_opened_again(server: &Server, values: &[Value]) {
+    let last = values[28]["acknowledgement"]["position"].as_str().unwrap();
+    server.json(&["ledger", "get", "bank", "--at-least", last]);
+    let bob = server.json(&["customer", "get", "bank", "c-2"]);
+    assert_eq!(bob["customer"]["profile"]["email"], "bob@example.org", "{bob}");
+    let account = server.json(&["account", "get", "bank", "c:2"]);
+    assert_eq!(account["account"]["sealedMetadata"], sealed("c-2", "DE02"), "{account}");
+    let noted = server.json(&["transfer", "get", "bank", "t-4"]);
+    assert_eq!(noted["transfer"]["metadata"], json!({ "order": "7" }));
+    assert_eq!(noted["transfer"]["sealedMetadata"], sealed("c-2", "DE03"), "{noted}");
+    let gift = server.json(&["schedule", "get", "bank", "gift"])["schedule"]["schedule"].clone();
+    assert_eq!(gift["sealedMetadata"], sealed("c-2", "DE05"), "{gift}");
+}
+
+/// What kcat or Kafka's own console producer sends: a line of JSON each, with the ledger's name as its key,
+/// which Kafka's own partitioner takes to the ledger's partition.
+#[test]
+fn lines_of_json_from_a_console_are_commands() {
+    let Some(log) = Log::somewhere("commands-lines") else { return };
+    let scratch = Scratch::new();
+    let server = log.serve(&scratch.data());
+    let commands = commands();
+    let lines: String = commands.iter().map(|command| format!("bank|{command}\n")).collect();
+    type_in(&log, &lines);
 
     let mut topics = Topics::of(&log);
     topics.wait("all", |came| came.len() == commands.len());
@@ -100,7 +139,7 @@ fn lines_of_json_from_a_console_are_commands() {
         assert_eq!(record.key.as_deref(), Some(b"bank".as_slice()));
     }
     let known: Vec<String> = topics.came.iter().map(correlation).collect();
-    let place = |offset: u64| format!("{topic}-{}-{offset}", bank());
+    let place = |offset: u64| format!("{}.commands-{}-{offset}", log.prefix(), bank());
     assert_eq!(known[0], "make-bank");
     assert_eq!(known[1..4], [place(1), place(2), place(3)]);
     assert_eq!(known[4..7], ["t-1".to_owned(), "t-1".to_owned(), place(6)]);
@@ -134,13 +173,15 @@ fn lines_of_json_from_a_console_are_commands() {
         assert_eq!(value["name"], format!("ledgers/bank/{name}"), "{value}");
         assert!(value["acknowledgement"].is_object(), "{value}");
     }
+    assert_eq!(values[25]["name"], "ledgers/bank/transfers/t-4", "{}", values[25]);
+    assert_eq!(values[26]["refusal"]["reason"], "UNKNOWN_TRANSFER", "t-2 was refused");
+    assert_eq!(values[27]["refusal"]["reason"], "CUSTOMER_ERASED");
+    assert_eq!(values[28]["name"], "ledgers/bank/schedules/gift", "{}", values[28]);
     // What servers do for each other is nobody else's to ask for.
     let step = json!({ "sagaStep": { "settle": { "source": "ledgers/bank/transfers/s-1" } } });
     topics.send_to(bank(), "step", Some(step.to_string().as_bytes()), &[JSON]);
     assert_eq!(topics.json("step")["refusal"]["reason"], "MALFORMED");
-    // What is kept of a person came sealed into the log, and is opened again.
-    let bob = server.json(&["customer", "get", "bank", "c-2"]);
-    assert_eq!(bob["customer"]["profile"]["email"], "bob@example.org", "{bob}");
+    sealed_values_are_opened_again(&server, &values);
     let read = server.json(&["transfer", "get", "bank", "t-1"]);
     assert_eq!(&read["position"], position, "{read}");
 }

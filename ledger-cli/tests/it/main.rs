@@ -46,3 +46,4 @@ mod open_holds;
 mod reads;
 mod replicas;
 mod schedules;
+mod sealed;
